@@ -1,0 +1,97 @@
+"""Command lines, built from the dataclasses in paddle_impl.config."""
+
+import argparse
+import sys
+import types
+import typing
+from dataclasses import MISSING, fields
+from typing import Any, TypeVar
+
+from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.generation import GenerationConfig
+from paddle_impl.config.pretrain import PretrainConfig
+
+Config = TypeVar("Config")
+
+
+def parse_pretrain(argv: list[str] | None = None) -> PretrainConfig:
+    return parse(PretrainConfig, "run_pretrain.py", "Pretrain a GPT on token files.", argv)
+
+
+def parse_generation(argv: list[str] | None = None) -> GenerationConfig:
+    return parse(GenerationConfig, "run_generation.py", "Write text with a trained GPT.", argv)
+
+
+def parse_evaluation(argv: list[str] | None = None) -> EvaluationConfig:
+    return parse(EvaluationConfig, "run_evaluation.py", "Measure a GPT on held-out text.", argv)
+
+
+def parse(config: type[Config], prog: str, description: str, argv: list[str] | None) -> Config:
+    """Parse argv (default: the process's) into the dataclass; a bad value exits with one line."""
+    parser = _OneLineErrors(
+        prog=prog, description=description, allow_abbrev=False,
+        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+    )
+    hints = typing.get_type_hints(config)
+    for item in fields(config):
+        _add(parser, item, hints[item.name])
+    values = vars(parser.parse_args(argv))
+    try:
+        return config(**values)
+    except ValueError as error:
+        parser.error(str(error))
+
+
+class _OneLineErrors(argparse.ArgumentParser):
+    """argparse prints the whole usage before an error; with forty flags that buries the message."""
+
+    def error(self, message: str) -> typing.NoReturn:
+        self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+def _add(parser: argparse.ArgumentParser, item, hint: Any) -> None:
+    meta = item.metadata
+    names = [f"--{item.name}"] + ([meta["short"]] if meta["short"] else [])
+    options: dict[str, Any] = {"help": meta["help"].replace("%", "%%"), "dest": item.name}
+    if item.default is MISSING:
+        options["required"] = True
+    else:
+        options["default"] = item.default
+    inner, many = _inner_type(hint)
+    if inner is bool:
+        # `--flag`, `--flag true` and `--flag false` all mean what they say; upstream's bare
+        # `--use_amp` turned the option off.
+        options |= {"type": _boolean, "nargs": "?", "const": True, "metavar": "true|false"}
+    else:
+        options |= {"type": inner, "metavar": inner.__name__.upper()}
+        if many:
+            options["nargs"] = "+"
+        if meta["choices"]:
+            options |= {"choices": meta["choices"], "metavar": None}
+    parser.add_argument(*names, **options)
+
+
+def _inner_type(hint: Any) -> tuple[type, bool]:
+    """`int | None` -> (int, False); `list[str] | None` -> (str, True)."""
+    if isinstance(hint, types.UnionType):
+        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
+    if typing.get_origin(hint) is list:
+        return typing.get_args(hint)[0], True
+    return hint, False
+
+
+def _boolean(text: str) -> bool:
+    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    if text.lower() not in known:
+        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+    return known[text.lower()]
+
+
+def fail(prog: str, error: Exception) -> typing.NoReturn:
+    """The user's mistake in one line on standard error, exit code 2."""
+    sys.exit(_print_error(prog, error))
+
+
+def _print_error(prog: str, error: Exception) -> int:
+    print(f"{prog}: error: {' '.join(str(error).split())}", file=sys.stderr)
+    return 2

@@ -1,0 +1,1 @@
+"""GPT on PaddlePaddle. Importing this package imports nothing else: `--help` stays instant."""

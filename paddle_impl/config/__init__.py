@@ -1,0 +1,1 @@
+"""Dataclasses behind every flag, and the model registry. Standard library only."""

@@ -1,0 +1,154 @@
+"""The shape of a model: Hugging Face's GPT2Config names, and the registry of named models."""
+
+from dataclasses import dataclass, fields, replace
+
+# What this implementation computes. A config.json that asks for anything else is refused:
+# it would load without a word and compute another function.
+_FIXED_HF_OPTIONS = {
+    "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
+    "scale_attn_weights": (True,),
+    "scale_attn_by_inverse_layer_idx": (False,),
+    "reorder_and_upcast_attn": (False,),
+    "add_cross_attention": (False,),
+    "tie_word_embeddings": (True,),
+}
+
+
+@dataclass(frozen=True)
+class ModelConfig:
+    """GPT-2: pre-LayerNorm, tanh GELU, learned positions, tied head, biases everywhere.
+
+    Field names and meanings are those of transformers.GPT2Config. `eos_token_id` comes from the
+    tokenizer where there is one: the id differs between vocabularies of the same size.
+    """
+
+    n_layer: int
+    n_embd: int
+    n_head: int
+    vocab_size: int
+    n_positions: int = 1024
+    n_inner: int | None = None
+    embd_pdrop: float = 0.1
+    attn_pdrop: float = 0.1
+    resid_pdrop: float = 0.1
+    layer_norm_epsilon: float = 1e-5
+    initializer_range: float = 0.02
+    bos_token_id: int | None = 50256
+    eos_token_id: int | None = 50256
+    pad_token_id: int | None = None
+
+    def __post_init__(self):
+        for name in ("n_layer", "n_embd", "n_head", "vocab_size", "n_positions"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be at least 1, got {getattr(self, name)}")
+        if self.n_embd % self.n_head:
+            raise ValueError(f"n_embd {self.n_embd} is not a multiple of n_head {self.n_head}")
+        for name in ("embd_pdrop", "attn_pdrop", "resid_pdrop"):
+            if not 0.0 <= getattr(self, name) < 1.0:
+                raise ValueError(f"{name} must lie in [0, 1), got {getattr(self, name)}")
+
+    @property
+    def inner(self) -> int:
+        """Width of the MLP: n_inner, or 4 * n_embd as in GPT2Config."""
+        return self.n_inner or 4 * self.n_embd
+
+    def num_parameters(self) -> int:
+        """Trained numbers, the tied head counted once."""
+        d, f = self.n_embd, self.inner
+        block = 2 * 2 * d + (3 * d * d + 3 * d) + (d * d + d) + (d * f + f) + (f * d + d)
+        return (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d
+
+    def to_hf(self) -> dict:
+        """The config.json that transformers.AutoModelForCausalLM reads as GPT-2."""
+        own = {f.name: getattr(self, f.name) for f in fields(self)}
+        fixed = {name: allowed[0] for name, allowed in _FIXED_HF_OPTIONS.items()}
+        return {
+            "model_type": "gpt2",
+            "architectures": ["GPT2LMHeadModel"],
+            "n_ctx": self.n_positions,
+            "use_cache": True,
+            **fixed,
+            **own,
+        }
+
+    @classmethod
+    def from_hf(cls, config: dict) -> "ModelConfig":
+        """From config.json's dictionary; ValueError where it asks for another computation."""
+        if (family := config.get("model_type")) != "gpt2":
+            raise ValueError(f"model_type in config.json is {family!r}, not 'gpt2'")
+        for name, allowed in _FIXED_HF_OPTIONS.items():
+            if config.get(name, allowed[0]) not in allowed:
+                raise ValueError(f"config.json sets {name}={config[name]!r}; supported: {allowed}")
+        known = {f.name for f in fields(cls)}
+        required = {"n_layer", "n_embd", "n_head", "vocab_size"}
+        if missing := sorted(required - config.keys()):
+            raise ValueError(f"config.json lacks {', '.join(missing)}")
+        return cls(**{name: value for name, value in config.items() if name in known})
+
+    def with_(self, **changes) -> "ModelConfig":
+        return replace(self, **changes)
+
+
+def _gpt2(n_layer, n_embd, n_head, vocab_size=50257, **more):
+    return ModelConfig(n_layer, n_embd, n_head, vocab_size, **more)
+
+
+_CPM = {"vocab_size": 30000, "bos_token_id": 0, "eos_token_id": 7, "pad_token_id": 0}
+_SMALL, _MEDIUM_HF = _gpt2(12, 768, 12), _gpt2(24, 1024, 16)
+_LARGE, _XL = _gpt2(36, 1280, 20), _gpt2(48, 1600, 25)
+
+# Vocabulary sizes differ on purpose: PaddleNLP pads gpt2-medium-en and gpt3-* to 50304,
+# Hugging Face publishes the same weights with 50257 rows.
+MODELS: dict[str, ModelConfig] = {
+    "code-mini": _gpt2(4, 192, 3, 4096, n_positions=256, bos_token_id=0, eos_token_id=0),
+    "distilgpt2": _gpt2(6, 768, 12),
+    "custom_gpt2": _gpt2(6, 768, 12),
+    "gpt2-small-en": _gpt2(4, 1024, 4, 50304),
+    "gpt2-en": _SMALL,
+    "gpt2-medium-en": _gpt2(24, 1024, 16, 50304),
+    "gpt2-medium": _MEDIUM_HF,
+    "gpt2-large-en": _LARGE,
+    "gpt2-xl-en": _XL,
+    "pycpilot": _gpt2(12, 768, 12, 52000, bos_token_id=0, eos_token_id=0),
+    "gpt-cpm-small-cn-distill": _gpt2(12, 768, 12, **_CPM),
+    "gpt-cpm-large-cn": _gpt2(32, 2560, 32, **_CPM),
+    "gpt3-1.3B-en": _gpt2(24, 2048, 16, 50304),
+    "gpt3-6.7B-en": _gpt2(32, 4096, 32, 50304),
+    "gpt3-13B-en": _gpt2(40, 5120, 128, 50304),
+    "gpt3-89B-en": _gpt2(48, 12288, 96, 51200),
+    "gpt3-175B-en": _gpt2(96, 12288, 96, 51200),
+}
+
+# The names the source documents and their upstreams use for the same models.
+ALIASES: dict[str, str] = {
+    "gpt2": "gpt2-en",
+    "gpt2-small": "gpt2-en",
+    "gpt2-small (124M)": "gpt2-en",
+    "124M": "gpt2-en",
+    "gpt2.sm": "gpt2-en",
+    "gpt2_medium": "gpt2-medium",
+    "gpt2-medium (355M)": "gpt2-medium",
+    "355M": "gpt2-medium",
+    "gpt2.md": "gpt2-medium",
+    "hf_origin": "gpt2-medium",
+    "gpt2_large": "gpt2-large-en",
+    "gpt2-large": "gpt2-large-en",
+    "gpt2-large (774M)": "gpt2-large-en",
+    "774M": "gpt2-large-en",
+    "gpt2.lg": "gpt2-large-en",
+    "gpt2-xl": "gpt2-xl-en",
+    "gpt2-xl (1558M)": "gpt2-xl-en",
+    "1558M": "gpt2-xl-en",
+}
+
+
+def is_model_name(name: str) -> bool:
+    return name in MODELS or name in ALIASES
+
+
+def named_model(name: str) -> ModelConfig:
+    """The configuration of a registry name or alias; ValueError lists the known ones."""
+    if not is_model_name(name):
+        known = ", ".join([*MODELS, *ALIASES])
+        raise ValueError(f"unknown model {name!r}: neither a directory nor one of {known}")
+    return MODELS[ALIASES.get(name, name)]

@@ -1,0 +1,49 @@
+"""Samples -> batches. Which sample goes where is a function of the step: nothing to save.
+
+Paddle's DistributedBatchSampler order: step by step, micro batch by micro batch, each process
+takes the next block of `micro_batch_size` samples.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+Batch = dict[str, np.ndarray]
+
+
+@dataclass(frozen=True)
+class PretrainLoader:
+    """Batches of `dataset` (items (T + 1,) int64) for one of `world_size` processes.
+
+    Labels are shifted here, once. The loss mask is 0 where the *input* is `eos_token_id`: what
+    follows the end of a document is not predictable from it.
+    """
+
+    dataset: object
+    micro_batch_size: int
+    eos_token_id: int | None
+    accumulation_steps: int = 1
+    rank: int = 0
+    world_size: int = 1
+
+    def step(self, index: int) -> list[Batch]:
+        """The micro batches of optimizer step `index`, counted from 0."""
+        return [self.micro_batch(index * self.accumulation_steps + i)
+                for i in range(self.accumulation_steps)]
+
+    def first(self, count: int) -> Iterator[Batch]:
+        """The first `count` micro batches, or as many as the dataset fills for every process."""
+        per_pass = self.micro_batch_size * self.world_size
+        for index in range(min(count, len(self.dataset) // per_pass)):
+            yield self.micro_batch(index)
+
+    def micro_batch(self, index: int) -> Batch:
+        start = (index * self.world_size + self.rank) * self.micro_batch_size
+        samples = np.stack([self.dataset[start + i] for i in range(self.micro_batch_size)])
+        inputs, labels = samples[:, :-1], samples[:, 1:]
+        if self.eos_token_id is None:
+            mask = np.ones(inputs.shape, np.float32)
+        else:
+            mask = (inputs != self.eos_token_id).astype(np.float32)
+        return {"input_ids": inputs, "labels": labels, "loss_mask": mask}

@@ -1,0 +1,156 @@
+"""GPT-2 in execution order, with Hugging Face's parameter names.
+
+Shapes: B batch, T new tokens, S past + new tokens, C n_embd, H heads, D = C / H, V vocabulary.
+Paddle's Linear stores [in, out], as HF GPT-2's Conv1D does: weights convert by name alone.
+Source: Radford et al. 2019; the numbers are held against transformers.GPT2LMHeadModel by parity.
+"""
+
+import math
+import zlib
+
+import numpy as np
+import paddle
+import paddle.nn.functional as F
+from paddle import nn
+
+from paddle_impl.config.model import ModelConfig
+
+# One (key, value) pair a layer, each (B, H, S, D); None before the first token.
+Cache = list[tuple[paddle.Tensor, paddle.Tensor] | None]
+
+
+class GPTForCausalLM(nn.Layer):
+    """input_ids (B, T) int64 -> logits (B, T, V). The head is the token embedding, transposed."""
+
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.transformer = GPTModel(config)
+
+    def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
+        """With a cache (see `new_cache`) the tokens continue it, and it is extended in place."""
+        hidden = self.transformer(input_ids, cache)  # (B, T, C)
+        return paddle.matmul(hidden, self.transformer.wte.weight, transpose_y=True)  # (B, T, V)
+
+    def new_cache(self) -> Cache:
+        return [None] * self.config.n_layer
+
+
+class GPTModel(nn.Layer):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.config = config
+        self.wte = _embedding(config.vocab_size, config.n_embd)
+        self.wpe = _embedding(config.n_positions, config.n_embd)
+        self.drop = nn.Dropout(config.embd_pdrop)
+        self.h = nn.LayerList([Block(config) for _ in range(config.n_layer)])
+        self.ln_f = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
+
+    def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
+        new = input_ids.shape[1]
+        past = 0 if cache is None or cache[0] is None else cache[0][0].shape[2]
+        if past + new > self.config.n_positions:
+            raise ValueError(
+                f"{past + new} tokens exceed the model's {self.config.n_positions} positions"
+            )
+        positions = paddle.arange(past, past + new, dtype="int64")  # (T,)
+        x = self.drop(self.wte(input_ids) + self.wpe(positions))  # (B, T, C)
+        mask = causal_mask(new, past + new, x.dtype)
+        for layer, block in enumerate(self.h):
+            x, present = block(x, mask, None if cache is None else cache[layer])
+            if cache is not None:
+                cache[layer] = present
+        return self.ln_f(x)  # (B, T, C)
+
+
+class Block(nn.Layer):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.ln_1 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
+        self.attn = Attention(config)
+        self.ln_2 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
+        self.mlp = MLP(config)
+
+    def forward(self, x, mask, past):
+        attended, present = self.attn(self.ln_1(x), mask, past)
+        x = x + attended
+        return x + self.mlp(self.ln_2(x)), present
+
+
+class Attention(nn.Layer):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.heads = config.n_head
+        self.head_size = config.n_embd // config.n_head
+        self.c_attn = _linear(config.n_embd, 3 * config.n_embd)
+        self.attn_dropout = nn.Dropout(config.attn_pdrop)
+        self.c_proj = _linear(config.n_embd, config.n_embd)
+        self.resid_dropout = nn.Dropout(config.resid_pdrop)
+
+    def forward(self, x, mask, past):
+        # Split, not qkv[0]: the gradient of an index is a full-size array of zeros per projection.
+        q, k, v = (self._heads_first(part) for part in self.c_attn(x).split(3, axis=-1))
+        if past is not None:
+            k = paddle.concat([past[0], k], axis=2)  # (B, H, S, D)
+            v = paddle.concat([past[1], v], axis=2)
+        # Scaling q costs T x D products a head, scaling the scores T x S.
+        scores = paddle.matmul(q * (1.0 / math.sqrt(self.head_size)), k, transpose_y=True)
+        if mask is not None:
+            scores = scores + mask  # (B, H, T, S)
+        weights = self.attn_dropout(F.softmax(scores, axis=-1))
+        mixed = paddle.matmul(weights, v).transpose([0, 2, 1, 3])  # (B, T, H, D)
+        return self.resid_dropout(self.c_proj(mixed.reshape(x.shape))), (k, v)
+
+    def _heads_first(self, part):
+        batch, new, _ = part.shape
+        return part.reshape([batch, new, self.heads, self.head_size]).transpose([0, 2, 1, 3])
+
+
+class MLP(nn.Layer):
+    def __init__(self, config: ModelConfig):
+        super().__init__()
+        self.c_fc = _linear(config.n_embd, config.inner)
+        self.c_proj = _linear(config.inner, config.n_embd)
+        self.dropout = nn.Dropout(config.resid_pdrop)
+
+    def forward(self, x):
+        return self.dropout(self.c_proj(F.gelu(self.c_fc(x), approximate=True)))
+
+
+def causal_mask(new: int, total: int, dtype) -> paddle.Tensor | None:
+    """Additive (new, total) mask: query i stands at total - new + i and sees keys up to itself.
+
+    None where nothing is hidden, as for one new token. A finite -1e9 rather than -inf: adding
+    it is exact enough to vanish in softmax in float32 and float64, and no row can become NaN.
+    """
+    if new == 1:
+        return None
+    return paddle.triu(paddle.full([new, total], -1e9, dtype), diagonal=total - new + 1)
+
+
+def initialize(model: GPTForCausalLM, seed: int) -> None:
+    """Weights N(0, initializer_range), residual projections divided by sqrt(2 n_layer), biases 0.
+
+    As transformers' GPT2PreTrainedModel._init_weights. Each tensor has its own numpy stream, keyed
+    by seed and name, so that neither the device nor the order of creation changes a weight.
+    """
+    config = model.config
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias") or ".ln_" in name:
+            continue  # Paddle's defaults: biases 0, LayerNorm gains 1
+        std = config.initializer_range
+        if name.endswith("c_proj.weight"):
+            std /= math.sqrt(2 * config.n_layer)
+        stream = np.random.default_rng([seed, zlib.crc32(name.encode())])
+        values = stream.standard_normal(parameter.shape, dtype=np.float32) * np.float32(std)
+        parameter.set_value(values.astype(str(parameter.dtype).rpartition(".")[2]))
+
+
+def _linear(inputs: int, outputs: int) -> nn.Linear:
+    zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+    return nn.Linear(inputs, outputs, weight_attr=zero, bias_attr=zero)
+
+
+def _embedding(rows: int, width: int) -> nn.Embedding:
+    zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
+    return nn.Embedding(rows, width, weight_attr=zero)

@@ -1,0 +1,242 @@
+"""One pretraining run: data -> model -> resume? -> optimizer -> train.
+
+Everything a user can get wrong is checked while the run is put together, before a file is written.
+"""
+
+import math
+from functools import partial
+from pathlib import Path
+
+from data_tools.token_file import TokenFile
+from data_tools.tokenizer import Tokenizer
+from paddle_impl import checkpoint, distributed, runtime
+from paddle_impl.config.model import ModelConfig, named_model
+from paddle_impl.config.options import require, split_shares
+from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.data.loader import PretrainLoader
+from paddle_impl.data.pretrain import (
+    PretrainDataset,
+    check_tokenizer,
+    has_samples,
+    open_dataset,
+    split_bounds,
+)
+from paddle_impl.model import GPTForCausalLM, initialize
+from paddle_impl.objectives import causal_lm
+from paddle_impl.optim import build_optimizer
+from paddle_impl.schedule import lr_at
+from paddle_impl.tracking import METRICS, Tracker
+from paddle_impl.trainer import Schedule, Trainer, mean_loss
+
+TEST_ITERS = 10  # the test at the end takes this many times eval_iters batches, as PaddleNLP's
+
+
+class PretrainingRun:
+    """A run that has been checked; `train()` starts writing."""
+
+    def __init__(self, config: PretrainConfig):
+        self.config = config
+        self.output_dir = Path(config.output_dir)
+        self.ranks = distributed.join()
+        self.accumulation = config.accumulation_steps(self.ranks.world_size)
+        self.global_batch_size = self.accumulation * config.micro_batch_size * self.ranks.world_size
+
+        self.tokens = open_dataset(config.input_dir)
+        self.tokenizer = find_tokenizer(config, self.tokens)
+        source = find_source(config)
+        model_config = self._model_config(source)
+        self.loaders = self._loaders(model_config.eos_token_id)
+        self.start_step = self._start_step(source)
+
+        self.model = GPTForCausalLM(model_config)
+        self.optimizer = build_optimizer(
+            self.model, learning_rate=config.max_lr, weight_decay=config.weight_decay,
+            beta1=config.adam_beta1, beta2=config.adam_beta2, epsilon=config.adam_epsilon,
+        )
+        if source is None:
+            initialize(self.model, config.seed)
+        else:
+            checkpoint.load_weights(source, self.model)
+            if self.start_step:
+                checkpoint.load_optimizer(source, self.model, self.optimizer)
+        self.source = source
+
+    def train(self) -> None:
+        """Train to max_steps, test at the end, and say where everything is."""
+        config = self.config
+        if self.ranks.is_main:
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+        self.tracker = Tracker(
+            self.output_dir, self.start_step, config.max_steps, enabled=self.ranks.is_main
+        )
+        self._introduce()
+        Trainer(
+            model=self.model, optimizer=self.optimizer, objective=causal_lm,
+            loader=self.loaders["train"],
+            schedule=Schedule(
+                config.max_steps, config.logging_freq, config.eval_freq, config.save_steps,
+                partial(lr_at, **self._lr_options()),
+            ),
+            grad_clip=config.grad_clip, seed=config.seed, ranks=self.ranks,
+            log=self._log, evaluate=self._validate, save=self._save,
+        ).train(self.start_step)
+        self._evaluate(config.max_steps, "test", TEST_ITERS * config.eval_iters)
+        self.tracker.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")
+        self.tracker.close()
+
+    def _introduce(self) -> None:
+        model = self.model.config
+        self.tracker.say(
+            f"model of {model.num_parameters():,} parameters ({model.n_layer} layers, width "
+            f"{model.n_embd}, vocabulary {model.vocab_size}), "
+            + (f"from {self.source}" if self.source else "initialised")
+            + f"; data {self.tokens.prefix}, {len(self.tokens.ids):,} tokens; "
+            f"steps {self.start_step + 1} to {self.config.max_steps} of {self.global_batch_size} "
+            f"x {self.config.max_seq_len} tokens"
+        )
+        if self.tokenizer is None:
+            self.tracker.say(
+                "warning: the data has no tokenizer beside it, so checkpoints get none; "
+                "name it with --vocab_file and --merge_file"
+            )
+        for split in ("valid", "test"):
+            if self.loaders[split] is None:
+                self.tracker.say(f"warning: the {split} split is empty, its loss is not measured")
+
+    def _model_config(self, source: Path | None) -> ModelConfig:
+        config = self.config
+        shape = checkpoint.load_config(source) if source else named_model(config.model_name_or_path)
+        require(config.max_seq_len <= shape.n_positions,
+                f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
+                "positions")
+        low, high = 0, self.tokens.max_id()
+        require(0 <= low and high < shape.vocab_size,
+                f"{self.tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
+                f"vocabulary is 0 to {shape.vocab_size - 1}")
+        if self.tokenizer is not None:
+            eos = self.tokenizer.eos_token_id
+            shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
+        return config.with_dropout(shape)
+
+    def _loaders(self, eos: int | None) -> dict[str, PretrainLoader | None]:
+        config, world = self.config, self.ranks.world_size
+        batch = config.micro_batch_size * world
+        evaluations = (config.max_steps // config.eval_freq + 1) * config.eval_iters
+        wanted = {
+            "train": self.global_batch_size * config.max_steps,
+            "valid": batch * evaluations,
+            "test": batch * TEST_ITERS * config.eval_iters,
+        }
+        bounds = split_bounds(split_shares(config.split), len(self.tokens))
+        require(has_samples(self.tokens, "train", bounds),
+                f"{self.tokens.prefix} has no document for training: --split {config.split} of "
+                f"{len(self.tokens)} documents")
+        loaders = {}
+        for split, samples in wanted.items():
+            if samples == 0 or not has_samples(self.tokens, split, bounds):
+                loaders[split] = None
+                continue
+            dataset = PretrainDataset(
+                self.tokens, split, bounds, seq_length=config.max_seq_len, num_samples=samples,
+                seed=config.seed,
+            )
+            loaders[split] = PretrainLoader(
+                dataset, config.micro_batch_size, eos,
+                self.accumulation if split == "train" else 1, self.ranks.rank, world,
+            )
+        return loaders
+
+    def _start_step(self, source: Path | None) -> int:
+        """The step to continue after; ValueError where continuing would not be the same run."""
+        state = checkpoint.load_state(source) if source else None
+        step = state.step if state else 0
+        own = checkpoint.checkpoints(self.output_dir)
+        continues = self.config.resume or (source is not None and source.resolve() in
+                                           {path.resolve() for path in own.values()})
+        if not continues and (own or (self.output_dir / METRICS).exists()):
+            raise ValueError(f"--output_dir {self.output_dir} holds another run; continue it with "
+                             "--resume or name an empty one")
+        if own and max(own) > step:
+            raise ValueError(f"{own[max(own)]} is later than step {step} of {source}; continue "
+                             "with --resume or name another --output_dir")
+        if state is None:
+            return 0
+        require(step < self.config.max_steps,
+                f"{source} is at step {step} already; --max_steps is {self.config.max_steps}")
+        now = self._state(step)
+        for what in ("seed", "global_batch_size", "order_key", "tokenizer"):
+            was, is_ = getattr(state, what), getattr(now, what)
+            require(was == is_, f"{source} was trained with another {what.replace('_', ' ')}: "
+                                f"{was} there, {is_} now")
+        return step
+
+    def _state(self, step: int) -> checkpoint.TrainingState:
+        return checkpoint.TrainingState(
+            step=step, samples=step * self.global_batch_size, seed=self.config.seed,
+            order_key=self.loaders["train"].dataset.order_key,
+            tokenizer=self.tokenizer.fingerprint() if self.tokenizer else None,
+            global_batch_size=self.global_batch_size, schedule=self._lr_options(),
+        )
+
+    def _lr_options(self) -> dict:
+        config = self.config
+        return {
+            "max_lr": config.max_lr, "min_lr": config.min_lr, "warmup_rate": config.warmup_rate,
+            "decay_steps": config.decay_steps or config.max_steps, "style": config.lr_decay_style,
+        }
+
+    def _log(self, record: dict) -> None:
+        per_step = self.global_batch_size * self.config.max_seq_len
+        speed = record["steps_per_s"] * per_step
+        dataset = self.loaders["train"].dataset
+        self.tracker.train(record | {
+            "tokens_per_s": speed,
+            "tokens_per_s_per_process": speed / self.ranks.world_size,
+            "epoch": dataset.epoch(record["step"] * self.global_batch_size),
+            "tokens": record["step"] * per_step,
+        })
+
+    def _validate(self, step: int) -> None:
+        self._evaluate(step, "valid", self.config.eval_iters)
+
+    def _evaluate(self, step: int, split: str, batches: int) -> None:
+        loader = self.loaders[split]
+        if loader is None:
+            return
+        loss = mean_loss(self.model, causal_lm, loader.first(batches), self.ranks)
+        if not math.isnan(loss):
+            self.tracker.evaluation(step, f"{split}_loss", loss)
+
+    def _save(self, step: int) -> None:
+        if self.ranks.is_main:
+            path = checkpoint.save(
+                self.output_dir, self.model, self.optimizer, self._state(step), self.tokenizer
+            )
+            self.tracker.say(f"saved {path}")
+        self.ranks.barrier()
+
+
+def find_tokenizer(config: PretrainConfig, tokens: TokenFile) -> Tokenizer | None:
+    """The tokenizer that made the ids: the one the flags name, else the one beside the data."""
+    beside = Path(f"{tokens.prefix}_tokenizer")
+    if config.vocab_file is not None:
+        tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
+    elif beside.is_dir():
+        tokenizer = Tokenizer.load(beside)
+    else:
+        return None
+    check_tokenizer(tokens, tokenizer)
+    return tokenizer
+
+
+def find_source(config: PretrainConfig) -> Path | None:
+    """The checkpoint directory to start from, or None to initialise a named model."""
+    name = config.model_name_or_path
+    if config.resume and (found := checkpoint.newest(Path(config.output_dir))):
+        return found
+    if Path(name).is_dir():
+        return Path(name)
+    chinese = named_model(name).vocab_size == named_model("gpt-cpm-large-cn").vocab_size
+    require(chinese == (config.model_type == "gpt2-cn"),
+            f"--model_type {config.model_type} does not go with the model {name}")
+    return None

@@ -1,0 +1,88 @@
+"""The process around Paddle: threads, kernels, allocator. Everything here comes before its import.
+
+Standard library only. Paddle reads these settings once, when it is loaded; setting them later does
+nothing, so an entry point calls `import_paddle` before anything that imports Paddle.
+"""
+
+import contextlib
+import ctypes
+import io
+import os
+import sys
+import warnings
+from pathlib import Path
+
+_NOISE = ("OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY")
+
+
+def import_paddle(device: str):
+    """Configure the process for `device` (cpu, gpu, xpu), import Paddle, select the device.
+
+    Returns the paddle module. ValueError if this build of Paddle has no such device.
+    """
+    if "paddle" not in sys.modules:
+        _use_all_cores()
+        _prefer_avx2_kernels_on_amd()
+        _keep_freed_memory()
+    stderr = io.StringIO()
+    try:
+        with contextlib.redirect_stderr(stderr), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="No ccache found")
+            import paddle
+    finally:
+        # Paddle warns about the thread count that makes it twice as fast; the rest is passed on.
+        for line in stderr.getvalue().splitlines():
+            if line.strip() and not any(noise in line for noise in _NOISE):
+                print(line, file=sys.stderr)
+    built = {"gpu": paddle.is_compiled_with_cuda(), "xpu": paddle.is_compiled_with_xpu()}
+    if not built.get(device, True):
+        raise ValueError(
+            f"--device {device}, but paddlepaddle {paddle.__version__} here is built for the CPU; "
+            "use --device cpu, or install the other build with: bash scripts/setup.sh --gpu"
+        )
+    if device == "gpu" and paddle.device.cuda.device_count() == 0:
+        raise ValueError("--device gpu, but no GPU is visible to Paddle; use --device cpu")
+    paddle.set_device(device)
+    return paddle
+
+
+def core_count() -> int:
+    """Cores this process may run on, which in a container is fewer than the machine has."""
+    with contextlib.suppress(AttributeError):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def peak_memory_mib() -> float:
+    """Largest resident size of this process so far, in MiB."""
+    import resource
+
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def _use_all_cores() -> None:
+    """Paddle runs one thread unless told before the import. Launched processes share the cores."""
+    local_processes = int(os.environ.get("PADDLE_LOCAL_SIZE", "1") or 1)
+    os.environ.setdefault("OMP_NUM_THREADS", str(max(1, core_count() // local_processes)))
+
+
+def _prefer_avx2_kernels_on_amd() -> None:
+    """The wheel's MKL (2019.5) gives AMD processors its SSE kernels, three times slower than AVX2.
+
+    That version still honours the switch Intel later removed; 5 means Haswell's instruction set.
+    """
+    with contextlib.suppress(OSError):
+        cpu = Path("/proc/cpuinfo").read_text()
+        if "AuthenticAMD" in cpu and " avx2 " in cpu:
+            os.environ.setdefault("MKL_DEBUG_CPU_TYPE", "5")
+
+
+def _keep_freed_memory() -> None:
+    """glibc returns each large temporary to the kernel and pays for its pages again: keep them."""
+    m_trim_threshold, m_top_pad, m_mmap_max = -1, -2, -4
+    with contextlib.suppress(OSError, AttributeError):
+        mallopt = ctypes.CDLL("libc.so.6").mallopt
+        mallopt(m_mmap_max, 0)
+        mallopt(m_trim_threshold, 1 << 30)
+        mallopt(m_top_pad, 64 << 20)

@@ -1,0 +1,15 @@
+"""The one thing pyproject.toml cannot say: the C++ index helper needs pybind11's headers."""
+
+from pybind11.setup_helpers import Pybind11Extension, build_ext
+from setuptools import setup
+
+setup(
+    ext_modules=[
+        Pybind11Extension(
+            "data_tools.index_helper._core",
+            ["data_tools/index_helper/_core.cpp"],
+            cxx_std=17,
+        )
+    ],
+    cmdclass={"build_ext": build_ext},
+)
