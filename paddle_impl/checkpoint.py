@@ -66,6 +66,7 @@ def save(
         temporary / "training_state.json", {"format_version": FORMAT_VERSION, **vars(state)}
     )
     for file in temporary.iterdir():
+        file.chmod(0o644)  # safetensors leaves its files unreadable to others
         _sync(file)
     _sync(temporary)
     os.rename(temporary, final)

@@ -49,37 +49,46 @@ def clip_grad_norm(parameters: list[paddle.Tensor], max_norm: float) -> float:
 
 
 def optimizer_state(model, optimizer) -> dict[str, np.ndarray]:
-    """Moments and beta powers, named after the model's parameters: `<parameter>.<slot>`.
+    """Moments and beta powers after a step, named after the parameters: `<parameter>.<slot>`.
 
-    Paddle names them after its own counters (`linear_3.w_0_moment1_0`), which change with whatever
-    else a process has built.
+    Slots: moment1, moment2, beta1_pow_acc, beta2_pow_acc.
     """
-    named = {p.name: name for name, p in model.named_parameters()}
-    state = {}
-    for key, value in optimizer.state_dict().items():
-        if key == "LR_Scheduler" or not hasattr(value, "numpy"):
-            continue
-        parameter = _owner(key, named)
-        state[f"{named[parameter]}.{key[len(parameter) + 1:]}"] = value.numpy()
-    return state
+    internal = optimizer.state_dict()
+    return {key: internal[name].numpy() for key, name in _slots(model, optimizer).items()}
 
 
 def load_optimizer_state(model, optimizer, state: dict[str, np.ndarray]) -> None:
-    """The inverse of `optimizer_state`; ValueError unless every slot belongs to a parameter."""
-    internal = {name: p.name for name, p in model.named_parameters()}
-    restored = {}
-    for key, value in state.items():
-        name, _, slot = key.rpartition(".")
-        if name not in internal:
-            raise ValueError(f"optimizer state {key!r} belongs to no parameter of the model")
-        restored[f"{internal[name]}_{slot}"] = paddle.to_tensor(value)
-    if missing := internal.keys() - {key.rpartition(".")[0] for key in state}:
-        raise ValueError(f"the optimizer state lacks {len(missing)} parameters: {min(missing)} ...")
-    optimizer.set_state_dict(restored)
+    """The inverse of `optimizer_state`; ValueError unless state and parameters match entirely."""
+    # Paddle makes the slots, and their names, in the first step. One that changes nothing:
+    rate = optimizer.get_lr()
+    optimizer.set_lr(0.0)
+    for parameter in model.parameters():
+        (parameter * 0.0).sum().backward()
+    optimizer.step()
+    optimizer.clear_grad()
+    optimizer.set_lr(rate)
+    slots = _slots(model, optimizer)
+    missing, extra = slots.keys() - state.keys(), state.keys() - slots.keys()
+    if missing or extra:
+        raise ValueError(
+            f"the optimizer state does not fit the model: {len(missing)} missing "
+            f"{sorted(missing)[:2]}, {len(extra)} unknown {sorted(extra)[:2]}"
+        )
+    optimizer.set_state_dict(
+        optimizer.state_dict() | {slots[key]: paddle.to_tensor(v) for key, v in state.items()}
+    )
 
 
-def _owner(key: str, names) -> str:
-    """The parameter an accumulator belongs to: the longest name that starts its key."""
-    owners = [name for name in names if key.startswith(name + "_")]
-    assert owners, f"accumulator {key} has no parameter"
-    return max(owners, key=len)
+def _slots(model, optimizer) -> dict[str, str]:
+    """`<parameter>.<slot>` -> Paddle's name, such as `linear_3.w_0_moment1_0`.
+
+    Both numbers in it are counters of the process, so they mean nothing in a file.
+    """
+    named = {p.name: name for name, p in model.named_parameters()}
+    slots = {}
+    for internal in optimizer.state_dict():
+        owner = max((n for n in named if internal.startswith(n + "_")), key=len, default=None)
+        if owner is not None:
+            slot = internal[len(owner) + 1 :].rpartition("_")[0]
+            slots[f"{named[owner]}.{slot}"] = internal
+    return slots

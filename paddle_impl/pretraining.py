@@ -64,6 +64,7 @@ class PretrainingRun:
     def train(self) -> None:
         """Train to max_steps, test at the end, and say where everything is."""
         config = self.config
+        self.ranks.barrier()  # no process looks at output_dir any more, so one may write
         if self.ranks.is_main:
             self.output_dir.mkdir(parents=True, exist_ok=True)
         self.tracker = Tracker(

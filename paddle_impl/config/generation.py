@@ -34,6 +34,8 @@ class GenerationConfig:
     def __post_init__(self):
         if self.decode_strategy == "beam_search":
             raise not_built("--decode_strategy beam_search", "use greedy_search or sampling")
+        if self.model_type == "gpt2-cn":
+            raise not_built("--model_type gpt2-cn (a Chinese tokenizer)", "use a gpt2 model")
         for name in ("num_beams", "length_penalty", "early_stopping", "repetition_penalty"):
             if getattr(self, name) != type(self).__dataclass_fields__[name].default:
                 raise not_built(f"--{name} {getattr(self, name)}", "leave it out")

@@ -1,0 +1,18 @@
+# Sourced by the scripts beside it: repository root, environment, device.
+root="$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)"
+caller="$PWD"
+cd "$root"
+python="$root/.venv/bin/python"
+
+# Makes .venv if need be; arguments go to setup.sh.
+prepare() { bash "$root/scripts/setup.sh" "$@"; }
+
+# gpu where Paddle here can use one, else cpu.
+detect_device() {
+    "$python" - <<'PY'
+from paddle_impl import runtime
+paddle = runtime.import_paddle("cpu")
+usable = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
+print("gpu" if usable else "cpu")
+PY
+}

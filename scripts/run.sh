@@ -1,0 +1,63 @@
+#!/usr/bin/env bash
+# Trains a GPT and shows what it writes. Set-up and data are made if they are not there.
+# usage: scripts/run.sh [run_pretrain.py flags, which win over those below]
+set -euo pipefail
+source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
+prepare
+device=$(detect_device)
+
+input_dir=./data_tools
+output_dir=output
+split=""
+arguments=("$@")
+for i in "${!arguments[@]}"; do
+    case "${arguments[$i]}" in
+        --input_dir) input_dir=${arguments[$((i + 1))]} ;;
+        --output_dir) output_dir=${arguments[$((i + 1))]} ;;
+        --split) split=${arguments[$((i + 1))]} ;;
+        --device) device=${arguments[$((i + 1))]} ;;
+    esac
+done
+if [ "$input_dir" = ./data_tools ] && [ ! -f data_tools/code_python_ids.npy ]; then
+    bash scripts/process_data.sh
+fi
+
+if [ "$device" = gpu ]; then
+    # The source document's values.
+    split=${split:-949,50,1}
+    flags=(--model_name_or_path gpt2-en --max_seq_len 1024 --micro_batch_size 4
+        --max_lr 0.00015 --min_lr 0.00001 --max_steps 50000 --save_steps 100000
+        --decay_steps 320000 --weight_decay 0.01 --warmup_rate 0.01 --logging_freq 1
+        --eval_freq 1000)
+else
+    # A model, a rate and a number of steps that two cores finish in some eight minutes.
+    split=${split:-987,12,1}
+    flags=(--model_name_or_path code-mini --max_seq_len 256 --micro_batch_size 4
+        --max_lr 0.003 --min_lr 0.0001 --max_steps 700 --save_steps 350
+        --decay_steps 700 --weight_decay 0.1 --warmup_rate 0.05 --adam_beta2 0.95
+        --hidden_dropout_prob 0 --attention_probs_dropout_prob 0 --logging_freq 20
+        --eval_freq 350 --eval_iters 8)
+fi
+
+"$python" -u run_pretrain.py \
+    --model_type "gpt" \
+    --input_dir "$input_dir" \
+    --output_dir "$output_dir" \
+    --split "$split" \
+    --grad_clip 1.0 \
+    --device "$device" \
+    "${flags[@]}" "$@"
+
+checkpoint=$(ls -d "$output_dir"/model_* | sort -V | tail -1)
+echo
+"$python" -u run_evaluation.py --model_name_or_path "$checkpoint" --input_dir "$input_dir" \
+    --split "$split" --device "$device" --output_file "$output_dir/evaluation.json"
+echo
+"$python" -u run_generation.py --model_name_or_path "$checkpoint" --device "$device" \
+    --decode_strategy sampling --top_k 10 --temperature 0.5 --max_dec_len 80 \
+    --prompt "import os" "class Test" "#include <"
+echo
+echo "checkpoint   $checkpoint"
+echo "log          $output_dir/metrics.jsonl"
+echo "curves       .venv/bin/visualdl --logdir $output_dir/train_log"
+echo "write more   bash scripts/run_generate.sh $checkpoint --prompt \"def main(\""

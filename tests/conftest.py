@@ -1,0 +1,60 @@
+"""Paddle comes up here once, configured as the entry points do it, before any test imports it."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from paddle_impl import runtime
+
+runtime.import_paddle("cpu")
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@pytest.fixture(scope="session")
+def tiny_data(tmp_path_factory) -> Path:
+    """A directory with one dataset of 40 short documents, 300 tokens in the vocabulary."""
+    from data_tools.token_file_writer import TokenFileWriter
+    from data_tools.tokenizer import Tokenizer
+
+    texts = [
+        "".join(f"def name_{i}_{j}(a, b):\n    return a + b * {i * j}\n\n" for j in range(3 + i % 5))
+        for i in range(40)
+    ]
+    tokenizer = Tokenizer.train(iter(texts), 300)
+    directory = tmp_path_factory.mktemp("tiny_data")
+    with TokenFileWriter(directory / "code", tokenizer.vocab_size, tokenizer) as writer:
+        for ids in tokenizer.encode_batch(texts):
+            writer.append(np.append(ids, tokenizer.eos_token_id))
+    return directory
+
+
+@pytest.fixture
+def tiny_model():
+    """A two-layer model without dropout, initialised from seed 0."""
+    from paddle_impl.config.model import ModelConfig
+    from paddle_impl.model import GPTForCausalLM, initialize
+
+    model = GPTForCausalLM(ModelConfig(
+        n_layer=2, n_embd=16, n_head=2, vocab_size=50, n_positions=24,
+        embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0, bos_token_id=0, eos_token_id=0,
+    ))
+    initialize(model, 0)
+    return model
+
+
+@pytest.fixture
+def command():
+    """Run `python <arguments>` in the repository root as a user would; returns the process."""
+
+    def run(*arguments, timeout: float = 300) -> subprocess.CompletedProcess:
+        return subprocess.run(
+            [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
+            timeout=timeout, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False,
+        )
+
+    return run

@@ -1,0 +1,114 @@
+"""The command line: every flag of the source is there, means what it says, and is used."""
+
+import re
+from dataclasses import fields
+from pathlib import Path
+
+import pytest
+
+import args
+from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.generation import GenerationConfig
+from paddle_impl.config.pretrain import PretrainConfig
+
+ROOT = Path(__file__).resolve().parent.parent
+REQUIRED = ["--model_type", "gpt", "--model_name_or_path", "gpt2-en", "--input_dir", "d",
+            "--output_dir", "o"]
+SOURCE_FLAGS = """model_type model_name_or_path input_dir output_dir split max_seq_len
+    micro_batch_size global_batch_size weight_decay grad_clip max_lr min_lr warmup_rate adam_beta1
+    adam_beta2 adam_epsilon max_steps save_steps decay_steps logging_freq eval_freq eval_iters
+    use_sharding sharding_degree dp_degree mp_degree pp_degree use_recompute use_amp amp_level
+    enable_addto scale_loss hidden_dropout_prob attention_probs_dropout_prob seed check_accuracy
+    device lr_decay_style profiler_options vocab_file merge_file test_file""".split()
+NOT_BUILT = [
+    ["--use_amp"], ["--use_sharding"], ["--use_recompute"], ["--enable_addto"], ["--mp_degree", "2"],
+    ["--pp_degree", "2"], ["--sharding_degree", "2"], ["--amp_level", "O2"], ["--scale_loss", "128"],
+    ["-p", "batch_range=[1,2]"], ["--test_file", "x"],
+]
+BAD = {
+    ("--min_lr", "1", "--max_lr", "0.1"): "--min_lr 1.0 is above --max_lr 0.1",
+    ("--split", "a,b"): "--split",
+    ("--split", "0,0,0"): "--split",
+    ("--split", "-1,2,3"): "--split",
+    ("--max_steps", "0"): "--max_steps must be at least 1",
+    ("--hidden_dropout_prob", "1"): "--hidden_dropout_prob",
+    ("--warmup_rate", "2"): "--warmup_rate",
+    ("--vocab_file", "v"): "--merge_file",
+    ("--seed", "-1"): "--seed",
+    ("--use_amp", "maybe"): "neither true nor false",
+    ("--device", "tpu"): "invalid choice",
+    ("--no_such_flag",): "unrecognized",
+}
+
+
+def one_line_error(capsys, *argv, parse=args.parse_pretrain, required=REQUIRED) -> str:
+    with pytest.raises(SystemExit) as exit_:
+        parse([*required, *argv])
+    assert exit_.value.code == 2
+    err = capsys.readouterr().err
+    assert err.count("\n") == 1 and "error:" in err
+    return err
+
+
+def test_every_source_flag_is_known():
+    assert set(SOURCE_FLAGS) <= {item.name for item in fields(PretrainConfig)}
+
+
+@pytest.mark.parametrize("argv", NOT_BUILT, ids=" ".join)
+def test_what_is_not_built_is_refused_by_name(argv, capsys):
+    err = one_line_error(capsys, *argv)
+    assert "not built yet" in err
+    assert argv[0] in err or argv[0] == "-p"
+
+
+@pytest.mark.parametrize(("argv", "message"), BAD.items(), ids=lambda v: str(v)[:40])
+def test_bad_values_are_named(argv, message, capsys):
+    assert message in one_line_error(capsys, *argv)
+
+
+def test_a_bare_boolean_switches_on():
+    assert args.parse_pretrain([*REQUIRED, "--check_accuracy"]).check_accuracy is True
+    assert args.parse_pretrain([*REQUIRED, "--check_accuracy", "false"]).check_accuracy is False
+
+
+def test_short_form_reaches_the_same_flag(capsys):
+    assert "profiler_options" in one_line_error(capsys, "-p", "x")
+
+
+@pytest.mark.parametrize(("config", "files"), [
+    (PretrainConfig, ["paddle_impl/config/pretrain.py", "paddle_impl/pretraining.py", "run_pretrain.py"]),
+    (GenerationConfig, ["paddle_impl/config/generation.py", "run_generation.py"]),
+    (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
+])
+def test_no_flag_is_ignored(config, files):
+    """Every field is read somewhere beyond its declaration, or refused unless at its default."""
+    text = "".join((ROOT / file).read_text() for file in files)
+    for item in fields(config):
+        read = re.search(rf"(config|self)\.{item.name}\b", text)
+        refused = re.search(rf"for name in \([^)]*\"{item.name}\"", text)
+        assert read or refused, f"--{item.name} is accepted and ignored"
+
+
+@pytest.mark.parametrize(("argv", "message"), [
+    (("--decode_strategy", "beam_search"), "not built yet"),
+    (("--repetition_penalty", "1.2"), "not built yet"),
+    (("--temperature", "0"), "greedy_search"),
+    (("--top_p", "0"), "--top_p"),
+    (("--decode_strategy", "greedy_search", "--num_return_sequences", "2"), "must be 1"),
+    (("--min_dec_len", "9", "--max_dec_len", "3"), "--min_dec_len"),
+    (("--prompt", "a", "--prompt_file", "b"), "exclude each other"),
+], ids=str)
+def test_generation_refuses(argv, message, capsys):
+    err = one_line_error(capsys, *argv, parse=args.parse_generation,
+                         required=["--model_name_or_path", "x"])
+    assert message in err
+
+
+def test_help_needs_neither_paddle_nor_numpy(command):
+    code = ("import sys, args\n"
+            "try: args.parse_pretrain(['--help'])\n"
+            "except SystemExit: pass\n"
+            "assert not {'paddle', 'numpy', 'torch'} & set(sys.modules), 'heavy import'")
+    process = command("-c", code)
+    assert process.returncode == 0, process.stderr
+    assert "--model_name_or_path" in process.stdout

@@ -1,0 +1,83 @@
+"""The doors between rooms: which room may import which. One breach, one line."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+FRAMEWORKS = {"paddle", "torch", "transformers", "visualdl", "paddlenlp"}
+
+# room -> top-level or dotted names it must never import
+FORBIDDEN = {
+    "data_tools": {*FRAMEWORKS, "paddle_impl", "args", "parity"},
+    "paddle_impl/config": {
+        *FRAMEWORKS, "numpy", "data_tools", "args", "parity", "safetensors", "tokenizers", "tqdm",
+    },
+    "paddle_impl": {"torch", "transformers", "args", "parity"},
+    "args.py": {*FRAMEWORKS, "numpy", "data_tools", "parity"},
+    "parity/torch_side": {"paddle", "parity.paddle_side", "data_tools"},
+    "parity/paddle_side": {"torch", "transformers", "parity.torch_side"},
+}
+ENTRY_POINTS = {*FRAMEWORKS, "parity", "numpy"} - {"paddle"}
+PARITY_CORE = ("cases", "compare", "tolerances", "report")
+
+
+def imported(path: Path) -> set[str]:
+    """Every dotted name the file imports, at any depth, with its parents."""
+    names = set()
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            names.add(node.module)
+            names |= {f"{node.module}.{alias.name}" for alias in node.names}
+    return {".".join(name.split(".")[: i + 1]) for name in names for i in range(name.count(".") + 1)}
+
+
+def rules():
+    for room, never in FORBIDDEN.items():
+        place = ROOT / room
+        for path in [place] if place.is_file() else sorted(place.rglob("*.py")):
+            yield path, never
+    for path in sorted(ROOT.glob("run_*.py")):
+        yield path, ENTRY_POINTS
+    for name in PARITY_CORE:
+        for path in sorted(ROOT.glob(f"parity/{name}*.py")):
+            yield path, {*FRAMEWORKS, "parity.torch_side", "parity.paddle_side"}
+
+
+@pytest.mark.parametrize(
+    ("path", "never"), list(rules()), ids=lambda v: str(v.relative_to(ROOT)) if isinstance(v, Path) else ""
+)
+def test_room_keeps_its_doors(path, never):
+    assert not imported(path) & never
+
+
+def test_every_room_is_walked():
+    walked = {path.relative_to(ROOT).parts[0] for path, _ in rules()}
+    assert walked >= {"data_tools", "paddle_impl", "parity", "args.py", "run_pretrain.py"}
+
+
+def test_a_breach_is_seen(tmp_path):
+    file = tmp_path / "breach.py"
+    file.write_text("def f():\n    from torch.nn import functional\n")
+    assert "torch" in imported(file)
+
+
+def test_both_sides_of_parity_have_the_same_files():
+    sides = [{p.name for p in (ROOT / "parity" / s).glob("*.py")} for s in ("torch_side", "paddle_side")]
+    assert sides[0] == sides[1]
+    assert len(sides[0]) > 1
+
+
+def test_no_file_is_longer_than_a_reader_bears():
+    long = {
+        str(path.relative_to(ROOT)): lines
+        for pattern in ("*.py", "data_tools/**/*.*pp", "data_tools/**/*.py", "paddle_impl/**/*.py",
+                        "parity/**/*.py", "tests/**/*.py", "scripts/**/*")
+        for path in ROOT.glob(pattern)
+        if path.is_file() and path.suffix in (".py", ".cpp", ".sh")
+        and (lines := len(path.read_text(encoding="utf-8").splitlines())) > 260
+    }
+    assert not long
