@@ -110,7 +110,7 @@ class PretrainingRun:
         require(config.max_seq_len <= shape.n_positions,
                 f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
                 "positions")
-        low, high = 0, self.tokens.max_id()
+        low, high = self.tokens.id_range()
         require(0 <= low and high < shape.vocab_size,
                 f"{self.tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
                 f"vocabulary is 0 to {shape.vocab_size - 1}")

@@ -22,7 +22,7 @@ def tiny_data(tmp_path_factory) -> Path:
     from data_tools.tokenizer import Tokenizer
 
     texts = [
-        "".join(f"def name_{i}_{j}(a, b):\n    return a + b * {i * j}\n\n" for j in range(3 + i % 5))
+        "".join(f"def f_{i}_{j}(a, b):\n    return a + b * {i * j}\n\n" for j in range(3 + i % 5))
         for i in range(40)
     ]
     tokenizer = Tokenizer.train(iter(texts), 300)

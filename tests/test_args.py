@@ -21,8 +21,9 @@ SOURCE_FLAGS = """model_type model_name_or_path input_dir output_dir split max_s
     enable_addto scale_loss hidden_dropout_prob attention_probs_dropout_prob seed check_accuracy
     device lr_decay_style profiler_options vocab_file merge_file test_file""".split()
 NOT_BUILT = [
-    ["--use_amp"], ["--use_sharding"], ["--use_recompute"], ["--enable_addto"], ["--mp_degree", "2"],
-    ["--pp_degree", "2"], ["--sharding_degree", "2"], ["--amp_level", "O2"], ["--scale_loss", "128"],
+    ["--use_amp"], ["--use_sharding"], ["--use_recompute"], ["--enable_addto"],
+    ["--mp_degree", "2"], ["--pp_degree", "2"], ["--sharding_degree", "2"],
+    ["--amp_level", "O2"], ["--scale_loss", "128"],
     ["-p", "batch_range=[1,2]"], ["--test_file", "x"],
 ]
 BAD = {
@@ -76,7 +77,8 @@ def test_short_form_reaches_the_same_flag(capsys):
 
 
 @pytest.mark.parametrize(("config", "files"), [
-    (PretrainConfig, ["paddle_impl/config/pretrain.py", "paddle_impl/pretraining.py", "run_pretrain.py"]),
+    (PretrainConfig, ["paddle_impl/config/pretrain.py", "paddle_impl/pretraining.py",
+                      "run_pretrain.py"]),
     (GenerationConfig, ["paddle_impl/config/generation.py", "run_generation.py"]),
     (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
 ])

@@ -32,7 +32,9 @@ def imported(path: Path) -> set[str]:
         elif isinstance(node, ast.ImportFrom) and node.module:
             names.add(node.module)
             names |= {f"{node.module}.{alias.name}" for alias in node.names}
-    return {".".join(name.split(".")[: i + 1]) for name in names for i in range(name.count(".") + 1)}
+    return {
+        ".".join(name.split(".")[: i + 1]) for name in names for i in range(name.count(".") + 1)
+    }
 
 
 def rules():
@@ -48,7 +50,8 @@ def rules():
 
 
 @pytest.mark.parametrize(
-    ("path", "never"), list(rules()), ids=lambda v: str(v.relative_to(ROOT)) if isinstance(v, Path) else ""
+    ("path", "never"), list(rules()),
+    ids=lambda value: str(value.relative_to(ROOT)) if isinstance(value, Path) else "",
 )
 def test_room_keeps_its_doors(path, never):
     assert not imported(path) & never
@@ -66,7 +69,8 @@ def test_a_breach_is_seen(tmp_path):
 
 
 def test_both_sides_of_parity_have_the_same_files():
-    sides = [{p.name for p in (ROOT / "parity" / s).glob("*.py")} for s in ("torch_side", "paddle_side")]
+    sides = [{p.name for p in (ROOT / "parity" / side).glob("*.py")}
+             for side in ("torch_side", "paddle_side")]
     assert sides[0] == sides[1]
     assert len(sides[0]) > 1
 

@@ -1,0 +1,27 @@
+"""What the compiled code computes, said in numpy. Tests compare the two; nothing else uses it."""
+
+from __future__ import annotations
+
+import numpy as np
+
+
+def build_sample_idx(
+    sizes: np.ndarray,
+    doc_idx: np.ndarray,
+    seq_length: int,
+    num_epochs: int,
+    tokens_per_epoch: int,
+) -> np.ndarray:
+    """int32 [(E*T - 1) // L + 1, 2]: (position in doc_idx, offset in that document) per sample.
+
+    Lay all documents of doc_idx end to end: sample i begins at token i * L. As each sample is
+    L + 1 tokens, that is also the last token of sample i - 1, so a document's last token can
+    begin a sample, and an empty document never does; except sample 0, which always is (0, 0).
+    """
+    ends = np.cumsum(sizes[doc_idx], dtype=np.int64)  # past 2^31 tokens
+    starts = ends - sizes[doc_idx]
+    rows = (num_epochs * tokens_per_epoch - 1) // seq_length + 1
+    tokens = np.arange(rows, dtype=np.int64) * seq_length
+    positions = np.searchsorted(ends, tokens, side="right")  # first document ending after it
+    positions[0] = 0
+    return np.stack([positions, tokens - starts[positions]], axis=1).astype(np.int32)

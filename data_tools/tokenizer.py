@@ -1,0 +1,229 @@
+"""Byte-level BPE: load, train, encode, decode to exact bytes, save as transformers reads it.
+
+Only lossless tokenizers are let in: those for which decode_bytes(encode(text)) is text's bytes.
+SentencePiece is not handled here.
+"""
+
+from __future__ import annotations
+
+import copy
+import hashlib
+import json
+import os
+from collections.abc import Iterable, Sequence
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+import tokenizers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
+
+from data_tools.bpe_files import byte_of_symbol, read_vocab_and_merges
+
+END_OF_TEXT = "<|endoftext|>"
+END_TOKENS = (END_OF_TEXT, "</s>", "<eod>", "<|end_of_text|>", "<eos>", "[EOS]")
+
+
+class Tokenizer:
+    """A byte-level BPE tokenizer whose ids run from 0 to vocab_size - 1 without a gap.
+
+    Text encodes as plain text: a source file that contains the characters `<|endoftext|>` gets
+    the ids of its letters, never the end-of-document id. Only encode(special_tokens=True), for
+    prompts written on purpose, recognises special tokens.
+    """
+
+    def __init__(self, tokenizer: tokenizers.Tokenizer, origin: str = "the tokenizer"):
+        self._prompt = copy.deepcopy(tokenizer)
+        self._prompt.no_truncation()  # a tokenizer.json may carry either, and both lose text
+        self._prompt.no_padding()
+        self._state = json.loads(self._prompt.to_str())
+        self._vocab: dict[str, int] = self._prompt.get_vocab(with_added_tokens=True)
+        self._added = {token["content"] for token in self._state["added_tokens"]}
+        self._special = {t["content"] for t in self._state["added_tokens"] if t["special"]}
+        # Two objects, not one switched to and fro: the switch would not survive threads.
+        self._plain = copy.deepcopy(self._prompt)
+        self._plain.encode_special_tokens = True
+        self._check(origin)
+
+    def __reduce__(self):
+        # The library forgets encode_special_tokens when pickled, as for a worker process.
+        return Tokenizer, (self._prompt,)
+
+    @classmethod
+    def load(cls, path: str | os.PathLike) -> Tokenizer:
+        """From a tokenizer.json, or a folder with tokenizer.json or vocab.json + merges.txt."""
+        path = Path(path)
+        if path.is_dir():
+            file = path / "tokenizer.json"
+            pair = path / "vocab.json", path / "merges.txt"
+            if not file.exists() and all(p.exists() for p in pair):
+                return cls.from_vocab_and_merges(*pair)
+        else:
+            file = path
+        if not file.is_file():
+            raise ValueError(
+                f"no tokenizer at {path}: expected tokenizer.json, or vocab.json and merges.txt"
+            )
+        try:
+            tokenizer = tokenizers.Tokenizer.from_file(str(file))
+        except Exception as error:  # the library raises plain Exception
+            raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
+        return cls(tokenizer, str(file))
+
+    @classmethod
+    def from_vocab_and_merges(
+        cls, vocab_file: str | os.PathLike, merges_file: str | os.PathLike
+    ) -> Tokenizer:
+        """From GPT-2's pair of files; the merges may lack the `#version` line."""
+        vocab, merges, special = read_vocab_and_merges(vocab_file, merges_file)
+        tokenizer = _byte_level(models.BPE(vocab=vocab, merges=merges))
+        tokenizer.add_special_tokens(
+            [AddedToken(t, special=True, normalized=False) for t in special]
+        )
+        return cls(tokenizer, str(vocab_file))
+
+    @classmethod
+    def train(cls, texts: Iterable[str], vocab_size: int) -> Tokenizer:
+        """Learn merges from `texts`; a small corpus can give fewer tokens than `vocab_size`.
+
+        `<|endoftext|>` is id 0 and the 256 bytes follow, so any text can be encoded. The same
+        texts in the same order give the same tokenizer.
+        """
+        if vocab_size < 257:
+            raise ValueError(
+                f"vocab_size must be at least 257 (256 bytes and {END_OF_TEXT}), not {vocab_size}"
+            )
+        tokenizer = _byte_level(models.BPE())
+        trainer = trainers.BpeTrainer(
+            vocab_size=vocab_size,
+            min_frequency=2,
+            special_tokens=[AddedToken(END_OF_TEXT, special=True, normalized=False)],
+            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
+            show_progress=False,
+        )
+        tokenizer.train_from_iterator(iter(texts), trainer)
+        return cls(tokenizer)
+
+    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """One int32 array of ids per text, in parallel; special tokens in a text are plain text."""
+        encodings = self._plain.encode_batch_fast(list(texts), add_special_tokens=False)
+        return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def encode(self, text: str, *, special_tokens: bool = False) -> np.ndarray:
+        """int32 ids; with special_tokens, `<|endoftext|>` and its like become their own ids."""
+        tokenizer = self._prompt if special_tokens else self._plain
+        return np.array(tokenizer.encode(text, add_special_tokens=False).ids, dtype=np.int32)
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes:
+        """The exact bytes, also when `ids` cut a character in two; special tokens give nothing."""
+        pieces = self._token_bytes
+        out = []
+        for i in ids:
+            if not 0 <= i < len(pieces):
+                raise ValueError(f"token id {i} is outside the vocabulary of {len(pieces)}")
+            out.append(pieces[i])
+        return b"".join(out)
+
+    def decode(self, ids: Iterable[int]) -> str:
+        """decode_bytes as text, with U+FFFD where the bytes are not UTF-8."""
+        return self.decode_bytes(ids).decode("utf-8", errors="replace")
+
+    def token_byte_lengths(self) -> np.ndarray:
+        """int32 [vocab_size]: bytes of text each token stands for, 0 for special tokens.
+
+        Turns a loss per token into one per byte, which compares across vocabularies.
+        """
+        return np.array([len(piece) for piece in self._token_bytes], dtype=np.int32)
+
+    @property
+    def vocab_size(self) -> int:
+        """All tokens, added ones included; the model's embedding needs at least as many rows."""
+        return len(self._vocab)
+
+    @cached_property
+    def eos_token_id(self) -> int:
+        """The id that ends a document: `<|endoftext|>`, else the first other known name."""
+        for token in END_TOKENS:
+            if token in self._special:
+                return self._vocab[token]
+        raise ValueError(f"the vocabulary has no end token: looked for {' '.join(END_TOKENS)}")
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from."""
+        merges = [m.split(" ") if isinstance(m, str) else m for m in self._state["model"]["merges"]]
+        canonical = {
+            "vocab": sorted(self._vocab, key=self._vocab.__getitem__),
+            "merges": merges,
+            "special": sorted(self._special),
+        }
+        return hashlib.sha256(json.dumps(canonical).encode("ascii")).hexdigest()
+
+    def save(self, directory: str | os.PathLike) -> None:
+        """Write the five files transformers.AutoTokenizer.from_pretrained(directory) reads."""
+        directory = Path(directory)
+        directory.mkdir(parents=True, exist_ok=True)
+        self._prompt.save(str(directory / "tokenizer.json"))
+        self._prompt.model.save(str(directory))  # vocab.json, merges.txt
+        end = [token for token in END_TOKENS if token in self._special][:1]
+        names = dict.fromkeys(("bos_token", "eos_token", "unk_token"), end[0]) if end else {}
+        config = {
+            # As it stands in tokenizer.json; "GPT2Tokenizer" would be rebuilt from the pair.
+            "tokenizer_class": "PreTrainedTokenizerFast",
+            "add_prefix_space": False,
+            "clean_up_tokenization_spaces": False,  # would turn " ." into "." when decoding
+            **names,
+        }
+        for name, content in (("tokenizer_config", config), ("special_tokens_map", names)):
+            (directory / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+
+    @cached_property
+    def _token_bytes(self) -> list[bytes]:
+        alphabet, pieces = byte_of_symbol(), [b""] * self.vocab_size
+        for token, i in self._vocab.items():
+            if token in self._special:
+                continue
+            spelled = token not in self._added and alphabet.keys() >= set(token)
+            pieces[i] = bytes(map(alphabet.get, token)) if spelled else token.encode("utf-8")
+        return pieces
+
+    def _check(self, origin: str) -> None:
+        """Refuse what would lose or change text, or let a document's text become an end id."""
+        problem = _loss(self._state, self._vocab)
+        known_end = [t for t in END_TOKENS if t in self._added and t not in self._special]
+        if problem is None and known_end:
+            problem = f"{known_end[0]} is an added token but not marked special"
+        if problem is None and set(self._vocab.values()) != set(range(len(self._vocab))):
+            problem = f"its {len(self._vocab)} ids are not 0..{len(self._vocab) - 1}"
+        for token in sorted(self._special) if problem is None else ():
+            if self._vocab[token] in self._plain.encode(token, add_special_tokens=False).ids:
+                problem = f"the special token {token!r} cannot be told from the same text"
+        if problem is not None:
+            raise ValueError(
+                f"{origin} cannot be used, expected lossless byte-level BPE: {problem}"
+            )
+
+
+def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
+    tokenizer = tokenizers.Tokenizer(model)
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return tokenizer
+
+
+def _loss(state: dict, vocab: dict[str, int]) -> str | None:
+    """Why a tokenizer.json does not keep text byte for byte, or None."""
+    if state["model"]["type"] != "BPE":
+        return f"its model is {state['model']['type']}"
+    if state["model"].get("dropout"):
+        return "it drops merges at random (dropout)"
+    if state["normalizer"] is not None:
+        return f"it changes text before encoding ({state['normalizer']['type']})"
+    splitter = state["pre_tokenizer"] or {"type": "none"}
+    steps = splitter.get("pretokenizers", [splitter])
+    byte_level = [step for step in steps if step["type"] == "ByteLevel"]
+    if not byte_level:
+        return f"its pre-tokenizer is {splitter['type']}"
+    if any(step["add_prefix_space"] for step in byte_level):
+        return "it adds a space before the text (add_prefix_space)"
+    missing = sum(symbol not in vocab for symbol in byte_of_symbol())
+    return f"its vocabulary lacks {missing} of the 256 bytes" if missing else None

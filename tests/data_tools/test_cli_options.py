@@ -1,0 +1,68 @@
+"""Flags: each does something, or says in one line that it cannot."""
+
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from data_tools.cli_options import NOT_BUILT, parse_options
+
+BAD = [
+    (["--input_path", "x", "--doc_mode", "separator"], "go together"),
+    (["--vocab_file", "v.json"], "go together"),
+    (["--tokenizer", "t", "--vocab_file", "v", "--merge_file", "m"], "give one of them"),
+    (["--tokenizer", "t", "--vocab_size", "300"], "is for training"),
+    (["--vocab_size", "256"], "256 is less than 257"),
+    (["--vocab_size", "many"], "invalid whole number value: 'many'"),
+    (["--tokenizer_sample_mb", "0"], "not a positive size"),
+    (["--workers", "0"], "0 is less than 1"),
+    (["--tokenizer_name", "GPTChineseTokenizer"], "GPTChineseTokenizer: not built"),
+    (["--data_format", "IDS"], "IDS: not built"),
+    (["--input", "x"], "unrecognized arguments"),
+    (["--doc_mode", "page"], "invalid choice: 'page'"),
+]
+
+
+def error_of(capsys, *arguments):
+    with pytest.raises(SystemExit, match="2"):
+        parse_options(list(arguments))
+    captured = capsys.readouterr()
+    assert captured.out == "" and captured.err.count("\n") == 1
+    return captured.err
+
+
+@pytest.mark.parametrize(("arguments", "message"), BAD)
+def test_flags_that_make_no_sense_are_one_line(capsys, arguments, message):
+    error = error_of(capsys, *arguments)
+    assert error.startswith("error: ") and message in error
+
+
+@pytest.mark.parametrize("flag", NOT_BUILT)
+def test_flags_of_what_is_not_built_say_so(flag, capsys):
+    value = ["x"] if flag in ("model_name", "cn_seg_func", "cn_split_dimer") else []
+    assert error_of(capsys, f"--{flag}", *value).startswith(f"error: --{flag}: not built (")
+
+
+def test_defaults_depend_on_the_corpus():
+    default, own = parse_options([]), parse_options(["--input_path", "x"])
+    assert (default.default_corpus, default.vocab_size) == (True, 4096)
+    assert (own.default_corpus, own.vocab_size) == (False, 50257)
+    assert default.append_eos and default.shuffle
+    assert default.output_prefix == "data_tools/code_python"
+
+
+def test_suffixes_may_lack_their_dot():
+    assert parse_options(["--suffixes", "RS", ".go"]).suffixes == (".rs", ".go")
+
+
+def test_help_loads_nothing_heavy():
+    code = (
+        "import sys\nfrom data_tools import create_pretraining_data as c\n"
+        "try: c.main(['--help'])\nexcept SystemExit: pass\n"
+        "sys.exit(bool({'numpy', 'tokenizers', 'tqdm'} & set(sys.modules)))"
+    )
+    result = subprocess.run(
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
+    )
+    assert result.returncode == 0 and "--append_eos" in result.stdout
