@@ -1,0 +1,1 @@
+"""The proof that paddle_impl computes what PyTorch computes: `python -m parity`."""

@@ -1,0 +1,178 @@
+"""The fixtures, as numpy: what both sides are fed. Everything is seeded and fits float32 exactly.
+
+What each detail is there to see:
+  std 0.02 and 0.2    at the first, erf instead of tanh GELU moves logits by 5e-6 only
+  jittered biases     at its default, a bias or a LayerNorm gain that is left out changes nothing
+  square projections  attn.c_proj, where a transposed weight has the right shape
+  uneven masks        a mean of means equals the global mean where every row counts the same
+  one full row        "the last token is dropped" changes nothing where the last token is padding
+  clip                fires in some of the steps, and the suite fails if it fires in all or none
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import cache
+
+import numpy as np
+
+from paddle_impl.config.model import ModelConfig
+from parity.compare import Point, Trace
+
+Batch = dict[str, np.ndarray]
+
+# Paddle keeps these two as float32; a float64 1e-5 or 0.1 elsewhere would cost six digits.
+LAYER_NORM_EPSILON = float(np.float32(1e-5))
+WEIGHT_DECAY = float(np.float32(0.1))
+
+MODEL = ModelConfig(
+    n_layer=4, n_embd=64, n_head=4, vocab_size=256, n_positions=64,
+    embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0,
+    layer_norm_epsilon=LAYER_NORM_EPSILON, bos_token_id=0, eos_token_id=0,
+)
+STEPS = 20
+SNAPSHOTS = (1, STEPS)  # the steps after which parameters and moments are compared
+MICRO_BATCHES = 2
+# Not the defaults: an argument that is dropped on the way would go unnoticed.
+ADAMW = {"beta1": 0.85, "beta2": 0.95, "epsilon": 1e-7}
+# A warm-up of 4.2 steps and a tail after the decay: both edges lie within the 20 steps.
+SCHEDULE = {"max_lr": 2e-3, "min_lr": 3e-4, "warmup_rate": 0.25, "decay_steps": 17}
+
+# PaddleNLP's CosineAnnealingWithWarmupDecay with its GPT defaults; the first optimizer step is 1.
+GOLDEN_SCHEDULE = {"max_lr": 1.5e-4, "min_lr": 1e-5, "warmup_rate": 0.01, "decay_steps": 320000}
+GOLDEN_RATES: Trace = {
+    Point(step, "golden rate", "lr"): np.asarray(rate)
+    for step, rate in {
+        1: 4.6875e-08, 2: 9.375e-08, 3200: 1.5e-4, 50000: 1.4259576889017977e-4,
+        160000: 8.111061746843656e-5, 320000: 1e-5, 320001: 1e-5,
+    }.items()
+}
+
+
+@dataclass(frozen=True)
+class Case:
+    """Weights under HF's names, one batch for single steps, micro batches for each of STEPS."""
+
+    name: str
+    config: ModelConfig
+    weights: dict[str, np.ndarray]
+    batch: Batch
+    steps: list[list[Batch]]
+    clip: float
+    schedule: dict[str, float]
+
+    def layers(self) -> list[str]:
+        """Modules whose outputs are compared, in the order in which they finish."""
+        parts = ("attn", "mlp", None)
+        blocks = [
+            f"transformer.h.{layer}" + (f".{part}" if part else "")
+            for layer in range(self.config.n_layer)
+            for part in parts
+        ]
+        return ["transformer.drop", *blocks, "transformer.ln_f"]
+
+    def damaged(self) -> dict[str, tuple[str, dict[str, np.ndarray]]]:
+        """damage -> (the tensor that must be named, the checkpoint)."""
+        missing, extra, turned = (
+            f"transformer.h.{name}" for name in ("1.ln_2.bias", "9.ln_1.bias", "2.mlp.c_fc.weight")
+        )
+        return {
+            "missing": (missing, {k: v for k, v in self.weights.items() if k != missing}),
+            "extra": (extra, self.weights | {extra: self.weights[missing]}),
+            "transposed": (turned, self.weights | {turned: self.weights[turned].T}),
+        }
+
+    def clip_bounds(self) -> dict[str, Callable[[float], float]]:
+        """Norm -> bound. Within 1e-6 below its bound PyTorch still shrinks a gradient."""
+        return {
+            "fires": lambda norm: norm / 2,
+            "hardly fires": lambda norm: norm + 5e-7,
+            "rests": lambda norm: norm * 2,
+        }
+
+
+# std -> the norm at which to clip, near the median of the run's norms.
+_CLIPS = {0.02: 0.84, 0.2: 1.5}
+CASES = tuple(f"std_{std}" for std in _CLIPS)
+
+
+@cache
+def case(name: str) -> Case:
+    std = float(name.removeprefix("std_"))
+    rng = np.random.default_rng(2019)
+    t = MODEL.n_positions
+    padded_and_split = [(0, t), (0, 40), (17, t), (5, 23)]
+    return Case(
+        name, MODEL, _weights(std, rng), _batch(rng, padded_and_split),
+        [[_batch(rng, spans) for spans in _uneven_spans(rng)] for _ in range(STEPS)],
+        _CLIPS[std], SCHEDULE,
+    )
+
+
+def split_key_bias(name: str, value: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
+    """c_attn.bias (3C,) without its key part, and the key part over the rms of the value part.
+
+    Adding one number to all scores of a query changes no probability, so the key bias has gradient
+    zero; what remains is rounding noise, and AdamW blows it up to steps of full size. It is left
+    out of relative comparisons and held against zero instead.
+    """
+    if not name.endswith("c_attn.bias"):
+        return {name: value}, None
+    query, key, val = np.split(value, 3)
+    with np.errstate(divide="ignore", invalid="ignore"):  # compare refuses what is not finite
+        null = key.astype(np.float64) / np.sqrt(np.mean(np.square(val, dtype=np.float64)))
+    return {f"{name}[query]": query, f"{name}[value]": val}, null
+
+
+def clip_decisions(norms: list[float], clip: float) -> Trace:
+    """In which steps the clip fired and in which it rested: neither may be all zero."""
+    fired = np.array(norms) > clip
+    return {
+        Point(len(norms), "clip fired", "every step"): fired,
+        Point(len(norms), "clip rested", "every step"): ~fired,
+    }
+
+
+def _weights(std: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
+    """Each tensor N(0, std), LayerNorms N(1, 0.1) and N(0, 0.1), so that none is at a default."""
+    c, f = MODEL.n_embd, MODEL.inner
+    shapes = {"wte.weight": (MODEL.vocab_size, c), "wpe.weight": (MODEL.n_positions, c)}
+    for layer in range(MODEL.n_layer):
+        block = {
+            "ln_1.weight": (c,), "ln_1.bias": (c,),
+            "attn.c_attn.weight": (c, 3 * c), "attn.c_attn.bias": (3 * c,),
+            "attn.c_proj.weight": (c, c), "attn.c_proj.bias": (c,),
+            "ln_2.weight": (c,), "ln_2.bias": (c,),
+            "mlp.c_fc.weight": (c, f), "mlp.c_fc.bias": (f,),
+            "mlp.c_proj.weight": (f, c), "mlp.c_proj.bias": (c,),
+        }
+        shapes |= {f"h.{layer}.{name}": shape for name, shape in block.items()}
+    shapes |= {"ln_f.weight": (c,), "ln_f.bias": (c,)}
+    weights = {}
+    for name, shape in shapes.items():
+        spread = 0.1 if "ln_" in name else std
+        centre = 1.0 if "ln_" in name and name.endswith("weight") else 0.0
+        values = centre + spread * rng.standard_normal(shape)
+        weights[f"transformer.{name}"] = values.astype(np.float32)
+    return weights
+
+
+def _batch(rng: np.random.Generator, spans: list[tuple[int, int]]) -> Batch:
+    """Labels of a row count from span[0] up to span[1]; from there on the row is padding.
+
+    A masked label is a valid token id, so that a loss which ignores the mask shows it. Small ids
+    are more frequent: there is something to learn.
+    """
+    t = MODEL.n_positions
+    tokens = (MODEL.vocab_size * rng.random((len(spans), t + 1)) ** 2).astype(np.int64)
+    mask = np.zeros((len(spans), t), np.float32)
+    for row, (first, end) in enumerate(spans):
+        mask[row, first:end] = 1.0
+        tokens[row, end + 1 :] = 0
+    return {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:], "loss_mask": mask}
+
+
+def _uneven_spans(rng: np.random.Generator) -> list[list[tuple[int, int]]]:
+    """Labels of each micro batch: a full row and a short one, then two short ones."""
+    t = MODEL.n_positions
+    last = [(0, int(rng.integers(3, t))) for _ in range(2)]
+    return [[(0, t), (0, int(rng.integers(3, t)))]] + [last] * (MICRO_BATCHES - 1)

@@ -1,0 +1,196 @@
+"""Two traces held against each other, by the rules of `tolerances`. Every doubt is a failure.
+
+A failure is: another shape or dtype, a missing or an extra tensor, a NaN or an infinity on either
+side, a reference that is zero throughout, nothing to compare, or more than the whole budget.
+"""
+
+import math
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+
+from parity import tolerances
+from parity.tolerances import EPS32, Rule, Tolerance
+
+
+class Point(NamedTuple):
+    """Where a tensor was taken; step 0 lies before the first optimizer step."""
+
+    step: int
+    phase: str
+    tensor: str
+
+
+# Insertion order is the order of computation: the first failure is the first divergence.
+Trace = dict[Point, np.ndarray]
+
+
+class Place(NamedTuple):
+    rung: str
+    case: str
+    gate: str
+
+
+@dataclass(frozen=True)
+class Result:
+    """One tensor's verdict. `used` is the share of its budget, inf where no number applies."""
+
+    place: Place
+    point: Point
+    used: float
+    index: tuple[int, ...] = ()
+    expected: float | None = None
+    got: float | None = None
+    note: str = ""
+
+    @property
+    def passed(self) -> bool:
+        return self.used <= 1.0  # False for a NaN too
+
+    def where(self) -> str:
+        step, phase, tensor = self.point
+        return f"{self.place.rung}: step {step}, {phase}, {tensor}"
+
+    def describe(self) -> str:
+        gate = f"[gate {self.place.gate}, {self.place.case}]"
+        if self.note:
+            return f"{self.where()}: {self.note} {gate}"
+        return (
+            f"{self.where()}, index {list(self.index)}: expected {self.expected!r}, "
+            f"got {self.got!r}, budget used {share(self.used)} {gate}"
+        )
+
+
+def compare(
+    place: Place,
+    reference: Trace,
+    got: Trace,
+    truth: Trace | None = None,
+    row: Callable[[str, str], Tolerance] = tolerances.row,
+) -> list[Result]:
+    """A result for every tensor of either side, in the reference's order; never an empty list.
+
+    truth: the reference in float64, which the rules of gate B measure both sides against; without
+    it the reference itself is the truth.
+    """
+    truth = reference if truth is None else truth
+    results = list(_compare_points(place, reference, got, truth, row))
+    for point in got:
+        if point not in reference:
+            note = "extra: the reference has no such tensor"
+            results.append(Result(place, point, math.inf, note=note))
+    if not results:
+        nothing = Point(0, "-", "-")
+        results.append(Result(place, nothing, math.inf, note="nothing was compared"))
+    return results
+
+
+def first_divergence(results: list[Result]) -> tuple[Result | None, Result | None]:
+    """The first failure, and the last tensor before it that was still good."""
+    good = None
+    for result in results:
+        if not result.passed:
+            return result, good
+        good = result
+    return None, good
+
+
+def worst(results: list[Result]) -> Result:
+    """The result that used most of its budget; any failure before any pass."""
+    return max(results, key=lambda result: (not result.passed, result.used))
+
+
+def share(used: float) -> str:
+    """A share of the budget for a reader: percent up to the whole, a multiple above."""
+    return f"{used:.2%}" if used <= 1.0 else f"{used:.3g} times"
+
+
+def rms(values: np.ndarray) -> float:
+    """Root mean square, free of overflow and underflow: second moments reach 1e-200 squared."""
+    largest = float(np.max(np.abs(values), initial=0.0))
+    if largest == 0.0 or not math.isfinite(largest):
+        return largest
+    return largest * math.sqrt(float(np.mean(np.square(values / largest))))
+
+
+def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
+    for point, expected in reference.items():
+        tolerance = row(place.gate, point.phase)
+        if note := _unfit(point, expected, got, truth, tolerance):
+            yield Result(place, point, math.inf, note=note)
+            continue
+        noise = expected.astype(np.float64) - truth[point].astype(np.float64)
+        if tolerance.rule is Rule.CURVE:  # one step's error may be nil by luck, the run's is not
+            noise = _noise_of_run(point, reference, truth)
+        used = _used(tolerance, truth[point], expected, got[point], noise)
+        # Against a NULL row the value itself is the error, whichever side has it.
+        shown = truth[point] if tolerance.rule is not Rule.NULL else np.zeros_like(expected)
+        error = np.abs(got[point].astype(np.float64) - shown.astype(np.float64))
+        index = np.unravel_index(int(np.argmax(error)), error.shape) if error.ndim else ()
+        yield Result(
+            place, point, used, tuple(int(i) for i in index),
+            float(shown[index]), float(got[point][index]),
+        )
+
+
+def _unfit(point, expected, all_got, all_truth, tolerance: Tolerance) -> str:
+    """Why the numbers cannot be compared at all; empty where they can."""
+    if point not in all_got:
+        return "missing on the Paddle side"
+    if point not in all_truth:
+        return "missing in the float64 reference"
+    got, truth = all_got[point], all_truth[point]
+    if not expected.shape == got.shape == truth.shape:
+        return f"shape: expected {expected.shape}, got {got.shape} (truth {truth.shape})"
+    if expected.dtype != got.dtype:
+        return f"dtype: expected {expected.dtype}, got {got.dtype}"
+    if expected.size == 0:
+        return "an empty tensor"
+    for name, values in (("truth", truth), ("reference", expected), ("Paddle", got)):
+        if not np.isfinite(values).all():
+            bad = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
+            return f"the {name} side has a non-finite value at index {bad}"
+    if tolerance.rule is not Rule.NULL and not np.any(truth):
+        return "the reference is zero throughout: it cannot tell right from wrong"
+    if tolerance.rule is Rule.BUDGET:
+        noise = rms(expected.astype(np.float64) - truth) / (EPS32 * rms(truth))
+        if noise > tolerance.limit:
+            return f"ill conditioned: the reference's own float32 error is {noise:.0f} eps"
+    return ""
+
+
+def _noise_of_run(point: Point, reference: Trace, truth: Trace) -> np.ndarray:
+    """The reference's float32 errors at this phase of every step."""
+    run = [other for other in reference if other.phase == point.phase and other in truth]
+    return np.array([rms(reference[other].astype(np.float64) - truth[other]) for other in run])
+
+
+def _used(tolerance: Tolerance, truth, reference, got, noise) -> float:
+    """Share of the budget; all arrays but `noise`, the reference's own errors, have one shape."""
+    if tolerance.rule is Rule.EXACT:
+        return 0.0 if truth.tobytes() == got.tobytes() else math.inf
+    truth, reference, got = (np.asarray(a, dtype=np.float64) for a in (truth, reference, got))
+    error, scale = rms(got - truth), rms(truth)
+    if tolerance.rule is Rule.IDENTITY:
+        return error / (tolerance.limit * scale)
+    if tolerance.rule is Rule.NULL:
+        return float(max(np.max(np.abs(reference)), np.max(np.abs(got)))) / tolerance.limit
+    if tolerance.rule is Rule.SCALAR:
+        return error / (tolerance.limit * EPS32 * scale)
+    if tolerance.rule is Rule.CURVE:
+        return error / max(tolerance.k * rms(noise), tolerance.limit * EPS32 * scale)
+    floor = tolerances.BUDGET_FLOOR * EPS32 * scale
+    peak_floor = tolerances.BUDGET_FLOOR * EPS32 * float(np.max(np.abs(truth)))
+    if tolerance.rule is Rule.BULK:
+        bulk, allowed = (
+            float(np.percentile(np.abs(errors), tolerances.BULK_PERCENT))
+            for errors in (got - truth, noise)
+        )
+        return bulk / (tolerance.k * max(allowed, floor))
+    largest = float(np.max(np.abs(got - truth)))
+    return max(
+        error / (tolerance.k * max(rms(noise), floor)),
+        largest / (tolerance.k_max * max(float(np.max(np.abs(noise))), peak_floor)),
+    )

@@ -1,0 +1,47 @@
+"""From token ids to the loss, with every layer's output on the way."""
+
+import paddle
+
+from paddle_impl import objectives, trainer
+from parity.cases import Batch, Case
+from parity.compare import Point, Trace
+from parity.paddle_side import weights
+
+
+def hidden_states(case: Case, dtype: str) -> Trace:
+    """Outputs (B, T, C) of the embedding, of each block and its two branches, of the last norm."""
+    model, trace = weights.build(case, dtype), {}
+
+    def record(name):
+        def hook(_layer, _inputs, output):
+            output = output[0] if isinstance(output, tuple) else output
+            trace[Point(0, "hidden", name)] = output.numpy()
+
+        return hook
+
+    layers = dict(model.named_sublayers())
+    for name in case.layers():
+        layers[name].register_forward_post_hook(record(name))
+    _logits(model, case.batch)
+    return trace
+
+
+def logits(case: Case, dtype: str) -> Trace:
+    """(B, T, V)"""
+    values = _logits(weights.build(case, dtype), case.batch)
+    return {Point(0, "logits", "logits"): values.numpy()}
+
+
+def loss(case: Case, dtype: str) -> Trace:
+    """The mean over the unmasked labels."""
+    loss_sum, weight = summed_loss(weights.build(case, dtype), case.batch)
+    return {Point(0, "loss", "loss"): (loss_sum / weight).numpy()}
+
+
+def summed_loss(model, batch: Batch):
+    """Cross entropy summed over the unmasked labels, and their number."""
+    return objectives.causal_lm(model, trainer.to_tensors(batch))
+
+
+def _logits(model, batch: Batch) -> paddle.Tensor:
+    return model(paddle.to_tensor(batch["input_ids"]))

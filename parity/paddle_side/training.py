@@ -1,0 +1,81 @@
+"""Twenty optimizer steps: accumulation, clipping, decay groups, schedule."""
+
+import numpy as np
+
+from paddle_impl import objectives, optim
+from paddle_impl.distributed import Ranks
+from paddle_impl.trainer import Schedule, Trainer
+from parity.cases import (
+    ADAMW,
+    SNAPSHOTS,
+    STEPS,
+    WEIGHT_DECAY,
+    Case,
+    clip_decisions,
+    split_key_bias,
+)
+from parity.compare import Point, Trace
+from parity.paddle_side import weights
+from parity.paddle_side.schedule import rate
+
+
+def steps(case: Case, dtype: str) -> Trace:
+    """Rate, loss and raw norm of each step; updates and moments after the SNAPSHOTS.
+
+    Trainer.train itself runs, so its numbering of steps and of rates is under test too.
+    """
+    model = weights.build(case, dtype)
+    # A rate that would be seen at once, were the trainer to forget to set its own.
+    optimizer = optim.build_optimizer(
+        model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, **ADAMW
+    )
+    trace: Trace = {}
+    norms = []
+
+    def log(record: dict) -> None:
+        step = record["step"]
+        norms.append(record["grad_norm"])
+        trace[Point(step, "learning rate", "lr")] = np.asarray(optimizer.get_lr())
+        trace[Point(step, "loss curve", "loss")] = np.asarray(record["loss"])
+        trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(record["grad_norm"])
+
+    def save(step: int) -> None:
+        if step in SNAPSHOTS:
+            trace.update(_snapshot(step, case, model, optimizer))
+
+    Trainer(
+        model=model, optimizer=optimizer, objective=objectives.causal_lm,
+        loader=_Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=Ranks(),
+        schedule=Schedule(
+            max_steps=STEPS, logging_freq=1, eval_freq=STEPS + 1, save_steps=1,
+            learning_rate=lambda step: rate(step, case.schedule),
+        ),
+        log=log, evaluate=lambda step: None, save=save,
+    ).train(start_step=0)
+    return trace | clip_decisions(norms, case.clip)
+
+
+class _Recorded:
+    """PretrainLoader's door to the trainer, on micro batches that are there already."""
+
+    def __init__(self, micro_batches):
+        self.step = micro_batches.__getitem__
+
+
+def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
+    state = optim.optimizer_state(model, optimizer)
+    trace: Trace = {}
+    powers = []
+    for name, parameter in model.named_parameters():
+        moments, null = split_key_bias(name, state[f"{name}.moment1"])
+        trace |= {Point(step, "first moment", part): value for part, value in moments.items()}
+        if null is not None:
+            trace[Point(step, "null moment", f"{name}[key]")] = null
+        squares, _ = split_key_bias(name, state[f"{name}.moment2"])
+        trace |= {Point(step, "second moment", part): value for part, value in squares.items()}
+        update = parameter.numpy().astype(np.float64) - case.weights[name]
+        kept, _ = split_key_bias(name, update)
+        trace |= {Point(step, "update", part): value for part, value in kept.items()}
+        powers.append([float(state[f"{name}.beta{n}_pow_acc"][0]) for n in (1, 2)])
+    trace[Point(step, "beta powers", "all parameters")] = np.array(powers)
+    return trace

@@ -1,0 +1,50 @@
+"""GPTForCausalLM with the case's weights, and what convert makes of a checkpoint."""
+
+import numpy as np
+import paddle
+
+from paddle_impl import convert
+from paddle_impl.model import GPTForCausalLM
+from parity.cases import Case
+from parity.compare import Point, Trace
+
+
+def build(case: Case, dtype: str) -> GPTForCausalLM:
+    """The model in float32 or float64, weights loaded strictly, dropout off."""
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype(dtype)
+    try:
+        model = GPTForCausalLM(case.config)
+    finally:
+        paddle.set_default_dtype(before)
+    convert.load_weights(model, convert.from_hf(case.weights))
+    model.eval()
+    return model
+
+
+def round_trip(case: Case, dtype: str) -> Trace:
+    """HF -> ours -> HF, from the forms HF's files have had: mask buffers, a head beside its tie."""
+    t = case.config.n_positions
+    loaded = case.weights | {
+        "lm_head.weight": case.weights["transformer.wte.weight"],
+        "transformer.h.0.attn.bias": np.tri(t, dtype=np.float32)[None, None],
+        "transformer.h.0.attn.masked_bias": np.float32(-1e4),
+    }
+    model = build(case, dtype)
+    convert.load_weights(model, convert.from_hf(loaded))
+    saved = convert.to_hf(model)
+    return {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
+
+
+def refusals(case: Case, dtype: str) -> Trace:
+    """1 for each damaged checkpoint that is refused with the damaged tensor's name in the error."""
+    refused: Trace = {}
+    model = build(case, dtype)
+    for damage, (name, weights) in case.damaged().items():
+        try:
+            convert.load_weights(model, convert.from_hf(weights))
+            named = False
+        except ValueError as error:
+            named = name in str(error)
+        refused[Point(0, "refusal", damage)] = np.asarray(named)
+    return refused

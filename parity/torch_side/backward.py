@@ -1,0 +1,42 @@
+"""The gradient of the mean loss, raw and clipped."""
+
+import numpy as np
+import torch
+
+from parity.cases import Case, split_key_bias
+from parity.compare import Point, Trace
+from parity.torch_side import weights
+from parity.torch_side.forward import summed_loss
+
+
+def gradients(case: Case, dtype: str) -> Trace:
+    """One per parameter, the layer next to the loss first; the key bias against zero."""
+    trace: Trace = {}
+    for name, parameter in reversed(list(_differentiated(case, dtype).named_parameters())):
+        kept, null = split_key_bias(name, parameter.grad.numpy())
+        trace |= {Point(0, "gradient", part): value for part, value in kept.items()}
+        if null is not None:
+            trace[Point(0, "null gradient", f"{name}[key]")] = null
+    return trace
+
+
+def clipped_gradients(case: Case, dtype: str) -> Trace:
+    """The norm, and the gradients where the clip fires, hardly fires, and rests."""
+    trace: Trace = {}
+    for name, bound in case.clip_bounds().items():
+        model = _differentiated(case, dtype)
+        limit = bound(float(torch.nn.utils.clip_grad_norm_(model.parameters(), 1e30)))
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), limit)
+        trace[Point(0, "raw norm", name)] = np.asarray(float(norm))
+        for parameter_name, parameter in model.named_parameters():
+            kept, _ = split_key_bias(parameter_name, parameter.grad.numpy())
+            for part, value in kept.items():
+                trace[Point(0, "clipped gradient", f"{name}: {part}")] = value
+    return trace
+
+
+def _differentiated(case: Case, dtype: str):
+    model = weights.build(case, dtype)
+    loss_sum, weight = summed_loss(model, case.batch)
+    (loss_sum / weight).backward()
+    return model

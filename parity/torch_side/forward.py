@@ -1,0 +1,58 @@
+"""From token ids to the loss, with every layer's output on the way."""
+
+import torch
+import torch.nn.functional as F
+
+from parity.cases import Batch, Case
+from parity.compare import Point, Trace
+from parity.torch_side import weights
+
+
+def hidden_states(case: Case, dtype: str) -> Trace:
+    """Outputs (B, T, C) of the embedding, of each block and its two branches, of the last norm.
+
+    By hooks: the last of output_hidden_states has gone through ln_f, so block 3 is not in it.
+    """
+    model, trace = weights.build(case, dtype), {}
+
+    def record(name):
+        def hook(_module, _inputs, output):
+            output = output[0] if isinstance(output, tuple) else output
+            trace[Point(0, "hidden", name)] = output.detach().numpy()
+
+        return hook
+
+    modules = dict(model.named_modules())
+    for name in case.layers():
+        modules[name].register_forward_hook(record(name))
+    _logits(model, case.batch)
+    return trace
+
+
+def logits(case: Case, dtype: str) -> Trace:
+    """(B, T, V)"""
+    values = _logits(weights.build(case, dtype), case.batch)
+    return {Point(0, "logits", "logits"): values.detach().numpy()}
+
+
+def loss(case: Case, dtype: str) -> Trace:
+    """The mean over the unmasked labels."""
+    loss_sum, weight = summed_loss(weights.build(case, dtype), case.batch)
+    return {Point(0, "loss", "loss"): (loss_sum / weight).detach().numpy()}
+
+
+def summed_loss(model, batch: Batch):
+    """Cross entropy summed over the unmasked labels, and their number.
+
+    Outside of the model: the loss that transformers computes casts float64 logits to float32.
+    """
+    labels = torch.from_numpy(batch["labels"]).masked_fill(
+        torch.from_numpy(batch["loss_mask"]) == 0, -100
+    )
+    scores = _logits(model, batch).flatten(0, 1)  # (B * T, V)
+    loss_sum = F.cross_entropy(scores, labels.flatten(), ignore_index=-100, reduction="sum")
+    return loss_sum, (labels != -100).sum()
+
+
+def _logits(model, batch: Batch) -> torch.Tensor:
+    return model(torch.from_numpy(batch["input_ids"]), use_cache=False).logits

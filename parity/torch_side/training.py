@@ -1,0 +1,68 @@
+"""Twenty optimizer steps: accumulation, clipping, decay groups, schedule."""
+
+import numpy as np
+import torch
+from torch.optim.lr_scheduler import LambdaLR
+
+from parity.cases import ADAMW, SNAPSHOTS, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
+from parity.compare import Point, Trace
+from parity.torch_side import weights
+from parity.torch_side.forward import summed_loss
+from parity.torch_side.schedule import rate
+
+
+def steps(case: Case, dtype: str) -> Trace:
+    """Rate, loss and raw norm of each step; updates and moments after the SNAPSHOTS."""
+    model = weights.build(case, dtype).train()
+    optimizer = _optimizer(model)
+    # LambdaLR counts from 0 where PaddleNLP counts from 1.
+    scheduler = LambdaLR(optimizer, lambda epoch: rate(epoch + 1, case.schedule))
+    trace: Trace = {}
+    norms = []
+    for step, micro_batches in enumerate(case.steps, start=1):
+        optimizer.zero_grad()
+        sums, counts = zip(*(summed_loss(model, batch) for batch in micro_batches), strict=True)
+        loss = sum(sums) / sum(counts)
+        loss.backward()
+        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip)))
+        used = optimizer.param_groups[0]["lr"]
+        optimizer.step()
+        scheduler.step()
+        trace[Point(step, "learning rate", "lr")] = np.asarray(used)
+        trace[Point(step, "loss curve", "loss")] = np.asarray(loss.item())
+        trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(norms[-1])
+        if step in SNAPSHOTS:
+            trace |= _snapshot(step, case, model, optimizer)
+    return trace | clip_decisions(norms, case.clip)
+
+
+def _optimizer(model) -> torch.optim.AdamW:
+    """Decay by name where paddle_impl goes by dimension: two ways to one grouping."""
+    groups = {True: [], False: []}
+    for name, parameter in model.named_parameters():
+        groups[name.endswith("weight") and ".ln_" not in name].append(parameter)
+    return torch.optim.AdamW(
+        [{"params": groups[True], "weight_decay": WEIGHT_DECAY},
+         {"params": groups[False], "weight_decay": 0.0}],
+        lr=1.0, betas=(ADAMW["beta1"], ADAMW["beta2"]), eps=ADAMW["epsilon"],
+    )
+
+
+def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
+    trace: Trace = {}
+    powers = []
+    for name, parameter in model.named_parameters():
+        state = optimizer.state[parameter]
+        moments, null = split_key_bias(name, state["exp_avg"].numpy().copy())
+        trace |= {Point(step, "first moment", part): value for part, value in moments.items()}
+        if null is not None:
+            trace[Point(step, "null moment", f"{name}[key]")] = null
+        squares, _ = split_key_bias(name, state["exp_avg_sq"].numpy().copy())
+        trace |= {Point(step, "second moment", part): value for part, value in squares.items()}
+        update = parameter.detach().numpy().astype(np.float64) - case.weights[name]
+        kept, _ = split_key_bias(name, update)
+        trace |= {Point(step, "update", part): value for part, value in kept.items()}
+        # Paddle stores the powers that the next step will use.
+        powers.append([ADAMW[beta] ** (float(state["step"]) + 1) for beta in ("beta1", "beta2")])
+    trace[Point(step, "beta powers", "all parameters")] = np.array(powers)
+    return trace

@@ -1,0 +1,55 @@
+"""GPT2LMHeadModel with the case's weights, and what transformers makes of a checkpoint."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import torch
+from safetensors.numpy import load_file
+from transformers import GPT2Config, GPT2LMHeadModel
+
+from parity.cases import Case
+from parity.compare import Point, Trace
+
+
+def build(case: Case, dtype: str) -> GPT2LMHeadModel:
+    """The model in float32 or float64, weights loaded strictly, dropout off."""
+    c = case.config
+    config = GPT2Config(
+        n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
+        n_positions=c.n_positions, activation_function="gelu_new", tie_word_embeddings=True,
+        layer_norm_epsilon=c.layer_norm_epsilon, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0,
+        bos_token_id=c.bos_token_id, eos_token_id=c.eos_token_id, attn_implementation="eager",
+    )
+    model = GPT2LMHeadModel(config).to(getattr(torch, dtype)).eval()
+    _load(model, case.weights)
+    return model
+
+
+def round_trip(case: Case, dtype: str) -> Trace:
+    """The tensors that save_pretrained writes: the tied head is not among them."""
+    with tempfile.TemporaryDirectory() as directory:
+        build(case, dtype).save_pretrained(directory)
+        saved = load_file(Path(directory) / "model.safetensors")
+    names = sorted(saved)
+    return {Point(0, "state dict", name): saved[name] for name in names}
+
+
+def refusals(case: Case, dtype: str) -> Trace:
+    """1 for each damaged checkpoint that is refused with the damaged tensor's name in the error."""
+    refused: Trace = {}
+    model = build(case, dtype)
+    for damage, (name, weights) in case.damaged().items():
+        try:
+            _load(model, weights)
+            named = False
+        except RuntimeError as error:
+            named = name in str(error)
+        refused[Point(0, "refusal", damage)] = np.asarray(named)
+    return refused
+
+
+def _load(model: GPT2LMHeadModel, weights: dict[str, np.ndarray]) -> None:
+    tied = weights | {"lm_head.weight": weights.get("transformer.wte.weight")}
+    tensors = {name: torch.from_numpy(np.array(value)) for name, value in tied.items()}
+    model.load_state_dict(tensors, strict=True)

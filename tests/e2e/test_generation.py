@@ -1,0 +1,86 @@
+"""run_generation.py and run_evaluation.py on a checkpoint that run_pretrain.py wrote."""
+
+import json
+
+import pytest
+
+import run_evaluation
+import run_generation
+import run_pretrain
+
+
+@pytest.fixture(scope="module")
+def checkpoint(tiny_data, tmp_path_factory):
+    output = tmp_path_factory.mktemp("trained") / "run"
+    run_pretrain.main([str(part) for part in (
+        "--model_type", "gpt", "--model_name_or_path", "code-mini", "--input_dir", tiny_data,
+        "--output_dir", output, "--split", "80,15,5", "--max_seq_len", 64, "--micro_batch_size", 4,
+        "--max_lr", 3e-3, "--min_lr", 1e-4, "--decay_steps", 30, "--max_steps", 30,
+        "--eval_iters", 1, "--device", "cpu", "--check_accuracy", "--grad_clip", 1.0,
+        "--warmup_rate", 0.1, "--adam_beta2", 0.95,
+    )])
+    return output / "model_30"
+
+
+@pytest.fixture
+def generate(checkpoint, tmp_path, capsys):
+    def run(*more):
+        output = tmp_path / "out.jsonl"
+        capsys.readouterr()
+        run_generation.main(["--model_name_or_path", str(checkpoint), "--device", "cpu",
+                             "--output_file", str(output), "--max_dec_len", "12", *more])
+        lines = output.read_text(encoding="utf-8").splitlines()
+        return [json.loads(line) for line in lines], capsys.readouterr().out
+
+    return run
+
+
+def test_records_and_console(generate):
+    records, out = generate("--prompt", "def ", "x =", "--num_return_sequences", "3")
+    assert [r["prompt"] for r in records] == ["def "] * 3 + ["x ="] * 3
+    for i, r in enumerate(records):
+        assert set(r) == {"prompt", "text", "token_ids", "score", "finish_reason"}
+        assert r["score"] < 0 and 0 < len(r["token_ids"]) <= 12
+        header = f"********** GENERATED SEQUENCE {i % 3} **********\n"
+        assert header + r["prompt"] + r["text"] in out
+
+
+def test_seed_zero_is_a_seed(generate):
+    first, _ = generate("--prompt", "def ", "--seed", "0", "--temperature", "2")
+    assert generate("--prompt", "def ", "--seed", "0", "--temperature", "2")[0] == first
+    assert generate("--prompt", "def ", "--seed", "1", "--temperature", "2")[0] != first
+
+
+def test_greedy_writes_what_the_corpus_says(generate):
+    (record,), _ = generate("--prompt", "def f_1_1(a, b):\n", "--decode_strategy", "greedy_search")
+    assert "return" in record["text"]
+
+
+def test_top_k_one_is_greedy(generate):
+    greedy, _ = generate("--prompt", "def ", "--decode_strategy", "greedy_search")
+    assert generate("--prompt", "def ", "--top_k", "1")[0] == greedy
+
+
+def test_prompts_from_a_file(generate, tmp_path):
+    (tmp_path / "prompts.txt").write_text("def a\n\n    return\n")
+    records, _ = generate("--prompt_file", str(tmp_path / "prompts.txt"))
+    assert [r["prompt"] for r in records] == ["def a", "", "    return"]
+
+
+def test_a_prompt_longer_than_the_positions_is_refused(generate, tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        generate("--prompt", "def f(a, b): return a\n" * 200)
+    assert exit_.value.code == 2
+    assert "the model's 256 positions" in capsys.readouterr().err
+    assert not (tmp_path / "out.jsonl").exists()
+
+
+def test_evaluation_measures_held_out_files(checkpoint, tiny_data, tmp_path, capsys):
+    run_evaluation.main(["--model_name_or_path", str(checkpoint), "--input_dir", str(tiny_data),
+                         "--split", "80,15,5", "--device", "cpu",
+                         "--output_file", str(tmp_path / "e.json")])
+    numbers = json.loads((tmp_path / "e.json").read_text())
+    assert numbers["files"] == 6
+    assert 0 < numbers["bits_per_byte"] < 8 and 0 < numbers["gzip_bits_per_byte"] < 8
+    out = capsys.readouterr().out
+    assert f"bits per byte   {numbers['bits_per_byte']:8.4f}" in out and "gzip -9" in out

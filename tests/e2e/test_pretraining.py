@@ -1,0 +1,144 @@
+"""run_pretrain.py whole: what it writes, that it resumes, and that parallelism is neutral."""
+
+import json
+import shutil
+
+import pytest
+
+from paddle_impl.schedule import lr_at
+
+
+def records(output_dir):
+    return [json.loads(line) for line in (output_dir / "metrics.jsonl").read_text().splitlines()]
+
+
+def losses(output_dir):
+    keys = ("step", "loss", "grad_norm", "lr", "valid_loss", "test_loss")
+    return [{k: r[k] for k in keys if k in r} for r in records(output_dir)]
+
+
+def assert_same_files(first, second):
+    names = sorted(file.name for file in first.iterdir())
+    assert names == sorted(file.name for file in second.iterdir())
+    assert {"model.safetensors", "optimizer.safetensors", "tokenizer.json"} <= set(names)
+    for name in names:
+        assert (first / name).read_bytes() == (second / name).read_bytes(), name
+
+
+def test_metrics_tell_every_step(pretrain, tmp_path, capsys):
+    pretrain(tmp_path / "run")
+    found = records(tmp_path / "run")
+    steps = [r for r in found if "loss" in r]
+    assert [r["step"] for r in steps] == [1, 2, 3, 4, 5, 6]
+    for r in steps:
+        assert r["tokens"] == r["step"] * 2 * 32
+        assert r["tokens_per_s"] > 0 and r["grad_norm"] > 0
+        assert r["lr"] == lr_at(r["step"], max_lr=1e-3, min_lr=1e-4, warmup_rate=0.5, decay_steps=6)
+    assert [r["step"] for r in found if "valid_loss" in r] == [2, 4, 6]
+    assert [r["step"] for r in found if "test_loss" in r] == [6]
+    assert steps[-1]["loss"] < steps[0]["loss"]
+    out = capsys.readouterr().out
+    assert "global step 6, epoch: 0, batch: 5, loss: " in out
+    assert "learning rate: 1.00000e-04" in out and "peak memory" in out
+
+
+def test_visualdl_shows_the_curves(pretrain, tmp_path):
+    from visualdl.reader.reader import LogReader
+
+    pretrain(tmp_path / "run")
+    (file,) = (tmp_path / "run" / "train_log").glob("vdlrecords*.log")
+    reader = LogReader(file_path=str(file))
+    assert {"loss", "learning_rate", "valid_loss", "test_loss"} <= set(reader.get_tags()["scalar"])
+    shown = [(point.id, point.value) for point in reader.get_data("scalar", "loss")]
+    logged = [(r["step"], r["loss"]) for r in records(tmp_path / "run") if "loss" in r]
+    assert [step for step, _ in shown] == [step for step, _ in logged]
+    assert [value for _, value in shown] == pytest.approx([v for _, v in logged], rel=1e-6)
+
+
+@pytest.mark.parametrize("how", ["--resume", "--model_name_or_path"])
+def test_a_resumed_run_equals_an_uninterrupted_one(pretrain, tmp_path, how):
+    """Dropout is on: 6 steps = 3 steps + resume + 3 steps, in every digit and every byte."""
+    whole, cut = tmp_path / "whole", tmp_path / "cut"
+    pretrain(whole)
+    shutil.copytree(whole, cut)
+    shutil.rmtree(cut / "model_6")
+    (cut / ".model_6.tmp").mkdir()
+    pretrain(cut, *(["--resume"] if how == "--resume" else [how, cut / "model_3"]))
+    assert losses(cut) == losses(whole)
+    assert_same_files(cut / "model_6", whole / "model_6")
+    assert not list(cut.glob(".*.tmp"))
+
+
+def test_resume_without_a_checkpoint_starts_from_the_beginning(pretrain, tmp_path):
+    pretrain(tmp_path / "plain")
+    pretrain(tmp_path / "fresh", "--resume")
+    assert losses(tmp_path / "fresh") == losses(tmp_path / "plain")
+
+
+def test_a_checkpoint_can_start_a_run_elsewhere(pretrain, tmp_path):
+    pretrain(tmp_path / "first")
+    source = tmp_path / "first" / "model_3"
+    pretrain(tmp_path / "second", "--model_name_or_path", source)
+    assert losses(tmp_path / "second")[0]["step"] == 4
+    assert_same_files(tmp_path / "first" / "model_6", tmp_path / "second" / "model_6")
+
+
+def test_weights_alone_start_at_step_one(pretrain, tmp_path):
+    pretrain(tmp_path / "first")
+    weights = tmp_path / "weights"
+    shutil.copytree(tmp_path / "first" / "model_6", weights)
+    for name in ("optimizer.safetensors", "training_state.json"):
+        (weights / name).unlink()
+    pretrain(tmp_path / "second", "--model_name_or_path", weights)
+    first, second = losses(tmp_path / "first"), losses(tmp_path / "second")
+    assert second[0]["step"] == 1
+    assert second[0]["loss"] < first[0]["loss"]
+
+
+def test_another_seed_gives_another_run(pretrain, tmp_path):
+    pretrain(tmp_path / "a")
+    pretrain(tmp_path / "b", "--seed", 5)
+    assert losses(tmp_path / "a")[0]["loss"] != losses(tmp_path / "b")[0]["loss"]
+
+
+def test_check_accuracy_switches_dropout_off(pretrain, tmp_path):
+    pretrain(tmp_path / "a", "--check_accuracy")
+    pretrain(tmp_path / "b", "--hidden_dropout_prob", 0, "--attention_probs_dropout_prob", 0)
+    pretrain(tmp_path / "c")
+    assert losses(tmp_path / "a") == losses(tmp_path / "b") != losses(tmp_path / "c")
+
+
+def test_accumulation_and_two_processes_are_neutral(pretrain, flags, command, tmp_path):
+    """4 samples a step: as one batch, as four micro batches, and as two launched processes."""
+    pretrain(tmp_path / "one", "--micro_batch_size", 4, "--check_accuracy")
+    pretrain(tmp_path / "four", "--micro_batch_size", 1, "--global_batch_size", 4,
+             "--check_accuracy")
+    process = command(
+        "-m", "paddle.distributed.launch", "--nproc_per_node", 2, "--log_dir", tmp_path / "log",
+        "run_pretrain.py", *flags(tmp_path / "two", "--micro_batch_size", 2, "--check_accuracy"),
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    # Not the evaluations: as in PaddleNLP, eval_iters counts batches of micro_batch_size.
+    one, four, two = (
+        [(r["loss"], r["grad_norm"]) for r in records(tmp_path / name) if "loss" in r]
+        for name in ("one", "four", "two")
+    )
+    assert len(one) == 6
+    for other in (four, two):
+        for a, b in zip(one, other, strict=True):
+            assert a == pytest.approx(b, rel=2e-5)
+
+
+def test_the_source_documents_command_line_runs(command, tiny_data, tmp_path):
+    """Its flags in its spelling; device, steps and sizes suit a small machine."""
+    line = """run_pretrain.py
+        --model_type gpt --model_name_or_path gpt2-en --input_dir DATA --output_dir OUT
+        --max_seq_len 32 --micro_batch_size 1 --max_lr 0.00015 --min_lr 0.00001
+        --max_steps 2 --save_steps 100000 --decay_steps 320000 --weight_decay 0.01
+        --warmup_rate 0.01 --grad_clip 1.0 --logging_freq 1 --eval_freq 1000 --device cpu
+        --eval_iters 1"""
+    places = {"DATA": tiny_data, "OUT": tmp_path / "output"}
+    process = command("-u", *(places.get(word, word) for word in line.split()))
+    assert process.returncode == 0, process.stderr
+    assert "learning rate: 4.68750e-08" in process.stdout
+    assert (tmp_path / "output" / "model_2" / "model.safetensors").stat().st_size > 4 * 124_439_808

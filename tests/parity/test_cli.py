@@ -1,0 +1,66 @@
+"""`python -m parity`: exit code, console and report files."""
+
+import json
+
+import pytest
+
+from paddle_impl import schedule
+from parity import ladder, report
+from parity.__main__ import main
+
+
+def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
+    assert main(["--only", "schedule", "loss", "--output", str(tmp_path)]) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert [line.split()[1] for line in lines[:2]] == ["loss", "schedule"]
+    assert "not yet on the ladder: data order" in "\n".join(lines)
+    assert lines[-1].startswith("PARITY: ")
+    written = json.loads((tmp_path / "report.json").read_text())
+    assert written["passed"] is True
+    assert {"torch", "paddlepaddle"} <= written["versions"].keys()
+    assert {r["rung"] for r in written["results"]} == {"schedule", "loss"}
+    assert all(r["budget_used"] <= 1 for r in written["results"])
+    assert "| loss | B |" in (tmp_path / "report.md").read_text()
+
+
+def test_a_divergence_exits_with_one_and_is_told_first(tmp_path, capsys, monkeypatch):
+    right = schedule.lr_at
+    monkeypatch.setattr(
+        schedule, "lr_at", lambda step, **more: right(step, **more) * (1.001 if step == 7 else 1)
+    )
+    assert main(["--only", "schedule", "--output", str(tmp_path)]) == 1
+    told = capsys.readouterr().out.split("\n\n")[1].splitlines()
+    assert told[0].startswith("FIRST DIVERGENCE  schedule: step 7, learning rate, lr, index []: ")
+    assert "step 6, learning rate" in told[1]
+    assert told[-1].startswith("NO PARITY: ")
+    assert json.loads((tmp_path / "report.json").read_text())["passed"] is False
+    assert "NO PARITY" in (tmp_path / "report.md").read_text()
+
+
+def test_nothing_compared_is_no_parity(tmp_path, monkeypatch):
+    monkeypatch.setattr(ladder, "climb", lambda only: iter(()))
+    assert main(["--output", str(tmp_path)]) == 1
+    assert not report.passed([])
+
+
+def test_list_names_every_rung(capsys):
+    assert main(["--list"]) == 0
+    printed = [line.split()[0] for line in capsys.readouterr().out.splitlines()]
+    assert printed == [rung.name for rung in ladder.RUNGS]
+
+
+def test_an_unknown_rung_is_refused(capsys):
+    with pytest.raises(SystemExit) as stop:
+        main(["--only", "logist"])
+    assert stop.value.code == 2
+    assert "logits" in capsys.readouterr().err
+
+
+def test_the_process_itself_fails(command, tmp_path):
+    broken = (
+        "import runpy, paddle_impl.schedule as s; s.lr_at = lambda step, **options: 1e-3; "
+        "runpy.run_module('parity', run_name='__main__')"
+    )
+    done = command("-c", broken, "--only", "schedule", "--output", tmp_path)
+    assert done.returncode == 1, done.stderr
+    assert done.stdout.splitlines()[-1].startswith("NO PARITY: ")

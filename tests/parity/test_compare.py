@@ -1,0 +1,178 @@
+"""The comparison must fail, and at the right place, on everything a lenient one lets through."""
+
+import math
+
+import numpy as np
+import pytest
+
+from parity.compare import Place, Point, compare, first_divergence, rms, worst
+from parity.tolerances import Rule, Tolerance
+
+PLACE = Place("gradients", "hand made", "A")
+B = PLACE._replace(gate="B")
+LN, SQUARE, LOGITS = (
+    Point(0, "gradient", "ln_f.weight"), Point(0, "gradient", "c_proj.weight"),
+    Point(0, "logits", "logits"),
+)
+
+
+def trace():
+    """A vector, a square matrix and logits (rows, vocabulary), in that order."""
+    rng = np.random.default_rng(0)
+    return {LN: rng.normal(size=8), SQUARE: rng.normal(size=(6, 6)),
+            LOGITS: rng.normal(size=(4, 10))}
+
+
+def failures(results):
+    return [result.point for result in results if not result.passed]
+
+
+def test_equal_traces_pass():
+    results = compare(PLACE, trace(), trace())
+    assert [result.point for result in results] == [LN, SQUARE, LOGITS]
+    assert failures(results) == []
+
+
+@pytest.mark.parametrize(
+    ("point", "damage"),
+    [
+        (LN, np.negative),
+        (LN, np.zeros_like),
+        (LN, lambda a: a * (1 + 1e-9)),
+        (SQUARE, np.transpose),
+        (LOGITS, lambda a: np.roll(a, 1, axis=0)),
+        (LOGITS, lambda a: a[:, ::-1]),
+        (LOGITS, lambda a: a[:1]),
+        (LOGITS, lambda a: a.astype(np.float32)),
+        (LOGITS, lambda a: a[None]),
+    ],
+    ids="sign zeros scale transposed rolled reversed broadcast dtype rank".split(),
+)
+def test_damage_is_found_where_it_is(point, damage):
+    got = trace()
+    got[point] = damage(got[point])
+    assert failures(compare(PLACE, trace(), got)) == [point]
+
+
+def test_one_wrong_element_is_located_with_both_values():
+    got = trace()
+    got[SQUARE][2, 3] += 1e-3
+    diverged, good = first_divergence(compare(PLACE, trace(), got))
+    assert (diverged.point, diverged.index) == (SQUARE, (2, 3))
+    assert diverged.got - diverged.expected == pytest.approx(1e-3)
+    assert good.point == LN
+    assert "c_proj.weight, index [2, 3]: expected" in diverged.describe()
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+@pytest.mark.parametrize("side", ["reference", "got", "both"])
+def test_a_non_finite_value_on_either_side_fails(bad, side):
+    reference, got = trace(), trace()
+    for name, values in (("reference", reference), ("got", got)):
+        if side in (name, "both"):
+            values[LN][5] = bad
+    results = compare(PLACE, reference, got)
+    assert failures(results) == [LN]
+    assert "index [5]" in results[0].describe()
+
+
+def test_missing_and_extra_tensors_fail():
+    missing, extra = trace(), trace()
+    del missing[SQUARE]
+    extra[Point(0, "gradient", "lm_head.weight")] = np.ones(3)
+    assert failures(compare(PLACE, trace(), missing)) == [SQUARE]
+    assert failures(compare(PLACE, trace(), extra)) == [Point(0, "gradient", "lm_head.weight")]
+
+
+def test_a_reference_of_zeros_fails_even_against_zeros():
+    zeros = {LN: np.zeros(8)}
+    assert "zero throughout" in compare(PLACE, zeros, zeros)[0].note
+
+
+@pytest.mark.parametrize("nothing", [{}, {LN: np.zeros((0, 4))}])
+def test_comparing_nothing_fails(nothing):
+    assert failures(compare(PLACE, nothing, nothing))
+
+
+def test_a_phase_without_a_tolerance_is_an_error():
+    unknown = {Point(0, "unheard of", "x"): np.ones(2)}
+    with pytest.raises(KeyError):
+        compare(PLACE, unknown, unknown)
+
+
+def test_exact_sees_the_sign_of_zero():
+    key = Point(0, "state dict", "w")
+    place = PLACE._replace(gate="D")
+    assert failures(compare(place, {key: np.array([0.0, 1.0])}, {key: np.array([-0.0, 1.0])}))
+
+
+def float32_traces(torch_noise: float, paddle_noise: float):
+    """truth, reference and got, with errors of these sizes in eps32 of the truth's rms."""
+    rng = np.random.default_rng(1)
+    truth = rng.normal(size=1000)
+    noise = rng.normal(size=1000) * 2.0**-23
+    return {LN: truth}, {LN: truth + torch_noise * noise}, {LN: truth + paddle_noise * noise}
+
+
+@pytest.mark.parametrize(
+    ("torch_noise", "paddle_noise", "passes"),
+    [(2, 2, True), (2, 5.9, True), (2, 6.1, False), (0, 0.7, True), (0, 0.8, False),
+     (41, 41, False)],
+)
+def test_the_budget_is_three_times_the_references_own_error(torch_noise, paddle_noise, passes):
+    truth, reference, got = float32_traces(torch_noise, paddle_noise)
+    assert (failures(compare(B, reference, got, truth)) == []) is passes
+
+
+def test_one_outlier_in_float32_fails_though_the_rms_hides_it():
+    truth, reference, got = float32_traces(2, 2)
+    got[LN][7] += 60 * 2.0**-23
+    (result,) = compare(B, reference, got, truth)
+    assert not result.passed
+    assert result.index == (7,)
+
+
+def test_bulk_forgives_the_few_and_not_the_many():
+    def verdict(count):
+        truth, reference, got = float32_traces(2, 2)
+        got[LN][:count] += 1e-3
+        row = Tolerance(Rule.BULK, "test", k=6.0)
+        return compare(B, reference, got, truth, row=lambda *_: row)[0].passed
+
+    assert verdict(40)
+    assert not verdict(60)
+
+
+def test_a_curve_is_judged_by_the_noise_of_the_whole_run():
+    steps = [Point(step, "loss curve", "loss") for step in range(1, 5)]
+    truth = {point: np.asarray(4.0) for point in steps}
+    reference = {**truth, steps[0]: np.asarray(4.0 + 1e-4)}
+
+    def passed(error):
+        got = {**truth, steps[2]: np.asarray(4.0 + error)}
+        return failures(compare(B, reference, got, truth)) == []
+
+    assert passed(1.4e-4)  # 3 * rms(1e-4, 0, 0, 0) = 1.5e-4
+    assert not passed(1.6e-4)
+
+
+@pytest.mark.parametrize("side", [0, 1])
+def test_a_null_value_is_held_against_zero_on_both_sides(side):
+    point = Point(0, "null gradient", "c_attn.bias[key]")
+    sides = [{point: np.array([0.0, 1e-17])}, {point: np.array([1e-17, 0.0])}]
+    assert failures(compare(PLACE, *sides)) == []
+    sides[side][point][0] = 1e-9
+    assert failures(compare(PLACE, *sides)) == [point]
+
+
+def test_rms_survives_the_squares_of_tiny_and_huge_values():
+    assert rms(np.full(3, 1e-200)) == pytest.approx(1e-200)
+    assert rms(np.full(3, 1e200)) == pytest.approx(1e200)
+    assert math.isnan(rms(np.array([1.0, math.nan])))
+
+
+def test_the_worst_result_is_a_failure_before_any_pass():
+    got = trace()
+    got[LN] = got[LN] * (1 + 5e-13)
+    del got[LOGITS]
+    assert worst(compare(PLACE, trace(), got)).point == LOGITS
