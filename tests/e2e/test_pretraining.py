@@ -1,7 +1,15 @@
 """run_pretrain.py whole: what it writes, that it resumes, and that parallelism is neutral."""
 
+import contextlib
 import json
 import shutil
+import socket
+import subprocess
+import sys
+import time
+import urllib.parse
+import urllib.request
+from pathlib import Path
 
 import pytest
 
@@ -43,16 +51,37 @@ def test_metrics_tell_every_step(pretrain, tmp_path, capsys):
 
 
 def test_visualdl_shows_the_curves(pretrain, tmp_path):
-    from visualdl.reader.reader import LogReader
-
+    """The server a user starts, asked what its page asks."""
     pretrain(tmp_path / "run")
-    (file,) = (tmp_path / "run" / "train_log").glob("vdlrecords*.log")
-    reader = LogReader(file_path=str(file))
-    assert {"loss", "learning_rate", "valid_loss", "test_loss"} <= set(reader.get_tags()["scalar"])
-    shown = [(point.id, point.value) for point in reader.get_data("scalar", "loss")]
+    logdir = tmp_path / "run" / "train_log"
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = free.getsockname()[1]
+    server = subprocess.Popen(
+        [str(Path(sys.executable).with_name("visualdl")), "--logdir", str(logdir),
+         "--host", "127.0.0.1", "--port", str(port)],
+        stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )
+    try:
+        def ask(path, deadline=60):
+            opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+            for _ in range(2 * deadline):
+                with contextlib.suppress(OSError):
+                    url = f"http://127.0.0.1:{port}/app/api/{path}"
+                    if (data := json.load(opener.open(url, timeout=5))["data"]) is not None:
+                        return data
+                time.sleep(0.5)
+            raise TimeoutError(path)
+
+        (tags,) = ask("scalar/tags")["tags"]
+        shown = ask(f"scalar/list?run={urllib.parse.quote(str(logdir))}&tag=loss")
+    finally:
+        server.kill()
+        server.wait()
+    assert {"loss", "learning_rate", "grad_norm", "valid_loss", "test_loss"} <= set(tags)
     logged = [(r["step"], r["loss"]) for r in records(tmp_path / "run") if "loss" in r]
-    assert [step for step, _ in shown] == [step for step, _ in logged]
-    assert [value for _, value in shown] == pytest.approx([v for _, v in logged], rel=1e-6)
+    assert [step for _, step, _ in shown] == [step for step, _ in logged]
+    assert [value for *_, value in shown] == pytest.approx([v for _, v in logged], rel=1e-6)
 
 
 @pytest.mark.parametrize("how", ["--resume", "--model_name_or_path"])

@@ -2,7 +2,9 @@
 
 import json
 import os
+import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -73,3 +75,29 @@ def test_setup_is_quick_when_nothing_changed():
 def test_setup_refuses_what_it_does_not_know():
     process = bash("scripts/setup.sh", "--tpu", check=False)
     assert process.returncode == 1 and "unknown option --tpu" in process.stderr
+
+
+@pytest.mark.parametrize(("tools", "advice"), [
+    ([], "no Python 3.10 to 3.13 found"),
+    (["python3"], "no C++ compiler found; install one (Debian, Ubuntu: apt-get install g++"),
+])
+def test_setup_says_what_to_install(tmp_path, tools, advice):
+    """A machine on which nothing but the shell's own tools is there."""
+    bin_, project = tmp_path / "bin", tmp_path / "project"
+    bin_.mkdir()
+    (project / "scripts").mkdir(parents=True)
+    for name in ("bash", "cat", "cksum", "dirname", "paste", "rm", "sed", "sort", "tr"):
+        (bin_ / name).symlink_to(shutil.which(name))
+    if tools:
+        (bin_ / "python3").symlink_to(Path(sys.executable).resolve())
+    for name in ("pyproject.toml", "setup.py", "data_tools/index_helper/_core.cpp",
+                 "scripts/setup.sh"):
+        (project / name).parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(ROOT / name, project / name)
+    process = subprocess.run(
+        [bin_ / "bash", project / "scripts/setup.sh"], capture_output=True, text=True,
+        env={"PATH": str(bin_)}, check=False,
+    )
+    assert process.returncode == 1
+    assert advice in process.stderr and process.stderr.count("\n") == 1
+    assert not (project / ".venv").exists()
