@@ -41,7 +41,7 @@ def parse_options(argv: list[str] | None = None) -> argparse.Namespace:
     options.exclude_dirs = ()
     options.suffixes = tuple("." + suffix.lstrip(".").lower() for suffix in options.suffixes)
     if options.vocab_size is None:
-        options.vocab_size = 4096 if options.default_corpus else 50257
+        options.vocab_size = 2048 if options.default_corpus else 50257
     if options.tokenizer_sample_mb is None:
         options.tokenizer_sample_mb = DEFAULT_SAMPLE_MB
     return options
@@ -144,7 +144,7 @@ def _build_parser() -> argparse.ArgumentParser:
         "--vocab_size",
         type=_number(257),
         metavar="N",
-        help="to train (default: 4096 for the default corpus, else 50257)",
+        help="to train (default: 2048 for the default corpus, else 50257)",
     )
     token(
         "--tokenizer_sample_mb",

@@ -46,7 +46,7 @@ def test_flags_of_what_is_not_built_say_so(flag, capsys):
 
 def test_defaults_depend_on_the_corpus():
     default, own = parse_options([]), parse_options(["--input_path", "x"])
-    assert (default.default_corpus, default.vocab_size) == (True, 4096)
+    assert (default.default_corpus, default.vocab_size) == (True, 2048)
     assert (own.default_corpus, own.vocab_size) == (False, 50257)
     assert default.append_eos and default.shuffle
     assert default.output_prefix == "data_tools/code_python"

@@ -64,12 +64,12 @@ def test_truncated_ids(refused, data):
     refused("code_ids.npy", "--input_dir", data)
 
 
-@pytest.mark.parametrize("value", [4096, 60000])
+@pytest.mark.parametrize("value", [2048, 60000])
 def test_an_id_beyond_the_vocabulary(refused, data, value):
     ids = np.load(data / "code_ids.npy")
     ids[17] = value
     np.save(data / "code_ids.npy", ids)
-    refused(f"ids from 0 to {value}, the model's vocabulary is 0 to 4095", "--input_dir", data)
+    refused(f"ids from 0 to {value}, the model's vocabulary is 0 to 2047", "--input_dir", data)
 
 
 def test_a_negative_id(refused, data):
