@@ -55,7 +55,7 @@ echo
     --split "$split" --device "$device" --output_file "$output_dir/evaluation.json"
 echo
 "$python" -u run_generation.py --model_name_or_path "$checkpoint" --device "$device" \
-    --decode_strategy sampling --top_k 10 --temperature 0.5 --max_dec_len 80 \
+    --decode_strategy sampling --top_k 20 --temperature 0.8 --max_dec_len 80 \
     --prompt "import os" "class Test" "#include <"
 echo
 echo "checkpoint   $checkpoint"
