@@ -45,7 +45,8 @@ def run(config) -> None:
 
     result = code_length(
         model, documents, tokenizer.decode_bytes, eos_token_id=tokenizer.eos_token_id,
-        window=window, stride=stride, progress=partial(tqdm, desc="evaluating", leave=False, disable=None),
+        window=window, stride=stride,
+        progress=partial(tqdm, desc="evaluating", leave=False, disable=None),
     )
     print(f"{config.split_name} split: {len(documents)} files, {result.bytes:,} bytes, "
           f"{result.tokens:,} tokens, windows of {window} moved by {stride}")

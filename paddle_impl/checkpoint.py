@@ -36,7 +36,8 @@ class TrainingState:
     step: int
     samples: int  # consumed by all processes so far
     seed: int
-    order_key: str  # of the training samples' order
+    order_key: str  # of the data, split and window that the training samples come from
+    sample_order: str  # digest of their shuffle, which also depends on how many are asked for
     tokenizer: str | None  # fingerprint
     global_batch_size: int
     schedule: dict

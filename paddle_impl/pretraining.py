@@ -24,8 +24,9 @@ from paddle_impl.data.pretrain import (
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
 from paddle_impl.optim import build_optimizer
+from paddle_impl.resume import check_output, find_source, start_step
 from paddle_impl.schedule import lr_at
-from paddle_impl.tracking import METRICS, Tracker
+from paddle_impl.tracking import Tracker
 from paddle_impl.trainer import Schedule, Trainer, mean_loss
 
 TEST_ITERS = 10  # the test at the end takes this many times eval_iters batches, as PaddleNLP's
@@ -43,10 +44,16 @@ class PretrainingRun:
 
         self.tokens = open_dataset(config.input_dir)
         self.tokenizer = find_tokenizer(config, self.tokens)
+        self.warnings: list[str] = []
+        if self.tokenizer is None:
+            self.warnings.append("the data has no tokenizer beside it, so checkpoints get none; "
+                                 "name it with --vocab_file and --merge_file")
         source = find_source(config)
+        check_output(config, source)
         model_config = self._model_config(source)
         self.loaders = self._loaders(model_config.eos_token_id)
-        self.start_step = self._start_step(source)
+        self.start_step, notes = start_step(config, source, self._state(0))
+        self.warnings += notes
 
         self.model = GPTForCausalLM(model_config)
         self.optimizer = build_optimizer(
@@ -95,14 +102,8 @@ class PretrainingRun:
             f"steps {self.start_step + 1} to {self.config.max_steps} of {self.global_batch_size} "
             f"x {self.config.max_seq_len} tokens"
         )
-        if self.tokenizer is None:
-            self.tracker.say(
-                "warning: the data has no tokenizer beside it, so checkpoints get none; "
-                "name it with --vocab_file and --merge_file"
-            )
-        for split in ("valid", "test"):
-            if self.loaders[split] is None:
-                self.tracker.say(f"warning: the {split} split is empty, its loss is not measured")
+        for warning in self.warnings:
+            self.tracker.say(f"warning: {warning}")
 
     def _model_config(self, source: Path | None) -> ModelConfig:
         config = self.config
@@ -136,6 +137,8 @@ class PretrainingRun:
         for split, samples in wanted.items():
             if samples == 0 or not has_samples(self.tokens, split, bounds):
                 loaders[split] = None
+                if samples:
+                    self.warnings.append(f"the {split} split is empty, its loss is not measured")
                 continue
             dataset = PretrainDataset(
                 self.tokens, split, bounds, seq_length=config.max_seq_len, num_samples=samples,
@@ -147,34 +150,11 @@ class PretrainingRun:
             )
         return loaders
 
-    def _start_step(self, source: Path | None) -> int:
-        """The step to continue after; ValueError where continuing would not be the same run."""
-        state = checkpoint.load_state(source) if source else None
-        step = state.step if state else 0
-        own = checkpoint.checkpoints(self.output_dir)
-        continues = self.config.resume or (source is not None and source.resolve() in
-                                           {path.resolve() for path in own.values()})
-        if not continues and (own or (self.output_dir / METRICS).exists()):
-            raise ValueError(f"--output_dir {self.output_dir} holds another run; continue it with "
-                             "--resume or name an empty one")
-        if own and max(own) > step:
-            raise ValueError(f"{own[max(own)]} is later than step {step} of {source}; continue "
-                             "with --resume or name another --output_dir")
-        if state is None:
-            return 0
-        require(step < self.config.max_steps,
-                f"{source} is at step {step} already; --max_steps is {self.config.max_steps}")
-        now = self._state(step)
-        for what in ("seed", "global_batch_size", "order_key", "tokenizer"):
-            was, is_ = getattr(state, what), getattr(now, what)
-            require(was == is_, f"{source} was trained with another {what.replace('_', ' ')}: "
-                                f"{was} there, {is_} now")
-        return step
-
     def _state(self, step: int) -> checkpoint.TrainingState:
         return checkpoint.TrainingState(
             step=step, samples=step * self.global_batch_size, seed=self.config.seed,
             order_key=self.loaders["train"].dataset.order_key,
+            sample_order=self.loaders["train"].dataset.sample_order(),
             tokenizer=self.tokenizer.fingerprint() if self.tokenizer else None,
             global_batch_size=self.global_batch_size, schedule=self._lr_options(),
         )
@@ -228,16 +208,3 @@ def find_tokenizer(config: PretrainConfig, tokens: TokenFile) -> Tokenizer | Non
         return None
     check_tokenizer(tokens, tokenizer)
     return tokenizer
-
-
-def find_source(config: PretrainConfig) -> Path | None:
-    """The checkpoint directory to start from, or None to initialise a named model."""
-    name = config.model_name_or_path
-    if config.resume and (found := checkpoint.newest(Path(config.output_dir))):
-        return found
-    if Path(name).is_dir():
-        return Path(name)
-    chinese = named_model(name).vocab_size == named_model("gpt-cpm-large-cn").vocab_size
-    require(chinese == (config.model_type == "gpt2-cn"),
-            f"--model_type {config.model_type} does not go with the model {name}")
-    return None

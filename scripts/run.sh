@@ -16,6 +16,10 @@ for i in "${!arguments[@]}"; do
         --output_dir) output_dir=${arguments[$((i + 1))]} ;;
         --split) split=${arguments[$((i + 1))]} ;;
         --device) device=${arguments[$((i + 1))]} ;;
+        --input_dir=*) input_dir=${arguments[$i]#*=} ;;
+        --output_dir=*) output_dir=${arguments[$i]#*=} ;;
+        --split=*) split=${arguments[$i]#*=} ;;
+        --device=*) device=${arguments[$i]#*=} ;;
     esac
 done
 if [ "$input_dir" = ./data_tools ] && [ ! -f data_tools/code_python_ids.npy ]; then
@@ -35,7 +39,7 @@ else
     split=${split:-987,12,1}
     flags=(--model_name_or_path code-mini --max_seq_len 256 --micro_batch_size 8
         --max_lr 0.004 --min_lr 0.0001 --max_steps 1500 --save_steps 500
-        --decay_steps 1500 --weight_decay 0.1 --warmup_rate 0.05 --adam_beta2 0.95
+        --decay_steps 0 --weight_decay 0.1 --warmup_rate 0.05 --adam_beta2 0.95
         --hidden_dropout_prob 0 --attention_probs_dropout_prob 0 --logging_freq 20
         --eval_freq 250 --eval_iters 8)
 fi

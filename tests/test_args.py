@@ -78,7 +78,7 @@ def test_short_form_reaches_the_same_flag(capsys):
 
 @pytest.mark.parametrize(("config", "files"), [
     (PretrainConfig, ["paddle_impl/config/pretrain.py", "paddle_impl/pretraining.py",
-                      "run_pretrain.py"]),
+                      "paddle_impl/resume.py", "run_pretrain.py"]),
     (GenerationConfig, ["paddle_impl/config/generation.py", "run_generation.py"]),
     (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
 ])

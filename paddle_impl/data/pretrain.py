@@ -79,6 +79,10 @@ class PretrainDataset:
             int(self.shuffle_idx[index]), self.seq_length,
         )
 
+    def sample_order(self) -> str:
+        """Digest of the first samples' order. Asking for more epochs shuffles anew."""
+        return hashlib.sha256(np.ascontiguousarray(self.shuffle_idx[:65536])).hexdigest()[:12]
+
     def epoch(self, samples: int) -> int:
         """Whole passes over the split's tokens that `samples` samples have made."""
         tokens = int(self.tokens.document_sizes[self.documents].sum(dtype=np.int64))

@@ -171,3 +171,12 @@ def test_the_source_documents_command_line_runs(command, tiny_data, tmp_path):
     assert process.returncode == 0, process.stderr
     assert "learning rate: 4.68750e-08" in process.stdout
     assert (tmp_path / "output" / "model_2" / "model.safetensors").stat().st_size > 4 * 124_439_808
+
+
+def test_an_extended_run_says_when_its_samples_are_shuffled_anew(pretrain, tmp_path, capsys):
+    pretrain(tmp_path / "run")
+    capsys.readouterr()
+    pretrain(tmp_path / "run", "--max_steps", 8, "--resume")
+    assert "shuffles anew" not in capsys.readouterr().out  # still within the first epoch
+    pretrain(tmp_path / "run", "--max_steps", 200, "--save_steps", 500, "--resume")
+    assert "warning: --max_steps 200 asks for more epochs" in capsys.readouterr().out

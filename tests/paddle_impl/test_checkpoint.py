@@ -13,8 +13,10 @@ from paddle_impl.optim import build_optimizer, optimizer_state
 
 
 def state(step):
-    return TrainingState(step=step, samples=4 * step, seed=1, order_key="k", tokenizer=None,
-                         global_batch_size=4, schedule={"max_lr": 0.1})
+    return TrainingState(
+        step=step, samples=4 * step, seed=1, order_key="k", sample_order="o", tokenizer=None,
+        global_batch_size=4, schedule={"max_lr": 0.1},
+    )
 
 
 @pytest.fixture
