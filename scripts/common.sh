@@ -7,6 +7,20 @@ python="$root/.venv/bin/python"
 # Makes .venv if need be; arguments go to setup.sh.
 prepare() { bash "$root/scripts/setup.sh" "$@"; }
 
+# value_of --flag default "$@": the flag's last value among the arguments, as argparse takes it.
+value_of() {
+    local flag=$1 value=$2
+    shift 2
+    while [ $# -gt 0 ]; do
+        case "$1" in
+            "$flag") value=${2:-} ;;
+            "$flag"=*) value=${1#*=} ;;
+        esac
+        shift
+    done
+    printf '%s' "$value"
+}
+
 # gpu where Paddle here can use one, else cpu.
 detect_device() {
     "$python" - <<'PY'

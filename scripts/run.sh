@@ -4,24 +4,9 @@
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 prepare
-device=$(detect_device)
-
-input_dir=./data_tools
-output_dir=output
-split=""
-arguments=("$@")
-for i in "${!arguments[@]}"; do
-    case "${arguments[$i]}" in
-        --input_dir) input_dir=${arguments[$((i + 1))]} ;;
-        --output_dir) output_dir=${arguments[$((i + 1))]} ;;
-        --split) split=${arguments[$((i + 1))]} ;;
-        --device) device=${arguments[$((i + 1))]} ;;
-        --input_dir=*) input_dir=${arguments[$i]#*=} ;;
-        --output_dir=*) output_dir=${arguments[$i]#*=} ;;
-        --split=*) split=${arguments[$i]#*=} ;;
-        --device=*) device=${arguments[$i]#*=} ;;
-    esac
-done
+device=$(value_of --device "$(detect_device)" "$@")
+input_dir=$(value_of --input_dir ./data_tools "$@")
+output_dir=$(value_of --output_dir output "$@")
 if [ "$input_dir" = ./data_tools ] && [ ! -f data_tools/code_python_ids.npy ]; then
     # The tokenizer suits the model: gpt2-en has room for fifty thousand tokens, code-mini for 2,048.
     if [ "$device" = gpu ]; then bash scripts/process_data.sh --vocab_size 32000; else bash scripts/process_data.sh; fi
@@ -29,20 +14,22 @@ fi
 
 if [ "$device" = gpu ]; then
     # The source document's values.
-    split=${split:-949,50,1}
+    split=949,50,1
     flags=(--model_name_or_path gpt2-en --max_seq_len 1024 --micro_batch_size 4
         --max_lr 0.00015 --min_lr 0.00001 --max_steps 50000 --save_steps 100000
         --decay_steps 320000 --weight_decay 0.01 --warmup_rate 0.01 --logging_freq 1
         --eval_freq 1000)
 else
     # A model, a rate and a number of steps that two cores finish in some seven minutes.
-    split=${split:-987,12,1}
+    split=987,12,1
     flags=(--model_name_or_path code-mini --max_seq_len 256 --micro_batch_size 8
         --max_lr 0.004 --min_lr 0.0001 --max_steps 1500 --save_steps 500
         --decay_steps 0 --weight_decay 0.1 --warmup_rate 0.05 --adam_beta2 0.95
         --hidden_dropout_prob 0 --attention_probs_dropout_prob 0 --logging_freq 20
         --eval_freq 250 --eval_iters 8)
 fi
+
+split=$(value_of --split "$split" "$@")
 
 "$python" -u run_pretrain.py \
     --model_type "gpt" \

@@ -6,17 +6,19 @@ set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 prepare
 
-if [ ! -f data_tools/code_python_ids.npy ]; then bash scripts/process_data.sh; fi
+if [ "$(value_of --input_dir "" "$@")" = "" ] && [ ! -f data_tools/code_python_ids.npy ]; then bash scripts/process_data.sh; fi
 
 task_name="gpt-dygraph"
-output="output/$task_name"
-device=$(detect_device)
+output=$(value_of --output_dir "output/$task_name" "$@")
+device=$(value_of --device "$(detect_device)" "$@")
 if [ "$device" = gpu ]; then
     gpus="${CUDA_VISIBLE_DEVICES:-$(nvidia-smi --query-gpu=index --format=csv,noheader | paste -sd, -)}"
     launch=(--gpus "$gpus")
     model=(--model_name_or_path gpt2-en --max_seq_len 1024 --max_steps 500000)
 else
     launch=(--nproc_per_node "${PROCESSES:-2}")
+    # Empty, as one sets it to hide the GPUs, it makes the launcher fail.
+    [ -n "${CUDA_VISIBLE_DEVICES:-}" ] || unset CUDA_VISIBLE_DEVICES
     model=(--model_name_or_path code-mini --max_seq_len 256 --max_steps 500)
 fi
 

