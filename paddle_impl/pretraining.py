@@ -114,8 +114,8 @@ class PretrainingRun:
         low, high = self.tokens.id_range()
         require(0 <= low and high < shape.vocab_size,
                 f"{self.tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
-                f"vocabulary is 0 to {shape.vocab_size - 1}: name a model with a larger one, or make "
-                f"the data with --vocab_size {shape.vocab_size}")
+                f"vocabulary is 0 to {shape.vocab_size - 1}: name a model with a larger one, or "
+                f"make the data with --vocab_size {shape.vocab_size}")
         if self.tokenizer is not None:
             eos = self.tokenizer.eos_token_id
             shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
