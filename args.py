@@ -30,7 +30,7 @@ def parse(config: type[Config], prog: str, description: str, argv: list[str] | N
     """Parse argv (default: the process's) into the dataclass; a bad value exits with one line."""
     parser = _OneLineErrors(
         prog=prog, description=description, allow_abbrev=False,
-        formatter_class=argparse.ArgumentDefaultsHelpFormatter,
+        formatter_class=_HelpWithDefaults,
     )
     hints = typing.get_type_hints(config)
     for item in fields(config):
@@ -47,6 +47,13 @@ class _OneLineErrors(argparse.ArgumentParser):
 
     def error(self, message: str) -> typing.NoReturn:
         self.exit(2, f"{self.prog}: error: {message}\n")
+
+
+class _HelpWithDefaults(argparse.ArgumentDefaultsHelpFormatter):
+    """Shows a flag's default where it has one: "(default: None)" tells nobody anything."""
+
+    def _get_help_string(self, action: argparse.Action) -> str | None:
+        return action.help if action.default is None else super()._get_help_string(action)
 
 
 def _add(parser: argparse.ArgumentParser, item, hint: Any) -> None:
