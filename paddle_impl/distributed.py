@@ -45,5 +45,8 @@ def join() -> Ranks:
     """Meet the other processes of the job; a single process joins nothing."""
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1") or 1) == 1:
         return Ranks()
+    if paddle.get_device() == "cpu":
+        # Launched with --gpus on a machine without any, Paddle otherwise makes no process group.
+        os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
     paddle.distributed.init_parallel_env()
     return Ranks(paddle.distributed.get_rank(), paddle.distributed.get_world_size())

@@ -159,7 +159,7 @@ class Linear(nn.Linear):
         if not x.place.is_cpu_place():
             return super().forward(x)
         # Paddle's CPU kernel sums the gradient of a broadcast bias on one thread, as slowly as the
-        # product itself. As ones x bias it is a matrix product too: 1.15 x the whole step.
+        # product itself. As ones x bias it is a matrix product too: 1.1 x the whole step.
         ones = paddle.ones([*x.shape[:-1], 1], x.dtype)
         return paddle.matmul(x, self.weight) + paddle.matmul(ones, self.bias.unsqueeze(0))
 

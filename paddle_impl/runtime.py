@@ -83,7 +83,7 @@ def _prefer_avx2_kernels_on_amd() -> None:
 def _copy_transposes() -> None:
     """Transpose at once instead of leaving a view: reading through its strides costs a CPU more.
 
-    Attention's head split makes the whole training step 1.3 times faster this way.
+    Around attention's head split this makes the whole training step 1.3 times faster.
     """
     os.environ.setdefault("FLAGS_use_stride_kernel", "0")
 

@@ -51,10 +51,10 @@ def tiny_model():
 def command():
     """Run `python <arguments>` in the repository root as a user would; returns the process."""
 
-    def run(*arguments, timeout: float = 300) -> subprocess.CompletedProcess:
+    def run(*arguments, timeout: float = 300, **more) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-            timeout=timeout, env=os.environ | {"PYTHONPATH": str(ROOT)}, check=False,
+            timeout=timeout, env=os.environ | {"PYTHONPATH": str(ROOT)} | more, check=False,
         )
 
     return run

@@ -180,3 +180,29 @@ def test_an_extended_run_says_when_its_samples_are_shuffled_anew(pretrain, tmp_p
     assert "shuffles anew" not in capsys.readouterr().out  # still within the first epoch
     pretrain(tmp_path / "run", "--max_steps", 200, "--save_steps", 500, "--resume")
     assert "warning: --max_steps 200 asks for more epochs" in capsys.readouterr().out
+
+
+def test_the_source_documents_multi_card_line_runs_without_a_card(command, flags, tmp_path):
+    """CUDA_VISIBLE_DEVICES and --gpus as it has them, --device cpu: two processes over gloo."""
+    process = command(
+        "-m", "paddle.distributed.launch", "--gpus", "2,3", "--log_dir", tmp_path / "log",
+        "run_pretrain.py", *flags(tmp_path / "run", "--max_steps", 2), CUDA_VISIBLE_DEVICES="2,3",
+    )
+    assert process.returncode == 0, process.stdout + process.stderr
+    assert records(tmp_path / "run")[0]["tokens"] == 2 * 2 * 32
+
+
+def test_data_without_a_tokenizer(pretrain, tiny_data, tmp_path, capsys):
+    """PaddleNLP's files have none beside them: say so, or take the one the flags name."""
+    data = tmp_path / "data"
+    data.mkdir()
+    for name in ("code_ids.npy", "code_idx.npz"):
+        shutil.copy(tiny_data / name, data)
+    pretrain(tmp_path / "without", "--input_dir", data)
+    assert "warning: the data has no tokenizer" in capsys.readouterr().out
+    assert not (tmp_path / "without" / "model_6" / "tokenizer.json").exists()
+    files = tiny_data / "code_tokenizer"
+    pretrain(tmp_path / "with", "--input_dir", data, "--vocab_file", files / "vocab.json",
+             "--merge_file", files / "merges.txt")
+    assert "no tokenizer" not in capsys.readouterr().out
+    assert (tmp_path / "with" / "model_6" / "tokenizer.json").exists()
