@@ -10,7 +10,7 @@ What each detail is there to see:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 
 import numpy as np
@@ -50,7 +50,10 @@ GOLDEN_RATES: Trace = {
 
 @dataclass(frozen=True)
 class Case:
-    """Weights under HF's names, one batch for single steps, micro batches for each of STEPS."""
+    """Weights under HF's names, one batch for single steps, micro batches for each of STEPS.
+
+    given: what a rung's handover got from the other side.
+    """
 
     name: str
     config: ModelConfig
@@ -59,6 +62,7 @@ class Case:
     steps: list[list[Batch]]
     clip: float
     schedule: dict[str, float]
+    given: dict = field(default_factory=dict)
 
     def layers(self) -> list[str]:
         """Modules whose outputs are compared, in the order in which they finish."""

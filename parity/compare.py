@@ -35,7 +35,12 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """One tensor's verdict. `used` is the share of its budget, inf where no number applies."""
+    """One tensor's verdict. `used` is the share of its budget, inf where no number applies.
+
+    expected, got and reference (torch's own float32 value, at gate B) are those at `index`, where
+    the two sides are furthest apart. paddle_error and torch_error are relative rms errors against
+    the float64 truth in eps32, at gate B only.
+    """
 
     place: Place
     point: Point
@@ -43,6 +48,9 @@ class Result:
     index: tuple[int, ...] = ()
     expected: float | None = None
     got: float | None = None
+    reference: float | None = None
+    paddle_error: float | None = None
+    torch_error: float | None = None
     note: str = ""
 
     @property
@@ -131,8 +139,17 @@ def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
         index = np.unravel_index(int(np.argmax(error)), error.shape) if error.ndim else ()
         yield Result(
             place, point, used, tuple(int(i) for i in index),
-            float(shown[index]), float(got[point][index]),
+            float(shown[index]), float(got[point][index]), float(expected[index]),
+            *_errors(place, truth[point], got[point], expected),
         )
+
+
+def _errors(place: Place, truth, got, reference) -> tuple[float | None, float | None]:
+    """Relative rms errors of got and of reference in eps32; a truth of zero has none."""
+    unit = EPS32 * rms(truth.astype(np.float64))
+    if place.gate != "B" or unit == 0.0:
+        return None, None
+    return tuple(rms(side.astype(np.float64) - truth) / unit for side in (got, reference))
 
 
 def _unfit(point, expected, all_got, all_truth, tolerance: Tolerance) -> str:

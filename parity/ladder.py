@@ -7,19 +7,26 @@ each of its phases.
 import importlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from parity import cases
+from parity.cases import Case
 from parity.compare import Place, Point, Result, Trace, compare
+
+# The dtype that both sides compute in at each gate, in the order in which the gates are taken.
+GATES = {"D": "float32", "Z": "float32", "A": "float64", "B": "float32"}
 
 
 @dataclass(frozen=True)
 class Rung:
     """`function` is `module.name` in torch_side and in paddle_side: (case, dtype) -> Trace.
 
-    gates: D equal bits in float32, A float64, B float32. golden: values known from elsewhere, which
-    both sides are held against.
+    gates: D equal bits, Z statistics of random draws, A float64, B float32.
+    golden: values known from elsewhere, which both sides are held against.
+    handover: `module.name` on both sides, (case, dtype) -> dict; what one side returns is
+    `case.given` to the other: files to open, dropout masks to apply.
+    checkpoint: also climbed with a user's checkpoint.
     """
 
     name: str
@@ -27,15 +34,17 @@ class Rung:
     function: str
     gates: str = "AB"
     golden: Trace = field(default_factory=dict)
+    handover: str = ""
+    checkpoint: bool = False
 
 
 RUNGS = (
-    Rung("weights", "HF -> ours -> HF, bit for bit", "weights.round_trip", "D"),
+    Rung("weights", "HF -> ours -> HF, bit for bit", "weights.round_trip", "D", checkpoint=True),
     Rung("refusals", "damaged checkpoints are refused", "weights.refusals", "D"),
-    Rung("hidden", "output of every layer", "forward.hidden_states"),
-    Rung("logits", "logits", "forward.logits"),
-    Rung("loss", "masked mean loss", "forward.loss"),
-    Rung("gradients", "gradient of every parameter", "backward.gradients"),
+    Rung("hidden", "output of every layer", "forward.hidden_states", checkpoint=True),
+    Rung("logits", "logits", "forward.logits", checkpoint=True),
+    Rung("loss", "masked mean loss", "forward.loss", checkpoint=True),
+    Rung("gradients", "gradient of every parameter", "backward.gradients", checkpoint=True),
     Rung("clip", "gradient norm and clipped gradients", "backward.clipped_gradients"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
@@ -50,49 +59,74 @@ NOT_YET = (
 
 
 def climb(
-    names: Sequence[str] | None = None, case_names: Sequence[str] = cases.CASES
+    names: Sequence[str] | None = None,
+    on: Sequence[Case] | None = None,
+    gates: str = "".join(GATES),
 ) -> Iterator[tuple[Rung, list[Result]]]:
-    """Each rung with its results on every case; all rungs where `names` is None."""
+    """Each rung with its results on every case; all rungs and all fixtures where None."""
+    on = [cases.case(name) for name in cases.CASES] if on is None else on
     for rung in RUNGS:
-        if names is None or rung.name in names:
-            yield rung, [result for name in case_names for result in _stand(rung, name)]
+        if (names is None or rung.name in names) and set(rung.gates) & set(gates):
+            yield rung, [result for case in on for result in _stand(rung, case, gates)]
 
 
-def _stand(rung: Rung, case_name: str) -> Iterator[Result]:
-    if "D" in rung.gates:
-        yield from _held(rung, case_name, "D", "float32")
-    if "A" in rung.gates:
-        yield from _held(rung, case_name, "A", "float64")
-    if "B" in rung.gates:
-        truth = _torch(rung.function, case_name, "float64")
-        yield from _held(rung, case_name, "B", "float32", truth)
+def _stand(rung: Rung, case: Case, gates: str) -> Iterator[Result]:
+    truth: Trace | None = None
+    for gate, dtype in GATES.items():
+        if gate not in rung.gates or gate not in gates:
+            continue
+        place = Place(rung.name, case.name, gate)
+        for_torch, for_paddle = case, case
+        if rung.handover:
+            try:
+                for_torch = replace(case, given=_given("paddle_side", rung.handover, case, dtype))
+            except Exception as error:
+                yield _raised(place, error)
+                continue
+            for_paddle = replace(case, given=_given("torch_side", rung.handover, case, dtype))
+        reference = _torch(rung.function, for_torch, dtype)
+        if gate == "A":
+            truth = reference  # gate B's truth too, unless the sides were given other masks
+        if gate == "B" and (truth is None or rung.handover):
+            truth = _torch(rung.function, for_torch, "float64")
+        try:
+            got = function("paddle_side", rung.function)(for_paddle, dtype)
+        except Exception as error:  # where the reference computes, this is a divergence
+            yield _raised(place, error)
+            continue
+        yield from compare(place, reference, got, truth if gate == "B" else None)
+        yield from _against_golden(rung, place, reference, got)
 
 
-def _held(rung, case_name, gate, dtype, truth: Trace | None = None) -> Iterator[Result]:
-    place = Place(rung.name, case_name, gate)
-    reference = _torch(rung.function, case_name, dtype)
-    try:
-        got = function("paddle_side", rung.function)(cases.case(case_name), dtype)
-    except Exception as error:  # what our code raises where the reference computes is a divergence
-        at = traceback.extract_tb(error.__traceback__)[-1]
-        note = f"raised {error!r} at {at.filename}:{at.lineno}"
-        yield Result(place, Point(0, "exception", "-"), float("inf"), note=note)
-        return
-    yield from compare(place, reference, got, truth)
-    if rung.golden:
-        for side, trace in (("torch", reference), ("Paddle", got)):
-            known = {point: trace[point] for point in rung.golden if point in trace}
-            yield from compare(
-                place._replace(case=f"{side} against golden values"), rung.golden, known
-            )
+def _against_golden(rung: Rung, place: Place, reference: Trace, got: Trace) -> Iterator[Result]:
+    for side, trace in (("torch", reference), ("Paddle", got)) if rung.golden else ():
+        known = {point: trace[point] for point in rung.golden if point in trace}
+        yield from compare(place._replace(case=f"{side} against golden values"), rung.golden, known)
+
+
+def _raised(place: Place, error: Exception) -> Result:
+    at = traceback.extract_tb(error.__traceback__)[-1]
+    note = f"raised {error!r} at {at.filename}:{at.lineno}"
+    return Result(place, Point(0, "exception", "-"), float("inf"), note=note)
+
+
+def _given(side: str, path: str, case: Case, dtype: str) -> dict:
+    return function(side, path)(case, dtype)
+
+
+def _torch(path: str, case: Case, dtype: str) -> Trace:
+    """The reference; that of a fixture is kept, for the next gate and for the next mutant."""
+    if case.given or case.name not in cases.CASES:
+        return function("torch_side", path)(case, dtype)
+    return _kept(path, case.name, dtype)
 
 
 @cache
-def _torch(path: str, case_name: str, dtype: str) -> Trace:
+def _kept(path: str, case_name: str, dtype: str) -> Trace:
     return function("torch_side", path)(cases.case(case_name), dtype)
 
 
-def function(side: str, path: str) -> Callable[..., Trace]:
+def function(side: str, path: str) -> Callable:
     # At call time: the list of rungs is printed without loading either framework.
     module, _, name = path.partition(".")
     return getattr(importlib.import_module(f"parity.{side}.{module}"), name)

@@ -101,6 +101,8 @@ def _as_dict(result: Result) -> dict:
     """JSON knows neither inf nor nan: they become their names."""
     flat = {**result.place._asdict(), **result.point._asdict(), "passed": result.passed,
             "budget_used": result.used, "index": list(result.index), "expected": result.expected,
-            "got": result.got, "note": result.note}
+            "got": result.got, "reference": result.reference,
+            "paddle_error_eps": result.paddle_error, "torch_error_eps": result.torch_error,
+            "note": result.note}
     return {key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
             for key, value in flat.items()}

@@ -11,7 +11,7 @@ import textwrap
 
 import pytest
 
-from parity import ladder
+from parity import cases, ladder
 from parity.compare import first_divergence
 
 FORWARD = ["hidden", "logits", "loss"]
@@ -78,7 +78,7 @@ def plant(monkeypatch, path: str, code: str, mutant: str) -> None:
 
 
 def first_failing_rung(names) -> str | None:
-    for rung, results in ladder.climb(names, ["std_0.2"]):
+    for rung, results in ladder.climb(names, [cases.case("std_0.2")]):
         if first_divergence(results)[0]:
             return rung.name
     return None
@@ -98,6 +98,6 @@ def test_an_equivalent_change_breaks_none(monkeypatch):
 
 def test_an_exception_is_a_divergence(monkeypatch):
     plant(monkeypatch, "schedule.lr_at", "return max_lr * step / warmup", "raise OSError('gone')")
-    (rung, results), *_ = ladder.climb(["schedule"], ["std_0.2"])
+    (rung, results), *_ = ladder.climb(["schedule"], [cases.case("std_0.2")])
     assert "raised OSError('gone')" in results[0].note
     assert not results[0].passed
