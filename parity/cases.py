@@ -10,7 +10,7 @@ What each detail is there to see:
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 import numpy as np
@@ -23,10 +23,12 @@ Batch = dict[str, np.ndarray]
 # Paddle keeps these two as float32; a float64 1e-5 or 0.1 elsewhere would cost six digits.
 LAYER_NORM_EPSILON = float(np.float32(1e-5))
 WEIGHT_DECAY = float(np.float32(0.1))
+# Paddle forms 1 - p in float32. Configured in every model, so that eval mode has something to stop.
+DROPOUT = 0.125
 
 MODEL = ModelConfig(
     n_layer=4, n_embd=64, n_head=4, vocab_size=256, n_positions=64,
-    embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0,
+    embd_pdrop=DROPOUT, attn_pdrop=DROPOUT, resid_pdrop=DROPOUT,
     layer_norm_epsilon=LAYER_NORM_EPSILON, bos_token_id=0, eos_token_id=0,
 )
 STEPS = 20
@@ -73,6 +75,11 @@ class Case:
             for part in parts
         ]
         return ["transformer.drop", *blocks, "transformer.ln_f"]
+
+    def without_dropout(self) -> "Case":
+        """The two frameworks draw different masks: what trains step by step trains without."""
+        still = self.config.with_(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
+        return replace(self, config=still)
 
     def damaged(self) -> dict[str, tuple[str, dict[str, np.ndarray]]]:
         """damage -> (the tensor that must be named, the checkpoint)."""

@@ -24,7 +24,7 @@ def steps(case: Case, dtype: str) -> Trace:
 
     Trainer.train itself runs, so its numbering of steps and of rates is under test too.
     """
-    model = weights.build(case, dtype)
+    model = weights.build(case.without_dropout(), dtype)
     # A rate that would be seen at once, were the trainer to forget to set its own.
     optimizer = optim.build_optimizer(
         model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, **ADAMW

@@ -10,7 +10,7 @@ from parity.compare import Point, Trace
 
 
 def build(case: Case, dtype: str) -> GPTForCausalLM:
-    """The model in float32 or float64, weights loaded strictly, dropout off."""
+    """The model in float32 or float64, weights loaded strictly, in eval mode."""
     before = paddle.get_default_dtype()
     paddle.set_default_dtype(dtype)
     try:

@@ -13,7 +13,7 @@ from parity.torch_side.schedule import rate
 
 def steps(case: Case, dtype: str) -> Trace:
     """Rate, loss and raw norm of each step; updates and moments after the SNAPSHOTS."""
-    model = weights.build(case, dtype).train()
+    model = weights.build(case.without_dropout(), dtype).train()
     optimizer = _optimizer(model)
     # LambdaLR counts from 0 where PaddleNLP counts from 1.
     scheduler = LambdaLR(optimizer, lambda epoch: rate(epoch + 1, case.schedule))

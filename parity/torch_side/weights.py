@@ -13,12 +13,13 @@ from parity.compare import Point, Trace
 
 
 def build(case: Case, dtype: str) -> GPT2LMHeadModel:
-    """The model in float32 or float64, weights loaded strictly, dropout off."""
+    """The model in float32 or float64, weights loaded strictly, in eval mode."""
     c = case.config
     config = GPT2Config(
         n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
         n_positions=c.n_positions, activation_function="gelu_new", tie_word_embeddings=True,
-        layer_norm_epsilon=c.layer_norm_epsilon, embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0,
+        layer_norm_epsilon=c.layer_norm_epsilon, initializer_range=c.initializer_range,
+        embd_pdrop=c.embd_pdrop, attn_pdrop=c.attn_pdrop, resid_pdrop=c.resid_pdrop,
         bos_token_id=c.bos_token_id, eos_token_id=c.eos_token_id, attn_implementation="eager",
     )
     model = GPT2LMHeadModel(config).to(getattr(torch, dtype)).eval()
