@@ -49,11 +49,22 @@ GOLDEN_RATES: Trace = {
     }.items()
 }
 
+# Documents at which train, valid and test begin and end (PaddleNLP's rounding); step: how many.
+SPLIT_BOUNDS: Trace = {
+    Point(documents, "split bounds", flag): np.array(bounds)
+    for documents, flag, bounds in (
+        (1000, "949,50,1", [0, 949, 999, 1000]), (100, "949,50,1", [0, 95, 100, 100]),
+        (10, "949,50,1", [0, 10, 10, 10]), (30, "900,50,50", [0, 26, 28, 30]),
+    )
+}
+
 
 @dataclass(frozen=True)
 class Case:
-    """Weights under HF's names, one batch for single steps, micro batches for each of STEPS.
+    """Weights under HF's names, one batch for single steps, micro batches for each step of a run.
 
+    snapshots: the steps after which parameters and moments are compared; none: the curves only.
+    directory: the user's checkpoint that the case was made from, None for a fixture.
     given: what a rung's handover got from the other side.
     """
 
@@ -64,6 +75,8 @@ class Case:
     steps: list[list[Batch]]
     clip: float
     schedule: dict[str, float]
+    snapshots: tuple[int, ...] = SNAPSHOTS
+    directory: str | None = None
     given: dict = field(default_factory=dict)
 
     def layers(self) -> list[str]:
@@ -75,6 +88,12 @@ class Case:
             for part in parts
         ]
         return ["transformer.drop", *blocks, "transformer.ln_f"]
+
+    def dropouts(self) -> list[str]:
+        """Modules that drop, in the order in which they do."""
+        parts = ("attn.attn_dropout", "attn.resid_dropout", "mlp.dropout")
+        return ["transformer.drop", *(f"transformer.h.{layer}.{part}"
+                                      for layer in range(self.config.n_layer) for part in parts)]
 
     def without_dropout(self) -> "Case":
         """The two frameworks draw different masks: what trains step by step trains without."""
@@ -134,9 +153,14 @@ def split_key_bias(name: str, value: np.ndarray) -> tuple[dict[str, np.ndarray],
     return {f"{name}[query]": query, f"{name}[value]": val}, null
 
 
-def clip_decisions(norms: list[float], clip: float) -> Trace:
-    """In which steps the clip fired and in which it rested: neither may be all zero."""
-    fired = np.array(norms) > clip
+def clip_decisions(case: Case, norms: list[float]) -> Trace:
+    """In which steps the clip fired and in which it rested: neither may be all zero.
+
+    Nothing for a user's checkpoint, whose norms nobody knew when its clip was chosen.
+    """
+    if case.directory is not None:
+        return {}
+    fired = np.array(norms) > case.clip
     return {
         Point(len(norms), "clip fired", "every step"): fired,
         Point(len(norms), "clip rested", "every step"): ~fired,
@@ -145,9 +169,20 @@ def clip_decisions(norms: list[float], clip: float) -> Trace:
 
 def _weights(std: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
     """Each tensor N(0, std), LayerNorms N(1, 0.1) and N(0, 0.1), so that none is at a default."""
-    c, f = MODEL.n_embd, MODEL.inner
-    shapes = {"wte.weight": (MODEL.vocab_size, c), "wpe.weight": (MODEL.n_positions, c)}
-    for layer in range(MODEL.n_layer):
+    weights = {}
+    for name, shape in shapes(MODEL).items():
+        spread = 0.1 if "ln_" in name else std
+        centre = 1.0 if "ln_" in name and name.endswith("weight") else 0.0
+        values = centre + spread * rng.standard_normal(shape)
+        weights[name] = values.astype(np.float32)
+    return weights
+
+
+def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
+    """Every tensor of a checkpoint, under HF's name."""
+    c, f = config.n_embd, config.inner
+    found = {"wte.weight": (config.vocab_size, c), "wpe.weight": (config.n_positions, c)}
+    for layer in range(config.n_layer):
         block = {
             "ln_1.weight": (c,), "ln_1.bias": (c,),
             "attn.c_attn.weight": (c, 3 * c), "attn.c_attn.bias": (3 * c,),
@@ -156,26 +191,28 @@ def _weights(std: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
             "mlp.c_fc.weight": (c, f), "mlp.c_fc.bias": (f,),
             "mlp.c_proj.weight": (f, c), "mlp.c_proj.bias": (c,),
         }
-        shapes |= {f"h.{layer}.{name}": shape for name, shape in block.items()}
-    shapes |= {"ln_f.weight": (c,), "ln_f.bias": (c,)}
-    weights = {}
-    for name, shape in shapes.items():
-        spread = 0.1 if "ln_" in name else std
-        centre = 1.0 if "ln_" in name and name.endswith("weight") else 0.0
-        values = centre + spread * rng.standard_normal(shape)
-        weights[f"transformer.{name}"] = values.astype(np.float32)
-    return weights
+        found |= {f"h.{layer}.{name}": shape for name, shape in block.items()}
+    found |= {"ln_f.weight": (c,), "ln_f.bias": (c,)}
+    return {f"transformer.{name}": shape for name, shape in found.items()}
 
 
 def _batch(rng: np.random.Generator, spans: list[tuple[int, int]]) -> Batch:
-    """Labels of a row count from span[0] up to span[1]; from there on the row is padding.
+    return masked(random_tokens(MODEL, rng, len(spans), MODEL.n_positions + 1), spans)
 
-    A masked label is a valid token id, so that a loss which ignores the mask shows it. Small ids
-    are more frequent: there is something to learn.
+
+def random_tokens(config: ModelConfig, rng: np.random.Generator, rows: int, length: int):
+    """(rows, length) int64. Small ids are more frequent: there is something to learn."""
+    return (config.vocab_size * rng.random((rows, length)) ** 2).astype(np.int64)
+
+
+def masked(tokens: np.ndarray, spans: list[tuple[int, int]]) -> Batch:
+    """tokens (B, T + 1), int64, cut to one batch of inputs and labels.
+
+    Labels of a row count from span[0] up to span[1]; from there on the row is padding. A masked
+    label is a valid token id, so that a loss which ignores the mask shows it.
     """
-    t = MODEL.n_positions
-    tokens = (MODEL.vocab_size * rng.random((len(spans), t + 1)) ** 2).astype(np.int64)
-    mask = np.zeros((len(spans), t), np.float32)
+    tokens = tokens.copy()
+    mask = np.zeros((len(spans), tokens.shape[1] - 1), np.float32)
     for row, (first, end) in enumerate(spans):
         mask[row, first:end] = 1.0
         tokens[row, end + 1 :] = 0

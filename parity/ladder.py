@@ -39,20 +39,28 @@ class Rung:
 
 
 RUNGS = (
+    Rung("tokenizer", "ids of texts and prompts", "tokenizer.ids", "D"),
+    Rung("corpus", "a folder of files to token files", "tokenizer.corpus", "D"),
+    Rung("order", "token files to the batches of a rank", "order.batches", "D",
+         cases.SPLIT_BOUNDS),
     Rung("weights", "HF -> ours -> HF, bit for bit", "weights.round_trip", "D", checkpoint=True),
     Rung("refusals", "damaged checkpoints are refused", "weights.refusals", "D"),
+    Rung("initial", "statistics of initial weights", "weights.initial", "Z"),
     Rung("hidden", "output of every layer", "forward.hidden_states", checkpoint=True),
     Rung("logits", "logits", "forward.logits", checkpoint=True),
     Rung("loss", "masked mean loss", "forward.loss", checkpoint=True),
     Rung("gradients", "gradient of every parameter", "backward.gradients", checkpoint=True),
     Rung("clip", "gradient norm and clipped gradients", "backward.clipped_gradients"),
+    Rung("dropout", "gradients under shared dropout masks", "dropout.masked_step",
+         handover="dropout.masks"),
+    Rung("draws", "statistics of the trainer's masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
     Rung("training", f"{cases.STEPS} AdamW steps of the trainer", "training.steps"),
 )
 
 NOT_YET = (
-    "data order", "dropout and other draws", "greedy, sampled and beam generation",
+    "greedy, sampled and beam generation",
     "checkpoint files and resume", "several ranks", "mixed precision", "models of full size",
     "fine-tuning objectives",
 )

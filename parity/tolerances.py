@@ -1,7 +1,8 @@
 """Every tolerance of the suite, each with its reason. No other file holds one.
 
-Gates: D discrete, equal bits. A identity in float64, where every difference beyond rounding is a
-bug. B error budget in float32: Paddle may be as far from the float64 truth as torch is, times k.
+Gates: D discrete, equal bits. Z statistics of random draws, as z-scores. A identity in float64,
+where every difference beyond rounding is a bug. B error budget in float32: Paddle may be as far
+from the float64 truth as torch is, times k.
 The numbers in the reasons were measured: of these fixtures under six seeds and both scales where
 nothing else is said. A mutant is a bug planted on purpose, its number the difference it makes.
 """
@@ -73,12 +74,28 @@ _NULL_A = Tolerance(
     "leaves 2e-15 of the value bias's", limit=1e-13,
 )
 _NULL_B = Tolerance(Rule.NULL, "as in float64; rounding leaves 5e-7", limit=1e-5)
+_SIGMA = Tolerance(
+    Rule.NULL, "z-scores: chance exceeds 5 once in 1.7 million, and draws are seeded", limit=5.0
+)
 _RATE = _identity(1e-14, "both evaluate one formula in float64; the smallest mutant is one step")
 _EXACT = Tolerance(Rule.EXACT, "converting, storing and deciding round nothing")
 
 _ROWS: dict[tuple[str, str], Tolerance] = {
+    ("D", "token ids"): _EXACT,
+    ("D", "prompt ids"): _EXACT,
+    ("D", "decoded"): _EXACT,
+    ("D", "token file"): _EXACT,
+    ("D", "split bounds"): _EXACT,
+    ("D", "batch"): _EXACT,
     ("D", "state dict"): _EXACT,
     ("D", "refusal"): _EXACT,
+    ("Z", "initial weight"): _SIGMA,
+    ("Z", "weights apart"): _SIGMA,
+    ("Z", "initial constant"): _EXACT,
+    ("Z", "keep rate"): _SIGMA,
+    ("Z", "passes apart"): _SIGMA,
+    ("Z", "layers apart"): _SIGMA,
+    ("Z", "repeats"): _EXACT,
     ("A", "hidden"): _TENSOR_A,
     ("A", "logits"): _TENSOR_A,
     ("A", "loss"): _TENSOR_A,

@@ -44,7 +44,10 @@ def test_fixtures_are_the_same_in_every_process():
     assert batch["loss_mask"].sum(axis=1).tolist() == [64, 40, 47, 18]
 
 
-@pytest.mark.parametrize("module", ["weights", "forward", "backward", "schedule", "training"])
+MODULES = sorted({rung.function.partition(".")[0] for rung in ladder.RUNGS})
+
+
+@pytest.mark.parametrize("module", MODULES)
 def test_both_sides_offer_the_same_functions(module):
     torch_side, paddle_side = (
         {

@@ -1,0 +1,87 @@
+"""The fixtures of the data path: a small BPE vocabulary, documents, and token files.
+
+Everything is written out or seeded, so that both sides start from the same bytes.
+"""
+
+import json
+from pathlib import Path
+
+import numpy as np
+
+# GPT-2's printable stand-ins for the 256 bytes (Radford et al. 2019, encoder.py).
+_PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
+_OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
+_SYMBOLS = [chr(byte) for byte in _PRINTABLE] + [chr(256 + i) for i in range(len(_OTHERS))]
+
+# The first merge is of two spaces, as in any vocabulary of code: a loader that takes it for the
+# version line of the file loses all indentation. Ġ is a space, Ċ a line feed.
+MERGES = [tuple(pair.split(" ")) for line in (
+    "Ġ Ġ|ĠĠ ĠĠ|ĠĠ Ġ|Ċ Ċ|r e|e t|u r|re t|ret ur|retur n|d e|de f|Ġ d|Ġ s|s e|se l|sel f|Ġ self",
+    "Ġ =|i n|i f|Ġ if|Ġ i|ĠĠĠĠ ĠĠĠĠ|l f|' s|Ġ a|( self|) :|i m|im p|t h|th e|Ġ the|o r|f or|Ġ for",
+    "= =|Ġ ==|1 0|ä ¸|Ċ ĠĠ|a n",
+) for pair in line.split("|")]
+END = "<|endoftext|>"
+VOCABULARY = {token: i for i, token in enumerate(
+    [*_SYMBOLS, *("".join(pair) for pair in MERGES), END])}
+END_ID = VOCABULARY[END]
+
+# name -> text; all have the 10 characters that the corpus reader asks for
+DOCUMENTS = {
+    "a_plain.py": "def add(self, a):\n    return self.x + a\n\n\nclass Q:\n        pass\n",
+    "b_leading_space.py": "    if the_value == 10:\n\treturn 'it''s'  \n",
+    "c_special.py": f"text = '{END}' + \"{END}\"  # not the end\n",
+    "d_unicode.py": "名字 = '中文 é e\u0301 🙂'\n# ünïcödé\u00a0space\u2028line\n",
+    "e_no_newline.py": "x = 1010   # trailing   ",
+    "f_windows.py": "for i in range(10):\r\n    print(i)\r\n\r\n",
+    "sub/g_blank.py": "\n\n\n\n      \n\t\t\n  z = 1\n\n\n",
+    "sub/h_numbers.py": "1234567890 3.14159 0xFF 1e-10 I'll we've they're 'd\n",
+}
+PROMPTS = [*DOCUMENTS.values(), f"a{END}b{END}", END, " ", "the"]
+
+
+def write_tokenizer(directory: Path, version_line: bool = True) -> None:
+    """vocab.json and merges.txt as GPT-2's, with or without the first line of the latter."""
+    directory.mkdir(parents=True, exist_ok=True)
+    (directory / "vocab.json").write_text(json.dumps(VOCABULARY), encoding="utf-8")
+    lines = ["#version: 0.2"] if version_line else []
+    lines += [" ".join(pair) for pair in MERGES]
+    (directory / "merges.txt").write_text("\n".join(lines) + "\n", encoding="utf-8")
+
+
+def write_documents(directory: Path) -> None:
+    for name, text in DOCUMENTS.items():
+        path = directory / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(text.encode("utf-8"))
+
+
+# Samples are wanted beyond one epoch, so that the order of the last one counts: with most of its
+# samples it is shuffled along, with a few on its own.
+WINDOW = 16
+SEED = 1234
+SPLITS = {"train": (0, 28), "valid": (28, 37), "test": (37, 40)}
+SPLIT_FLAG = "70,22.5,7.5"
+BATCH, ACCUMULATION, RANKS = 2, 2, 2
+# name -> (split, samples asked for, seed); all in one directory: no file may serve two of them
+ORDERS = {
+    "one epoch": ("train", 24, SEED),
+    "another seed": ("train", 24, SEED + 1),
+    "most of the last epoch": ("train", 130, SEED),
+    "a little of the last epoch": ("train", 45, SEED),
+    "validation": ("valid", 48, SEED),
+    "test": ("test", 24, SEED),
+}
+
+
+def write_token_file(prefix: Path, vocab_size: int) -> None:
+    """PaddleNLP's format: forty documents of 0 to 39 tokens, small ids the more frequent.
+
+    End tokens stand where documents end and once in the middle of one; a few documents are empty.
+    """
+    rng = np.random.default_rng(11)
+    lens = rng.integers(0, 40, 40).astype(np.int32)
+    lens[[3, 30]] = 0
+    ids = (vocab_size * rng.random(int(lens.sum())) ** 2).astype(np.uint16)
+    ids[np.cumsum(lens)[lens > 0] - 1] = 0
+    np.save(f"{prefix}_ids.npy", ids)
+    np.savez(f"{prefix}_idx.npz", lens=lens, docs=np.arange(len(lens) + 1, dtype=np.int64))

@@ -1,0 +1,71 @@
+"""Text to ids, by data_tools' Tokenizer; a corpus to the arrays of PaddleNLP's format."""
+
+import contextlib
+import io
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from data_tools import create_pretraining_data
+from data_tools.cli_options import parse_options
+from data_tools.tokenizer import Tokenizer
+from parity import cases_text
+from parity.cases import Case
+from parity.compare import Point, Trace
+
+
+def ids(case: Case, dtype: str) -> Trace:
+    """Ids of every prompt: as a document, where end tokens are text; as a prompt, where not."""
+    trace: Trace = {}
+    for form, tokenizer in _tokenizers().items():
+        documents = tokenizer.encode_batch(cases_text.PROMPTS)
+        for number, text in enumerate(cases_text.PROMPTS):
+            prompt = tokenizer.encode(text, special_tokens=True)
+            spelled = tokenizer.decode_bytes(documents[number])
+            trace |= {
+                Point(0, "token ids", f"{form}, text {number}"): documents[number].astype(np.int64),
+                Point(0, "prompt ids", f"{form}, text {number}"): prompt.astype(np.int64),
+                Point(0, "decoded", f"{form}, text {number}"): np.frombuffer(spelled, np.uint8),
+            }
+    trace[Point(0, "token ids", "end token")] = np.asarray(tokenizer.eos_token_id)
+    return trace
+
+
+def corpus(case: Case, dtype: str) -> Trace:
+    """ids, lens and docs of a folder: one document a file, in path order, an end token after each.
+    """
+    trace: Trace = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        cases_text.write_documents(directory / "code")
+        cases_text.write_tokenizer(directory)
+        for flag in ("append_eos", "no-append_eos"):
+            prefix = directory / flag
+            _create(f"--{flag}", "--input_path", directory / "code", "--output_prefix", prefix,
+                    "--vocab_file", directory / "vocab.json",
+                    "--merge_file", directory / "merges.txt", "--no-shuffle", "--quiet")
+            index = np.load(f"{prefix}_idx.npz", allow_pickle=False)
+            trace[Point(0, "token file", f"{flag}: ids")] = np.load(f"{prefix}_ids.npy")
+            trace[Point(0, "token file", f"{flag}: lens")] = index["lens"]
+            trace[Point(0, "token file", f"{flag}: docs")] = index["docs"]
+    return trace
+
+
+def _create(*flags) -> None:
+    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+        create_pretraining_data.create(parse_options([str(flag) for flag in flags]))
+
+
+def _tokenizers() -> dict[str, Tokenizer]:
+    with tempfile.TemporaryDirectory() as name:
+        with_line, without, saved = (Path(name) / part for part in ("a", "b", "c"))
+        cases_text.write_tokenizer(with_line)
+        cases_text.write_tokenizer(without, version_line=False)
+        tokenizer = Tokenizer.load(with_line)
+        tokenizer.save(saved)
+        return {
+            "version line": tokenizer,
+            "no version line": Tokenizer.load(without),
+            "saved and loaded": Tokenizer.load(saved),
+        }
