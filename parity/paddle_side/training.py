@@ -1,26 +1,18 @@
-"""Twenty optimizer steps: accumulation, clipping, decay groups, schedule."""
+"""A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
 
 import numpy as np
 
 from paddle_impl import objectives, optim
 from paddle_impl.distributed import Ranks
 from paddle_impl.trainer import Schedule, Trainer
-from parity.cases import (
-    ADAMW,
-    SNAPSHOTS,
-    STEPS,
-    WEIGHT_DECAY,
-    Case,
-    clip_decisions,
-    split_key_bias,
-)
+from parity.cases import ADAMW, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
 from parity.paddle_side.schedule import rate
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rate, loss and raw norm of each step; updates and moments after the SNAPSHOTS.
+    """Rate, loss and raw norm of each step; updates and moments after its snapshots.
 
     Trainer.train itself runs, so its numbering of steps and of rates is under test too.
     """
@@ -40,19 +32,20 @@ def steps(case: Case, dtype: str) -> Trace:
         trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(record["grad_norm"])
 
     def save(step: int) -> None:
-        if step in SNAPSHOTS:
+        if step in case.snapshots:
             trace.update(_snapshot(step, case, model, optimizer))
 
     Trainer(
         model=model, optimizer=optimizer, objective=objectives.causal_lm,
         loader=_Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=Ranks(),
         schedule=Schedule(
-            max_steps=STEPS, logging_freq=1, eval_freq=STEPS + 1, save_steps=1,
+            max_steps=len(case.steps), logging_freq=1, eval_freq=len(case.steps) + 1,
+            save_steps=1,
             learning_rate=lambda step: rate(step, case.schedule),
         ),
         log=log, evaluate=lambda step: None, save=save,
     ).train(start_step=0)
-    return trace | clip_decisions(norms, case.clip)
+    return trace | clip_decisions(case, norms)
 
 
 class _Recorded:

@@ -4,7 +4,8 @@ import numpy as np
 import paddle
 
 from paddle_impl import convert
-from paddle_impl.model import GPTForCausalLM
+from paddle_impl.model import GPTForCausalLM, initialize
+from parity import statistics
 from parity.cases import Case
 from parity.compare import Point, Trace
 
@@ -20,6 +21,14 @@ def build(case: Case, dtype: str) -> GPTForCausalLM:
     convert.load_weights(model, convert.from_hf(case.weights))
     model.eval()
     return model
+
+
+def initial(case: Case, dtype: str) -> Trace:
+    """Statistics of freshly initialised weights."""
+    model = GPTForCausalLM(case.config)
+    initialize(model, 0)
+    drawn = {name: value.numpy() for name, value in model.named_parameters()}
+    return statistics.weight_trace(drawn, case.config.n_layer, case.config.initializer_range)
 
 
 def round_trip(case: Case, dtype: str) -> Trace:

@@ -11,8 +11,13 @@ from parity.torch_side.forward import summed_loss
 
 def gradients(case: Case, dtype: str) -> Trace:
     """One per parameter, the layer next to the loss first; the key bias against zero."""
+    return gradient_trace(_differentiated(case, dtype))
+
+
+def gradient_trace(model) -> Trace:
+    """The gradients that a backward pass has left in the model."""
     trace: Trace = {}
-    for name, parameter in reversed(list(_differentiated(case, dtype).named_parameters())):
+    for name, parameter in reversed(list(model.named_parameters())):
         kept, null = split_key_bias(name, parameter.grad.numpy())
         trace |= {Point(0, "gradient", part): value for part, value in kept.items()}
         if null is not None:

@@ -1,10 +1,10 @@
-"""Twenty optimizer steps: accumulation, clipping, decay groups, schedule."""
+"""A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
 
 import numpy as np
 import torch
 from torch.optim.lr_scheduler import LambdaLR
 
-from parity.cases import ADAMW, SNAPSHOTS, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
+from parity.cases import ADAMW, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 from parity.torch_side.forward import summed_loss
@@ -12,7 +12,7 @@ from parity.torch_side.schedule import rate
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rate, loss and raw norm of each step; updates and moments after the SNAPSHOTS."""
+    """Rate, loss and raw norm of each step; updates and moments after its snapshots."""
     model = weights.build(case.without_dropout(), dtype).train()
     optimizer = _optimizer(model)
     # LambdaLR counts from 0 where PaddleNLP counts from 1.
@@ -31,9 +31,9 @@ def steps(case: Case, dtype: str) -> Trace:
         trace[Point(step, "learning rate", "lr")] = np.asarray(used)
         trace[Point(step, "loss curve", "loss")] = np.asarray(loss.item())
         trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(norms[-1])
-        if step in SNAPSHOTS:
+        if step in case.snapshots:
             trace |= _snapshot(step, case, model, optimizer)
-    return trace | clip_decisions(norms, case.clip)
+    return trace | clip_decisions(case, norms)
 
 
 def _optimizer(model) -> torch.optim.AdamW:

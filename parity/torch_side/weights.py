@@ -8,29 +8,51 @@ import torch
 from safetensors.numpy import load_file
 from transformers import GPT2Config, GPT2LMHeadModel
 
+from parity import statistics
 from parity.cases import Case
 from parity.compare import Point, Trace
 
 
 def build(case: Case, dtype: str) -> GPT2LMHeadModel:
     """The model in float32 or float64, weights loaded strictly, in eval mode."""
-    c = case.config
-    config = GPT2Config(
-        n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
-        n_positions=c.n_positions, activation_function="gelu_new", tie_word_embeddings=True,
-        layer_norm_epsilon=c.layer_norm_epsilon, initializer_range=c.initializer_range,
-        embd_pdrop=c.embd_pdrop, attn_pdrop=c.attn_pdrop, resid_pdrop=c.resid_pdrop,
-        bos_token_id=c.bos_token_id, eos_token_id=c.eos_token_id, attn_implementation="eager",
-    )
-    model = GPT2LMHeadModel(config).to(getattr(torch, dtype)).eval()
+    model = GPT2LMHeadModel(_config(case)).to(getattr(torch, dtype)).eval()
     _load(model, case.weights)
     return model
 
 
+def _config(case: Case) -> GPT2Config:
+    """A user's config.json is read by transformers itself."""
+    c = case.config
+    common = {
+        "layer_norm_epsilon": c.layer_norm_epsilon, "attn_implementation": "eager",
+        "embd_pdrop": c.embd_pdrop, "attn_pdrop": c.attn_pdrop, "resid_pdrop": c.resid_pdrop,
+    }
+    if case.directory is not None:
+        return GPT2Config.from_pretrained(case.directory, **common)
+    return GPT2Config(
+        n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
+        n_positions=c.n_positions, activation_function="gelu_new", tie_word_embeddings=True,
+        initializer_range=c.initializer_range, bos_token_id=c.bos_token_id,
+        eos_token_id=c.eos_token_id, **common,
+    )
+
+
+def initial(case: Case, dtype: str) -> Trace:
+    """Statistics of freshly initialised weights."""
+    torch.manual_seed(0)
+    model = GPT2LMHeadModel(_config(case))
+    drawn = {name: value.detach().numpy() for name, value in model.named_parameters()}
+    return statistics.weight_trace(drawn, case.config.n_layer, case.config.initializer_range)
+
+
 def round_trip(case: Case, dtype: str) -> Trace:
     """The tensors that save_pretrained writes: the tied head is not among them."""
+    if case.directory is None:
+        model = build(case, dtype)
+    else:  # transformers' own reading of the user's file
+        model = GPT2LMHeadModel.from_pretrained(case.directory, dtype=getattr(torch, dtype))
     with tempfile.TemporaryDirectory() as directory:
-        build(case, dtype).save_pretrained(directory)
+        model.save_pretrained(directory)
         saved = load_file(Path(directory) / "model.safetensors")
     names = sorted(saved)
     return {Point(0, "state dict", name): saved[name] for name in names}

@@ -1,0 +1,108 @@
+"""Training mode: gradients under the other side's masks, and statistics of one's own."""
+
+from collections.abc import Callable
+from functools import partial
+
+import numpy as np
+import paddle
+from paddle import nn
+
+from paddle_impl import objectives, optim
+from paddle_impl.distributed import Ranks
+from paddle_impl.trainer import Schedule, Trainer
+from parity import statistics
+from parity.cases import DROPOUT, Case
+from parity.compare import Point, Trace
+from parity.paddle_side import weights
+from parity.paddle_side.backward import gradient_trace
+from parity.paddle_side.forward import summed_loss
+
+_SEED = 7
+
+
+def masks(case: Case, dtype: str) -> dict[str, np.ndarray]:
+    """What `masked_step` will draw: layer -> kept, of the shape of the layer's input."""
+    model = weights.build(case, dtype)
+    own: dict[str, np.ndarray] = {}
+
+    def record(name, values, dropped):
+        own[name] = (dropped != 0) | (values == 0)
+
+    _watch(model, record)
+    _seeded_loss(model, case)
+    return own
+
+
+def masked_step(case: Case, dtype: str) -> Trace:
+    """Loss and gradients in training mode, dropout drawing as it does in training."""
+    model = weights.build(case, dtype)
+    loss = _seeded_loss(model, case)
+    loss.backward()
+    return {Point(0, "loss", "loss"): loss.numpy()} | gradient_trace(model)
+
+
+def draws(case: Case, dtype: str) -> Trace:
+    """Masks of two steps of two micro batches on two ranks, as the trainer seeds them."""
+    passes = {f"rank {rank}, {name}": own for rank in (0, 1)
+              for name, own in _passes(case, dtype, rank).items()}
+    trace = statistics.mask_trace(passes, 1.0 - DROPOUT)
+    again = _passes(case, dtype, 0)
+    for name, own in again.items():
+        same = all(np.array_equal(own[k], passes[f"rank 0, {name}"][k]) for k in own)
+        trace[Point(0, "repeats", name)] = np.asarray(same)
+    return trace
+
+
+def _passes(case: Case, dtype: str, rank: int) -> dict[str, statistics.Masks]:
+    """The masks of each forward pass of two training steps."""
+    model = weights.build(case, dtype)
+    passes = {}
+    own: statistics.Masks = {}
+
+    def record(name, values, dropped):
+        own[name] = (dropped != 0)[values != 0]
+
+    def objective(model, batch):
+        own.clear()
+        result = objectives.causal_lm(model, batch)
+        step, index = divmod(len(passes), len(case.steps[0]))
+        passes[f"step {step + 1}, micro batch {index}"] = dict(own)
+        return result
+
+    _watch(model, record)
+    Trainer(
+        model=model, optimizer=optim.build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
+        objective=objective, loader=_Steps(case), grad_clip=0.0, seed=_SEED, ranks=Ranks(rank),
+        schedule=Schedule(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
+                          learning_rate=lambda step: 1e-3),
+        log=lambda record: None, evaluate=lambda step: None, save=lambda step: None,
+    ).train(start_step=0)
+    return passes
+
+
+class _Steps:
+    """PretrainLoader's door to the trainer, on micro batches that are there already."""
+
+    def __init__(self, case: Case):
+        self.step = case.steps.__getitem__
+
+
+def _seeded_loss(model, case: Case) -> paddle.Tensor:
+    model.train()
+    paddle.seed(_SEED)
+    loss_sum, weight = summed_loss(model, case.batch)
+    return loss_sum / weight
+
+
+def _watch(model, record: Callable) -> None:
+    """record(name, input, output) at every dropout layer of every forward pass.
+
+    In numpy: Paddle calls floats equal that differ by less than 1e-8, as do masked probabilities
+    (its softmax leaves them near 1e-29) and zero.
+    """
+    def hook(name, _layer, inputs, output):
+        record(name, inputs[0].numpy(), output.numpy())
+
+    for name, layer in model.named_sublayers():
+        if isinstance(layer, nn.Dropout):
+            layer.register_forward_post_hook(partial(hook, name))

@@ -1,0 +1,78 @@
+"""Training mode: gradients under the other side's masks, and statistics of one's own."""
+
+from collections.abc import Callable
+from unittest.mock import patch
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+
+from parity import statistics
+from parity.cases import DROPOUT, Case
+from parity.compare import Point, Trace
+from parity.torch_side import weights
+from parity.torch_side.backward import gradient_trace
+from parity.torch_side.forward import summed_loss
+
+_DROPOUT = F.dropout
+
+
+def masks(case: Case, dtype: str) -> dict[str, np.ndarray]:
+    """Nothing: Paddle's kernel takes no mask, so it is Paddle's that both sides apply."""
+    return {}
+
+
+def masked_step(case: Case, dtype: str) -> Trace:
+    """Loss and gradients in training mode under the masks of `case.given`.
+
+    What torch.nn.Dropout is documented to do: keep where the mask says so, divide by 1 - p.
+    """
+    names = iter(case.dropouts())
+
+    def apply(values, p=0.5, training=True, inplace=False):
+        kept = case.given.get(next(names), np.ones((), bool))
+        return values * torch.from_numpy(kept) / (1.0 - p)
+
+    model = weights.build(case, dtype).train()
+    with patch.object(F, "dropout", apply):
+        loss_sum, weight = summed_loss(model, case.batch)
+    loss = loss_sum / weight
+    loss.backward()
+    return {Point(0, "loss", "loss"): loss.detach().numpy()} | gradient_trace(model)
+
+
+def draws(case: Case, dtype: str) -> Trace:
+    """Masks of two steps of two micro batches on two ranks, each rank seeded apart."""
+    passes = {f"rank {rank}, {name}": own for rank in (0, 1)
+              for name, own in _passes(case, dtype, rank).items()}
+    trace = statistics.mask_trace(passes, 1.0 - DROPOUT)
+    again = _passes(case, dtype, 0)
+    for name, own in again.items():
+        same = all(np.array_equal(own[k], passes[f"rank 0, {name}"][k]) for k in own)
+        trace[Point(0, "repeats", name)] = np.asarray(same)
+    return trace
+
+
+def _passes(case: Case, dtype: str, rank: int) -> dict[str, statistics.Masks]:
+    """The masks of each forward pass of two training steps."""
+    model = weights.build(case, dtype).train()
+    torch.manual_seed(rank)
+    passes = {}
+    for step, micro_batches in enumerate(case.steps[:2], start=1):
+        for index, batch in enumerate(micro_batches):
+            own: statistics.Masks = {}
+            with patch.object(F, "dropout", _recording(own, case.dropouts())):
+                summed_loss(model, batch)
+            passes[f"step {step}, micro batch {index}"] = own
+    return passes
+
+
+def _recording(own: statistics.Masks, names: list[str]) -> Callable:
+    left = iter(names)
+
+    def record(values, p=0.5, training=True, inplace=False):
+        dropped = _DROPOUT(values, p, training)
+        own[next(left)] = (dropped != 0)[values != 0].numpy()
+        return dropped
+
+    return record
