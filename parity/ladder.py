@@ -56,11 +56,15 @@ RUNGS = (
     Rung("draws", "statistics of the trainer's masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
-    Rung("training", f"{cases.STEPS} AdamW steps of the trainer", "training.steps"),
+    Rung("cache", "key-value cache against none", "generation.cached_logits"),
+    Rung("filters", "temperature, top-k, top-p, the draw", "generation.filters", "A"),
+    Rung("greedy", "greedy continuations, token by token", "generation.greedy"),
+    Rung("sampled", "sampled ones, with shared draws", "generation.sampled"),
+    Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
 )
 
 NOT_YET = (
-    "greedy, sampled and beam generation",
+    "beam search",
     "checkpoint files and resume", "several ranks", "mixed precision", "models of full size",
     "fine-tuning objectives",
 )
@@ -70,20 +74,25 @@ def climb(
     names: Sequence[str] | None = None,
     on: Sequence[Case] | None = None,
     gates: str = "".join(GATES),
+    began: Callable[[Place], None] = lambda place: None,
 ) -> Iterator[tuple[Rung, list[Result]]]:
-    """Each rung with its results on every case; all rungs and all fixtures where None."""
+    """Each rung with its results on every case; all rungs and all fixtures where None.
+
+    began: is told each gate before it is taken; at a checkpoint's size one takes minutes.
+    """
     on = [cases.case(name) for name in cases.CASES] if on is None else on
     for rung in RUNGS:
         if (names is None or rung.name in names) and set(rung.gates) & set(gates):
-            yield rung, [result for case in on for result in _stand(rung, case, gates)]
+            yield rung, [result for case in on for result in _stand(rung, case, gates, began)]
 
 
-def _stand(rung: Rung, case: Case, gates: str) -> Iterator[Result]:
+def _stand(rung: Rung, case: Case, gates: str, began) -> Iterator[Result]:
     truth: Trace | None = None
     for gate, dtype in GATES.items():
         if gate not in rung.gates or gate not in gates:
             continue
         place = Place(rung.name, case.name, gate)
+        began(place)
         for_torch, for_paddle = case, case
         if rung.handover:
             try:
@@ -104,6 +113,7 @@ def _stand(rung: Rung, case: Case, gates: str) -> Iterator[Result]:
             continue
         yield from compare(place, reference, got, truth if gate == "B" else None)
         yield from _against_golden(rung, place, reference, got)
+        del reference, got  # a checkpoint's gradients: not beside those of the next gate
 
 
 def _against_golden(rung: Rung, place: Place, reference: Trace, got: Trace) -> Iterator[Result]:

@@ -1,0 +1,68 @@
+"""The fixtures of generation: prompts, settings, shared draws, and logits to filter."""
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from parity.cases import MODEL
+
+_VOCABULARY = MODEL.vocab_size
+_rng = np.random.default_rng(77)
+PROMPTS = [_rng.integers(1, _VOCABULARY, size).tolist() for size in (1, 9, 40)]
+# (step, sequence) -> the uniform draw that chooses the token
+DRAWS = _rng.random((MODEL.n_positions, 4))
+
+
+@dataclass(frozen=True)
+class Setting:
+    """How to continue PROMPTS. ends: with the end token that `end_token` finds."""
+
+    max_new_tokens: int = 12
+    min_new_tokens: int = 0
+    ends: bool = False
+    vocab_size: int = _VOCABULARY
+    sequences: int = 1
+    temperature: float = 1.0
+    top_k: int = 0
+    top_p: float = 1.0
+
+
+GREEDY = {
+    "plain": Setting(),
+    "one token": Setting(max_new_tokens=1),
+    "end token": Setting(ends=True),
+    "end token not yet": Setting(ends=True, min_new_tokens=8),
+    "padded vocabulary": Setting(vocab_size=_VOCABULARY // 2),
+    "to the last position": Setting(max_new_tokens=MODEL.n_positions),
+}
+SAMPLED = {
+    "plain": Setting(sequences=4),
+    "temperature": Setting(temperature=0.3),
+    "top-k": Setting(sequences=3, top_k=7),
+    "top-p": Setting(sequences=3, top_p=0.4),
+    "all, end token": Setting(sequences=4, temperature=0.7, top_k=9, top_p=0.8, ends=True,
+                              min_new_tokens=2),
+}
+
+_SPREADS = np.array([0.1, 1.0, 3.0, 9.0, 2.0, 2.0])
+FILTER_LOGITS = _rng.standard_normal((6, _VOCABULARY)) * _SPREADS[:, None]
+TIED_LOGITS = np.round(FILTER_LOGITS)  # many equal scores, also around the k-th
+FILTERS = {
+    "temperature": Setting(temperature=0.6),
+    "top-1": Setting(top_k=1),
+    "top-2": Setting(top_k=2),
+    "top-all": Setting(top_k=_VOCABULARY),
+    "top-p 0.05": Setting(top_p=0.05),
+    "top-p 0.5": Setting(top_p=0.5),
+    "top-p 0.99": Setting(top_p=0.99),
+    "temperature, top-k, top-p": Setting(temperature=1.7, top_k=12, top_p=0.6),
+}
+# Both ends of the unit interval: the first token, and the last that has any probability.
+FILTER_DRAWS = np.array([0.0, 1.0 - 2.0**-53, 0.5, 0.25, 0.999, 1e-9])
+# How a cached sequence may be cut: prompt, single tokens, several at once.
+CHUNKS = (7, 1, 1, 5, 1, 20, 1, 12)
+
+
+def end_token(token_ids: list[int]) -> int:
+    """The token of a run without an end token that appears latest for the first time."""
+    return max(token_ids, key=token_ids.index)
