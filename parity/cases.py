@@ -49,6 +49,15 @@ GOLDEN_RATES: Trace = {
     }.items()
 }
 
+# What a model of 256 tokens and 64 positions must refuse.
+UNFIT_INPUTS = {
+    "negative id": [5, -1, 7], "id beyond the vocabulary": [5, MODEL.vocab_size, 7],
+    "too many tokens": [1] * (MODEL.n_positions + 1),
+}
+# Documents shorter than a window, exactly one, and several; windows overlap by half and a bit.
+STRIDED_WINDOW, STRIDE = 24, 11
+DOCUMENT_LENGTHS = (5, 23, 61, 24)
+
 # Documents at which train, valid and test begin and end (PaddleNLP's rounding); step: how many.
 SPLIT_BOUNDS: Trace = {
     Point(documents, "split bounds", flag): np.array(bounds)
@@ -94,6 +103,11 @@ class Case:
         parts = ("attn.attn_dropout", "attn.resid_dropout", "mlp.dropout")
         return ["transformer.drop", *(f"transformer.h.{layer}.{part}"
                                       for layer in range(self.config.n_layer) for part in parts)]
+
+    def documents(self, lengths: tuple[int, ...]) -> list[np.ndarray]:
+        """Rows of the batch cut to these lengths."""
+        rows = self.batch["input_ids"]
+        return [row[:length] for row, length in zip(rows, lengths, strict=True)]
 
     def without_dropout(self) -> "Case":
         """The two frameworks draw different masks: what trains step by step trains without."""
@@ -153,13 +167,14 @@ def split_key_bias(name: str, value: np.ndarray) -> tuple[dict[str, np.ndarray],
     return {f"{name}[query]": query, f"{name}[value]": val}, null
 
 
-def clip_decisions(case: Case, norms: list[float]) -> Trace:
+def clip_decisions(case: Case, run: Trace) -> Trace:
     """In which steps the clip fired and in which it rested: neither may be all zero.
 
     Nothing for a user's checkpoint, whose norms nobody knew when its clip was chosen.
     """
     if case.directory is not None:
         return {}
+    norms = [float(norm) for point, norm in run.items() if point.phase == "norm curve"]
     fired = np.array(norms) > case.clip
     return {
         Point(len(norms), "clip fired", "every step"): fired,

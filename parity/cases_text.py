@@ -85,3 +85,8 @@ def write_token_file(prefix: Path, vocab_size: int) -> None:
     ids[np.cumsum(lens)[lens > 0] - 1] = 0
     np.save(f"{prefix}_ids.npy", ids)
     np.savez(f"{prefix}_idx.npz", lens=lens, docs=np.arange(len(lens) + 1, dtype=np.int64))
+
+
+# The run of the whole recipe, from files to a checkpoint.
+RUN_STEPS, RUN_EVAL_EVERY, RUN_EVAL_BATCHES, RUN_SAVE_EVERY = 6, 2, 2, 3
+RUN_TEST_BATCHES = 10 * RUN_EVAL_BATCHES  # PaddleNLP's test takes ten times an evaluation's batches

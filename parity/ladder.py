@@ -45,6 +45,7 @@ RUNGS = (
          cases.SPLIT_BOUNDS),
     Rung("weights", "HF -> ours -> HF, bit for bit", "weights.round_trip", "D", checkpoint=True),
     Rung("refusals", "damaged checkpoints are refused", "weights.refusals", "D"),
+    Rung("inputs", "ids and lengths out of range are refused", "inputs.refusals", "D"),
     Rung("initial", "statistics of initial weights", "weights.initial", "Z"),
     Rung("hidden", "output of every layer", "forward.hidden_states", checkpoint=True),
     Rung("logits", "logits", "forward.logits", checkpoint=True),
@@ -56,16 +57,23 @@ RUNGS = (
     Rung("draws", "statistics of the trainer's masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
+    Rung("evaluation", "held-out documents, strided windows", "evaluation.code_length"),
     Rung("cache", "key-value cache against none", "generation.cached_logits"),
     Rung("filters", "temperature, top-k, top-p, the draw", "generation.filters", "A"),
     Rung("greedy", "greedy continuations, token by token", "generation.greedy"),
     Rung("sampled", "sampled ones, with shared draws", "generation.sampled"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
+    Rung("files", "directories opened by the other side", "files.opened", "D",
+         handover="files.written"),
+    Rung("resume", "the same, stopped and resumed half way", "resume.steps"),
+    Rung("repeat", "with dropout, resumed: not a bit changes", "resume.with_dropout", "D"),
+    Rung("ranks", "the same on two data parallel ranks", "ranks.steps"),
+    Rung("run", "run_pretrain: files in, checkpoint out", "run.pretraining"),
 )
 
 NOT_YET = (
     "beam search",
-    "checkpoint files and resume", "several ranks", "mixed precision", "models of full size",
+    "sharding and tensor parallelism", "mixed precision",
     "fine-tuning objectives",
 )
 

@@ -7,7 +7,7 @@ import numpy as np
 import paddle
 from paddle import nn
 
-from paddle_impl import objectives, optim
+from paddle_impl import objectives
 from paddle_impl.distributed import Ranks
 from paddle_impl.trainer import Schedule, Trainer
 from parity import statistics
@@ -16,6 +16,7 @@ from parity.compare import Point, Trace
 from parity.paddle_side import weights
 from parity.paddle_side.backward import gradient_trace
 from parity.paddle_side.forward import summed_loss
+from parity.paddle_side.training import Recorded, build_optimizer
 
 _SEED = 7
 
@@ -71,20 +72,13 @@ def _passes(case: Case, dtype: str, rank: int) -> dict[str, statistics.Masks]:
 
     _watch(model, record)
     Trainer(
-        model=model, optimizer=optim.build_optimizer(model, learning_rate=1e-3, weight_decay=0.0),
-        objective=objective, loader=_Steps(case), grad_clip=0.0, seed=_SEED, ranks=Ranks(rank),
+        model=model, optimizer=build_optimizer(model), objective=objective,
+        loader=Recorded(case.steps), grad_clip=0.0, seed=_SEED, ranks=Ranks(rank),
         schedule=Schedule(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
                           learning_rate=lambda step: 1e-3),
         log=lambda record: None, evaluate=lambda step: None, save=lambda step: None,
     ).train(start_step=0)
     return passes
-
-
-class _Steps:
-    """PretrainLoader's door to the trainer, on micro batches that are there already."""
-
-    def __init__(self, case: Case):
-        self.step = case.steps.__getitem__
 
 
 def _seeded_loss(model, case: Case) -> paddle.Tensor:

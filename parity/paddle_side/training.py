@@ -1,6 +1,7 @@
 """A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
 
 import numpy as np
+import paddle
 
 from paddle_impl import objectives, optim
 from paddle_impl.distributed import Ranks
@@ -10,23 +11,25 @@ from parity.compare import Point, Trace
 from parity.paddle_side import weights
 from parity.paddle_side.schedule import rate
 
+_ALONE = Ranks()
+
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rate, loss and raw norm of each step; updates and moments after its snapshots.
-
-    Trainer.train itself runs, so its numbering of steps and of rates is under test too.
-    """
+    """Rate, loss and raw norm of each step; updates and moments after its snapshots."""
     model = weights.build(case.without_dropout(), dtype)
-    # A rate that would be seen at once, were the trainer to forget to set its own.
-    optimizer = optim.build_optimizer(
-        model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, **ADAMW
-    )
+    trace = run(case, model, build_optimizer(model))
+    return trace | clip_decisions(case, trace)
+
+
+def run(
+    case: Case, model, optimizer, start: int = 0, stop: int | None = None, ranks: Ranks = _ALONE
+) -> Trace:
+    """Steps start + 1 to stop by Trainer.train, whose numbering is under test too."""
     trace: Trace = {}
-    norms = []
+    stop = stop or len(case.steps)
 
     def log(record: dict) -> None:
         step = record["step"]
-        norms.append(record["grad_norm"])
         trace[Point(step, "learning rate", "lr")] = np.asarray(optimizer.get_lr())
         trace[Point(step, "loss curve", "loss")] = np.asarray(record["loss"])
         trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(record["grad_norm"])
@@ -37,22 +40,32 @@ def steps(case: Case, dtype: str) -> Trace:
 
     Trainer(
         model=model, optimizer=optimizer, objective=objectives.causal_lm,
-        loader=_Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=Ranks(),
+        loader=Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=ranks,
         schedule=Schedule(
-            max_steps=len(case.steps), logging_freq=1, eval_freq=len(case.steps) + 1,
-            save_steps=1,
+            max_steps=stop, logging_freq=1, eval_freq=stop + 1, save_steps=1,
             learning_rate=lambda step: rate(step, case.schedule),
         ),
         log=log, evaluate=lambda step: None, save=save,
-    ).train(start_step=0)
-    return trace | clip_decisions(case, norms)
+    ).train(start_step=start)
+    return trace
 
 
-class _Recorded:
+def build_optimizer(model) -> paddle.optimizer.AdamW:
+    """With a rate that would be seen at once, were the trainer to forget to set its own."""
+    return optim.build_optimizer(model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, **ADAMW)
+
+
+class Recorded:
     """PretrainLoader's door to the trainer, on micro batches that are there already."""
 
-    def __init__(self, micro_batches):
-        self.step = micro_batches.__getitem__
+    def __init__(self, steps):
+        self.step = steps.__getitem__
+
+
+def update(step: int, case: Case, name: str, now: np.ndarray) -> Trace:
+    """What training has added to the parameter, the key part of a bias left out."""
+    kept, _ = split_key_bias(name, now.astype(np.float64) - case.weights[name])
+    return {Point(step, "update", part): value for part, value in kept.items()}
 
 
 def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
@@ -66,9 +79,7 @@ def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
             trace[Point(step, "null moment", f"{name}[key]")] = null
         squares, _ = split_key_bias(name, state[f"{name}.moment2"])
         trace |= {Point(step, "second moment", part): value for part, value in squares.items()}
-        update = parameter.numpy().astype(np.float64) - case.weights[name]
-        kept, _ = split_key_bias(name, update)
-        trace |= {Point(step, "update", part): value for part, value in kept.items()}
+        trace |= update(step, case, name, parameter.numpy())
         powers.append([float(state[f"{name}.beta{n}_pow_acc"][0]) for n in (1, 2)])
     trace[Point(step, "beta powers", "all parameters")] = np.array(powers)
     return trace

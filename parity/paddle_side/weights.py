@@ -1,5 +1,7 @@
 """GPTForCausalLM with the case's weights, and what convert makes of a checkpoint."""
 
+import contextlib
+
 import numpy as np
 import paddle
 
@@ -12,15 +14,22 @@ from parity.compare import Point, Trace
 
 def build(case: Case, dtype: str) -> GPTForCausalLM:
     """The model in float32 or float64, weights loaded strictly, in eval mode."""
-    before = paddle.get_default_dtype()
-    paddle.set_default_dtype(dtype)
-    try:
+    with default_dtype(dtype):
         model = GPTForCausalLM(case.config)
-    finally:
-        paddle.set_default_dtype(before)
     convert.load_weights(model, convert.from_hf(case.weights))
     model.eval()
     return model
+
+
+@contextlib.contextmanager
+def default_dtype(dtype: str):
+    """Layers made inside have parameters of this type."""
+    before = paddle.get_default_dtype()
+    paddle.set_default_dtype(dtype)
+    try:
+        yield
+    finally:
+        paddle.set_default_dtype(before)
 
 
 def initial(case: Case, dtype: str) -> Trace:

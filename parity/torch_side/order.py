@@ -12,7 +12,7 @@ import torch
 from torch.utils.data import BatchSampler
 
 from parity import cases_text as text
-from parity.cases import SPLIT_BOUNDS, Case
+from parity.cases import SPLIT_BOUNDS, Batch, Case
 from parity.compare import Point, Trace
 
 
@@ -22,30 +22,39 @@ def batches(case: Case, dtype: str) -> Trace:
         point: np.array(_bounds(point.tensor, point.step)) for point in SPLIT_BOUNDS
     }
     with tempfile.TemporaryDirectory() as directory:
-        prefix = Path(directory) / "code"
-        text.write_token_file(prefix, case.config.vocab_size)
-        ids = torch.from_numpy(np.load(f"{prefix}_ids.npy").astype(np.int64))
-        lens = np.load(f"{prefix}_idx.npz")["lens"].tolist()
-    documents = torch.split(ids, lens)
+        text.write_token_file(Path(directory) / "code", case.config.vocab_size)
+        tokens = read(Path(directory) / "code")
     for name, (split, wanted, seed) in text.ORDERS.items():
-        samples = _samples(documents[slice(*text.SPLITS[split])], wanted, seed)
-        taken = [torch.stack([samples[i] for i in batch])
-                 for batch in BatchSampler(range(len(samples)), text.BATCH, drop_last=True)]
+        taken = micro_batches(tokens, split, wanted, seed)
         per_step = text.ACCUMULATION * text.RANKS
         for step in range(wanted // (per_step * text.BATCH)):
             for micro in range(text.ACCUMULATION):
                 for rank in range(text.RANKS):
                     batch = taken[step * per_step + micro * text.RANKS + rank]
-                    at = f"{name}: rank {rank}, micro batch {micro}"
-                    trace |= _parts(step + 1, at, batch, case.config.eos_token_id)
+                    for part, values in parts(batch, case.config.eos_token_id).items():
+                        at = f"{name}: rank {rank}, micro batch {micro}: {part}"
+                        trace[Point(step + 1, "batch", at)] = values
     return trace
 
 
-def _parts(step: int, at: str, batch: torch.Tensor, end: int) -> Trace:
+def read(prefix: Path) -> tuple[torch.Tensor, ...]:
+    """The documents, each (n,) int64."""
+    ids = torch.from_numpy(np.load(f"{prefix}_ids.npy").astype(np.int64))
+    return torch.split(ids, np.load(f"{prefix}_idx.npz")["lens"].tolist())
+
+
+def micro_batches(documents, split: str, wanted: int, seed: int) -> list[torch.Tensor]:
+    """(BATCH, L + 1) each, in the order in which ranks take them; short ones are dropped."""
+    samples = _samples(documents[slice(*text.SPLITS[split])], wanted, seed)
+    return [torch.stack([samples[i] for i in batch])
+            for batch in BatchSampler(range(len(samples)), text.BATCH, drop_last=True)]
+
+
+def parts(batch: torch.Tensor, end: int) -> Batch:
+    """Inputs and labels, shifted; no loss where the input is an end token."""
     inputs, labels = batch[:, :-1], batch[:, 1:]
     mask = torch.where(inputs == end, 0.0, 1.0)
-    parts = {"input_ids": inputs, "labels": labels, "loss_mask": mask}
-    return {Point(step, "batch", f"{at}: {name}"): part.numpy() for name, part in parts.items()}
+    return {"input_ids": inputs.numpy(), "labels": labels.numpy(), "loss_mask": mask.numpy()}
 
 
 def _samples(documents: tuple[torch.Tensor, ...], wanted: int, seed: int) -> torch.Tensor:

@@ -13,27 +13,37 @@ from parity.torch_side.schedule import rate
 
 def steps(case: Case, dtype: str) -> Trace:
     """Rate, loss and raw norm of each step; updates and moments after its snapshots."""
-    model = weights.build(case.without_dropout(), dtype).train()
-    optimizer = _optimizer(model)
-    # LambdaLR counts from 0 where PaddleNLP counts from 1.
-    scheduler = LambdaLR(optimizer, lambda epoch: rate(epoch + 1, case.schedule))
+    model = weights.build(case.without_dropout(), dtype)
+    trace = run(case, model, *optimizer_and_scheduler(case, model))
+    return trace | clip_decisions(case, trace)
+
+
+def run(case: Case, model, optimizer, scheduler, stop: int | None = None, after=None) -> Trace:
+    """The steps that the scheduler has not counted yet, up to `stop`; after(step) is called."""
+    model.train()
     trace: Trace = {}
-    norms = []
-    for step, micro_batches in enumerate(case.steps, start=1):
+    for step in range(scheduler.last_epoch + 1, (stop or len(case.steps)) + 1):
         optimizer.zero_grad()
-        sums, counts = zip(*(summed_loss(model, batch) for batch in micro_batches), strict=True)
-        loss = sum(sums) / sum(counts)
+        parts = [summed_loss(model, batch) for batch in case.steps[step - 1]]
+        loss = sum(part for part, _ in parts) / sum(count for _, count in parts)
         loss.backward()
-        norms.append(float(torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip)))
-        used = optimizer.param_groups[0]["lr"]
+        norm = torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip)
+        trace[Point(step, "learning rate", "lr")] = np.asarray(optimizer.param_groups[0]["lr"])
+        trace[Point(step, "loss curve", "loss")] = np.asarray(loss.item())
+        trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(float(norm))
         optimizer.step()
         scheduler.step()
-        trace[Point(step, "learning rate", "lr")] = np.asarray(used)
-        trace[Point(step, "loss curve", "loss")] = np.asarray(loss.item())
-        trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(norms[-1])
         if step in case.snapshots:
             trace |= _snapshot(step, case, model, optimizer)
-    return trace | clip_decisions(case, norms)
+        if after is not None:
+            trace |= after(step)
+    return trace
+
+
+def optimizer_and_scheduler(case: Case, model) -> tuple[torch.optim.AdamW, LambdaLR]:
+    """LambdaLR counts from 0 where PaddleNLP counts from 1."""
+    optimizer = _optimizer(model)
+    return optimizer, LambdaLR(optimizer, lambda epoch: rate(epoch + 1, case.schedule))
 
 
 def _optimizer(model) -> torch.optim.AdamW:
@@ -48,6 +58,12 @@ def _optimizer(model) -> torch.optim.AdamW:
     )
 
 
+def update(step: int, case: Case, name: str, now: np.ndarray) -> Trace:
+    """What training has added to the parameter, the key part of a bias left out."""
+    kept, _ = split_key_bias(name, now.astype(np.float64) - case.weights[name])
+    return {Point(step, "update", part): value for part, value in kept.items()}
+
+
 def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
     trace: Trace = {}
     powers = []
@@ -59,9 +75,7 @@ def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
             trace[Point(step, "null moment", f"{name}[key]")] = null
         squares, _ = split_key_bias(name, state["exp_avg_sq"].numpy().copy())
         trace |= {Point(step, "second moment", part): value for part, value in squares.items()}
-        update = parameter.detach().numpy().astype(np.float64) - case.weights[name]
-        kept, _ = split_key_bias(name, update)
-        trace |= {Point(step, "update", part): value for part, value in kept.items()}
+        trace |= update(step, case, name, parameter.detach().numpy())
         # Paddle stores the powers that the next step will use.
         powers.append([ADAMW[beta] ** (float(state["step"]) + 1) for beta in ("beta1", "beta2")])
     trace[Point(step, "beta powers", "all parameters")] = np.array(powers)

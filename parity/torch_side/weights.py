@@ -11,10 +11,12 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from parity import statistics
 from parity.cases import Case
 from parity.compare import Point, Trace
+from parity.torch_side import use_threads
 
 
 def build(case: Case, dtype: str) -> GPT2LMHeadModel:
     """The model in float32 or float64, weights loaded strictly, in eval mode."""
+    use_threads(case.config.num_parameters())
     model = GPT2LMHeadModel(_config(case)).to(getattr(torch, dtype)).eval()
     _load(model, case.weights)
     return model

@@ -1,0 +1,149 @@
+"""A user's checkpoint, a directory in HF's format, as a case: its weights, and batches of its data.
+
+Sized so that both frameworks take turns with GPT-2 small in float64 within 8 GiB: weights stay
+mapped from the disk, rows are short, and no parameter is kept for comparison after a step.
+"""
+
+import json
+import re
+from pathlib import Path
+
+import numpy as np
+from safetensors import SafetensorError, safe_open
+
+from data_tools.token_file import TokenFile, find_prefixes
+from paddle_impl.config.model import ModelConfig
+from parity.cases import SCHEDULE, Case, masked, random_tokens, shapes
+
+ROW = 128  # tokens of a row, in a run half as many
+LEAST = 8  # tokens of a row that can be padded on both sides
+STEPS = 3  # the first updates are seen in the second loss, and again in the third
+CLIP = 1.0  # the default of run_pretrain.py
+
+# numpy has no bfloat16: it is the upper half of a float32.
+_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
+_BUFFER = re.compile(r"transformer\.h\.\d+\.attn\.(bias|masked_bias)$")
+
+
+def from_checkpoint(directory: Path, data: str | None) -> tuple[Case, str]:
+    """The case, and what is proved in words; ValueError, in one sentence, where either is unfit.
+
+    data: the prefix of token files; None draws random ids.
+    """
+    if not directory.is_dir():
+        raise ValueError(f"{directory} is no checkpoint directory")
+    config = _config(directory / "config.json")
+    weights = _weights(directory, config)
+    rows, source = _rows(config, data)
+    t, half = rows.shape[1] - 1, rows.shape[1] // 2
+    batch = masked(rows[:3], [(0, t), (0, t // 2), (t // 4, t)])
+    steps = [
+        [masked(own[:2, : half + 1], [(0, half), (0, half // 3)]),
+         masked(own[2:, : half + 1], [(0, half // 2), (1, 3)])]
+        for own in np.split(rows[3:], STEPS)
+    ]
+    name = directory.resolve().name
+    fed = batch["input_ids"].size + sum(b["input_ids"].size for step in steps for b in step)
+    subject = f"checkpoint {name} ({config.num_parameters():,} parameters) on {fed:,} {source}"
+    case = Case(
+        f"checkpoint {name}", config, weights, batch, steps, CLIP, SCHEDULE,
+        snapshots=(), directory=str(directory),
+    )
+    return case, subject
+
+
+def _config(path: Path) -> ModelConfig:
+    try:
+        config = ModelConfig.from_hf(json.loads(path.read_text(encoding="utf-8")))
+    except FileNotFoundError:
+        raise ValueError(f"{path.parent} is no checkpoint: it has no config.json") from None
+    except (ValueError, TypeError, AttributeError) as error:
+        raise ValueError(f"{path}: {error}") from None
+    if config.n_positions < LEAST:
+        raise ValueError(f"{path}: n_positions is {config.n_positions}, at least {LEAST} needed")
+    # Paddle keeps it as float32; a float64 1e-5 on the other side would cost six digits.
+    return config.with_(layer_norm_epsilon=float(np.float32(config.layer_norm_epsilon)))
+
+
+def _weights(directory: Path, config: ModelConfig) -> dict[str, np.ndarray]:
+    """float32 under HF's names, mapped where the file holds float32; all of them, and finite."""
+    found = {}
+    for path in _files(directory):
+        found |= _read(path)
+    head, wte = found.pop("lm_head.weight", None), found.get("transformer.wte.weight")
+    if head is not None and not np.array_equal(head, wte if wte is not None else []):
+        raise ValueError(f"{directory}: lm_head.weight differs from wte.weight: "
+                         "an untied head is not supported")
+    expected = shapes(config)
+    missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
+    if missing or extra:
+        raise ValueError(f"{directory}: the weights do not fit config.json: {len(missing)} missing "
+                         f"{sorted(missing)[:3]}, {len(extra)} unknown {sorted(extra)[:3]}")
+    for name, shape in expected.items():
+        if found[name].shape != shape:
+            raise ValueError(f"{directory}: {name} has shape {found[name].shape}, "
+                             f"config.json asks for {shape}")
+        if not np.isfinite(found[name]).all():
+            raise ValueError(f"{directory}: {name} holds a value that is not finite in float32")
+    return {name: found[name] for name in expected}
+
+
+def _files(directory: Path) -> list[Path]:
+    """One file, or the shards that the index names."""
+    whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
+    if whole.is_file() or not index.is_file():
+        return [whole]
+    try:
+        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
+        return [directory / name for name in sorted(set(shards))]
+    except (ValueError, KeyError, TypeError, AttributeError) as error:
+        raise ValueError(f"{index} is no index of shards: {error!r}") from None
+
+
+def _read(path: Path) -> dict[str, np.ndarray]:
+    try:
+        with safe_open(path, framework="numpy"):  # checks header, offsets and length
+            pass
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing; save_pretrained of transformers writes it") from None
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged or not a safetensors file ({error})") from None
+    raw = np.memmap(path, np.uint8, mode="r")
+    start = 8 + int.from_bytes(raw[:8].tobytes(), "little")
+    tensors = {}
+    for name, entry in json.loads(raw[8:start].tobytes()).items():
+        bare = name.removeprefix("transformer.")
+        full = bare if bare == "lm_head.weight" else f"transformer.{bare}"
+        if name == "__metadata__" or _BUFFER.match(full):
+            continue
+        if entry["dtype"] not in _DTYPES:
+            raise ValueError(f"{path}: {name} is stored as {entry['dtype']}, not as {[*_DTYPES]}")
+        first, end = entry["data_offsets"]
+        stored = np.asarray(raw[start + first : start + end]).view(_DTYPES[entry["dtype"]])
+        if entry["dtype"] == "BF16":
+            stored = (stored.astype(np.uint32) << 16).view(np.float32)
+        with np.errstate(over="ignore"):  # a float64 beyond float32 is refused as not finite
+            tensors[full] = stored.astype(np.float32, copy=False).reshape(entry["shape"])
+    return tensors
+
+
+def _rows(config: ModelConfig, data: str | None) -> tuple[np.ndarray, str]:
+    """Rows of T + 1 ids for a batch of three and for steps of four; where they come from."""
+    count, length = 3 + 4 * STEPS, min(ROW, config.n_positions) + 1
+    if data is None:
+        rng = np.random.default_rng(2019)
+        return random_tokens(config, rng, count, length), "seeded random tokens"
+    prefix, *more = find_prefixes(data)
+    if more:
+        raise ValueError(f"{data} holds several datasets, name one: {', '.join([prefix, *more])}")
+    tokens = TokenFile.open(prefix)
+    if len(tokens.ids) <= LEAST:
+        raise ValueError(f"{prefix} holds {len(tokens.ids)} tokens, more than {LEAST} are needed")
+    low, high = tokens.id_range()
+    if low < 0 or high >= config.vocab_size:
+        raise ValueError(f"{prefix} holds ids from {low} to {high}, but the vocabulary is 0 "
+                         f"to {config.vocab_size - 1}: the data was made with another tokenizer")
+    length = min(length, len(tokens.ids))
+    starts = np.linspace(0, len(tokens.ids) - length, count).astype(int)
+    rows = np.stack([tokens.ids[start : start + length] for start in starts]).astype(np.int64)
+    return rows, f"tokens of {prefix}"

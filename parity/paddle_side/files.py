@@ -1,0 +1,43 @@
+"""Checkpoint directories: written here, opened there, and the other way about."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+
+from paddle_impl import checkpoint
+from paddle_impl.checkpoint import TrainingState
+from parity.cases import Case
+from parity.compare import Point, Trace
+from parity.paddle_side import training, weights
+
+
+def written(case: Case, dtype: str) -> dict[str, bytes]:
+    """The files of checkpoint.save, training state and all."""
+    model = weights.build(case, dtype)
+    state = TrainingState(
+        step=3, samples=12, seed=0, order_key="", sample_order="", tokenizer=None,
+        global_batch_size=4, schedule=case.schedule,
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        optimizer = training.build_optimizer(model)
+        path = checkpoint.save(Path(directory), model, optimizer, state, None)
+        return {file.name: file.read_bytes() for file in path.iterdir()}
+
+
+def opened(case: Case, dtype: str) -> Trace:
+    """Shape, constants and every tensor of the other side's directory."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in case.given.items():
+            (Path(directory) / name).write_bytes(content)
+        model = checkpoint.load_model(Path(directory))
+    c = model.config
+    numbers = (c.n_layer, c.n_embd, c.n_head, c.inner, c.vocab_size,
+               c.n_positions, c.layer_norm_epsilon, c.initializer_range, c.embd_pdrop,
+               c.attn_pdrop, c.resid_pdrop, c.bos_token_id, c.eos_token_id)
+    trace: Trace = {Point(0, "config", "config.json"): np.array(numbers, dtype=np.float64)}
+    named = dict(model.named_parameters())
+    trace[Point(0, "config", "head is tied")] = np.asarray("lm_head.weight" not in named)
+    for name in sorted(named):
+        trace[Point(0, "state dict", name)] = named[name].numpy()
+    return trace

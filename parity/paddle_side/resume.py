@@ -1,0 +1,54 @@
+"""A run that stops in the middle: state saved, loaded into new objects, continued."""
+
+import tempfile
+from pathlib import Path
+
+import numpy as np
+import paddle
+
+from paddle_impl import checkpoint
+from paddle_impl.checkpoint import TrainingState
+from parity.cases import Case
+from parity.compare import Point, Trace
+from parity.paddle_side import training, weights
+
+
+def steps(case: Case, dtype: str) -> Trace:
+    """The training rung's run, interrupted half way."""
+    trace, _ = _interrupted(case.without_dropout(), dtype)
+    return trace
+
+
+def with_dropout(case: Case, dtype: str) -> Trace:
+    """1 for each parameter that an interruption changes in no bit, dropout drawing on."""
+    model = weights.build(case, dtype)
+    training.run(case, model, training.build_optimizer(model))
+    _, resumed = _interrupted(case, dtype)
+    last = dict(resumed.named_parameters())
+    return {
+        Point(len(case.steps), "resumed", name):
+            np.asarray(np.array_equal(value.numpy(), last[name].numpy()))
+        for name, value in model.named_parameters()
+    }
+
+
+def _interrupted(case: Case, dtype: str):
+    """The trace of both halves, and the model at the end."""
+    model = weights.build(case, dtype)
+    optimizer = training.build_optimizer(model)
+    half = len(case.steps) // 2
+    trace = training.run(case, model, optimizer, stop=half)
+    state = TrainingState(
+        step=half, samples=0, seed=0, order_key="", sample_order="", tokenizer=None,
+        global_batch_size=1, schedule=case.schedule,
+    )
+    with tempfile.TemporaryDirectory() as directory:
+        path = checkpoint.save(Path(directory), model, optimizer, state, None)
+        paddle.seed(1)  # what comes next must not live from what was
+        with weights.default_dtype(dtype):
+            model = checkpoint.load_model(path)
+        optimizer = training.build_optimizer(model)
+        checkpoint.load_optimizer(path, model, optimizer)
+        step = checkpoint.load_state(path).step
+    trace |= training.run(case, model, optimizer, start=step)
+    return trace, model

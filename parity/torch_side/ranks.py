@@ -1,0 +1,13 @@
+"""Data parallel training: two ranks of one micro batch each are one process with both."""
+
+import numpy as np
+
+from parity.cases import Case
+from parity.compare import Point, Trace
+from parity.torch_side import training
+
+
+def steps(case: Case, dtype: str) -> Trace:
+    """One process with every micro batch: what any number of ranks must compute."""
+    agree = {Point(len(case.steps), "ranks agree", name): np.asarray(True) for name in case.weights}
+    return training.steps(case, dtype) | agree

@@ -1,0 +1,57 @@
+"""The whole recipe: token files and a checkpoint in, curves and a checkpoint out."""
+
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from parity import cases_text as text
+from parity.cases import Case
+from parity.compare import Point, Trace
+from parity.torch_side import order, training, weights
+from parity.torch_side.forward import summed_loss
+
+
+def pretraining(case: Case, dtype: str) -> Trace:
+    """Rate, loss and norm of each step, held-out losses, the weights at the end as an update."""
+    with tempfile.TemporaryDirectory() as directory:
+        text.write_token_file(Path(directory) / "code", case.config.vocab_size)
+        tokens = order.read(Path(directory) / "code")
+    per_step = text.BATCH * text.ACCUMULATION
+    train = _batches(case, tokens, "train", per_step * text.RUN_STEPS)
+    evaluations = text.RUN_STEPS // text.RUN_EVAL_EVERY + 1
+    valid = _batches(case, tokens, "valid", text.BATCH * text.RUN_EVAL_BATCHES * evaluations)
+    test = _batches(case, tokens, "test", text.BATCH * text.RUN_TEST_BATCHES)
+    steps = [train[i * text.ACCUMULATION : (i + 1) * text.ACCUMULATION]
+             for i in range(text.RUN_STEPS)]
+    own = replace(case.without_dropout(), steps=steps, snapshots=())
+    model = weights.build(own, dtype)
+
+    def evaluate(step: int) -> Trace:
+        if step % text.RUN_EVAL_EVERY:
+            return {}
+        loss = _mean_loss(model, valid[: text.RUN_EVAL_BATCHES])
+        return {Point(step, "held-out loss", "valid"): np.asarray(loss)}
+
+    optimizer, scheduler = training.optimizer_and_scheduler(own, model)
+    trace = training.run(own, model, optimizer, scheduler, after=evaluate)
+    loss = _mean_loss(model, test[: text.RUN_TEST_BATCHES])
+    trace[Point(text.RUN_STEPS, "held-out loss", "test")] = np.asarray(loss)
+    for name, parameter in sorted(model.named_parameters()):
+        trace |= training.update(text.RUN_STEPS, case, name, parameter.detach().numpy())
+        trace[Point(text.RUN_STEPS, "resumed", name)] = np.asarray(True)
+    return trace
+
+
+def _batches(case: Case, tokens, split: str, wanted: int) -> list:
+    taken = order.micro_batches(tokens, split, wanted, text.SEED)
+    return [order.parts(batch, case.config.eos_token_id) for batch in taken]
+
+
+@torch.no_grad()
+def _mean_loss(model, batches) -> float:
+    sums, counts = zip(*(summed_loss(model.eval(), batch) for batch in batches), strict=True)
+    model.train()
+    return float(sum(sums) / sum(counts))
