@@ -5,8 +5,11 @@ import inspect
 
 import numpy as np
 import pytest
+import torch
 
-from parity import cases, ladder
+from data_tools.index_helper import separate_last_epoch
+from parity import cases, cases_generation, cases_text, ladder
+from parity.torch_side import weights as torch_weights
 
 
 @pytest.mark.parametrize("name", cases.CASES)
@@ -49,13 +52,15 @@ MODULES = sorted({rung.function.partition(".")[0] for rung in ladder.RUNGS})
 
 @pytest.mark.parametrize("module", MODULES)
 def test_both_sides_offer_the_same_functions(module):
+    """Whatever takes a case and a dtype is a rung's or a handover's; the rest is the side's own."""
     torch_side, paddle_side = (
         {
-            name: str(inspect.signature(function).replace(return_annotation=None))
+            name
             for name, function in inspect.getmembers(
                 importlib.import_module(f"parity.{side}.{module}"), inspect.isfunction
             )
             if not name.startswith("_") and function.__module__ == f"parity.{side}.{module}"
+            and list(inspect.signature(function).parameters) == ["case", "dtype"]
         }
         for side in ("torch_side", "paddle_side")
     )
@@ -67,3 +72,35 @@ def test_every_rung_has_its_function_on_both_sides():
     for rung in ladder.RUNGS:
         for side in ("torch_side", "paddle_side"):
             assert callable(ladder.function(side, rung.function))
+            assert not rung.handover or callable(ladder.function(side, rung.handover))
+
+
+def test_orders_reach_both_forms_of_the_last_epoch():
+    """Shuffled along with the others, shuffled alone, and the only one."""
+    rng_lens = {"train": 539, "valid": 180, "test": 86}
+    forms = set()
+    for split, wanted, _ in cases_text.ORDERS.values():
+        tokens = rng_lens[split]
+        epochs = -(-(wanted * cases_text.WINDOW + 1) // tokens)
+        alone, _ = separate_last_epoch(epochs, tokens, cases_text.WINDOW, wanted)
+        forms.add((epochs > 1, alone))
+    assert forms == {(False, False), (True, False), (True, True)}
+
+
+def test_the_vocabulary_has_no_gap():
+    assert sorted(cases_text.VOCABULARY.values()) == list(range(len(cases_text.VOCABULARY)))
+    assert len(set(cases_text.MERGES)) == len(cases_text.MERGES)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_greedy_choices_are_decided_by_more_than_rounding(name):
+    """Ids must be equal in float32 too, so no choice may hang on 1e-5 of the logits' size."""
+    model = torch_weights.build(cases.case(name), "float64")
+    for prompt in cases_generation.PROMPTS:
+        ids = torch.tensor([prompt])
+        for _ in range(cases_generation.Setting().max_new_tokens):
+            with torch.no_grad():
+                logits = model(ids, use_cache=False).logits[0, -1]
+            best, second = logits.topk(2).values
+            assert best - second > 1e-4 * logits.square().mean().sqrt()
+            ids = torch.cat([ids, logits.argmax()[None, None]], dim=1)
