@@ -1,44 +1,88 @@
 """`python -m parity`: paddle_impl against PyTorch, rung by rung. Exit code 0 only for parity."""
 
 import argparse
+import importlib
 import sys
 import time
 from pathlib import Path
 
-from paddle_impl.runtime import import_paddle
-from parity import ladder, report
+import args
+from paddle_impl.runtime import give_memory_back, import_paddle
+from parity import cases_checkpoint, ladder, report
+from parity.cases import Case
+from parity.compare import Place
+
+# First words that are commands of their own; any other is for the climb.
+COMMANDS = {"mutants": "parity.mutants.command", "readme": "parity.readme"}
 
 
 def main(arguments: list[str] | None = None) -> int:
-    options = _options(arguments)
+    words = sys.argv[1:] if arguments is None else arguments
+    if words and words[0] in COMMANDS:
+        return importlib.import_module(COMMANDS[words[0]]).main(words[1:])
+    options = _options(words)
     if options.list:
         for rung in ladder.RUNGS:
             print(f"{rung.name:10s} {rung.title} (gates {', '.join(rung.gates)})")
         return 0
     start = time.perf_counter()
+    try:
+        names, on, subject = _chosen(options)
+    except (ValueError, OSError) as error:
+        args.fail("python -m parity", error)
     import_paddle("cpu")  # before the sides are loaded: Paddle reads its settings on import
+    if on is not None:
+        print(f"{subject}; takes about {cases_checkpoint.memory_gib(on[0]):.0f} GiB of memory",
+              flush=True)
     climbed = []
-    for number, (rung, own) in enumerate(ladder.climb(options.only), start=1):
+    for number, (rung, own) in enumerate(ladder.climb(names, on, began=_tell), start=1):
         climbed.append((rung, own))
         print(report.rung_line(number, rung, own), flush=True)
     results = [result for _, own in climbed for result in own]
     seconds = time.perf_counter() - start
-    report.write(Path(options.output), climbed, ladder.NOT_YET, seconds)
-    print("\n".join(["", *report.failure(results),
+    remarks = [] if on is None else cases_checkpoint.remarks(results)
+    report.write(Path(options.output), climbed, ladder.NOT_YET, seconds,
+                 subject="; ".join([subject, *remarks]))
+    print("\n".join(["", *report.failure(results), *remarks,
                      "not yet on the ladder: " + "; ".join(ladder.NOT_YET),
-                     f"{Path(options.output) / 'report.md'} and report.json",
+                     f"{Path(options.output) / 'report.html'}, report.md and report.json",
                      report.verdict(results, seconds)]))
     return 0 if report.passed(results) else 1
 
 
+def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
+    """Rungs, cases, and what is proved in words: a user's checkpoint, or the fixtures (None)."""
+    if options.checkpoint is None:
+        if options.data is not None:
+            raise ValueError("--data is what a --checkpoint is proved on: name one")
+        return options.only, None, ""
+    fit = [rung.name for rung in ladder.RUNGS if rung.checkpoint]
+    if unfit := [name for name in options.only or () if name not in fit]:
+        raise ValueError(f"{', '.join(unfit)} is for the fixtures; a --checkpoint has the rungs "
+                         f"{', '.join(fit)}")
+    case, subject = cases_checkpoint.from_checkpoint(Path(options.checkpoint), options.data)
+    return options.only or fit, [case], subject
+
+
+def _tell(place: Place) -> None:
+    give_memory_back()
+    print(f"   {place.rung}, gate {place.gate} ...", file=sys.stderr, flush=True)
+
+
 def _options(arguments) -> argparse.Namespace:
     names = [rung.name for rung in ladder.RUNGS]
-    parser = argparse.ArgumentParser(prog="python -m parity", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m parity", description=__doc__,
+                                     epilog=f"Commands of their own: {', '.join(COMMANDS)}.")
     parser.add_argument("--list", action="store_true", help="print the rungs and stop")
     parser.add_argument("--only", nargs="+", choices=names, metavar="RUNG",
                         help=f"these rungs only: {', '.join(names)}")
+    parser.add_argument("--checkpoint", metavar="DIR",
+                        help="prove these weights instead of the fixtures: config.json and "
+                             "model.safetensors, as transformers or run_pretrain.py wrote them")
+    parser.add_argument("--data", metavar="PREFIX",
+                        help="take the tokens from PREFIX_ids.npy (default: random ids)")
     parser.add_argument("--output", default="parity_report", metavar="DIR",
-                        help="where report.json and report.md go (default: %(default)s)")
+                        help="where report.html, .md and .json go (default: %(default)s)")
     return parser.parse_args(arguments)
 
 

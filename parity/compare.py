@@ -129,6 +129,9 @@ def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
         if note := _unfit(point, expected, got, truth, tolerance):
             yield Result(place, point, math.inf, note=note)
             continue
+        if tolerance.rule is Rule.CHOICE:
+            yield _choice(place, point, tolerance, reference, got, truth)
+            continue
         noise = expected.astype(np.float64) - truth[point].astype(np.float64)
         if tolerance.rule is Rule.CURVE:  # one step's error may be nil by luck, the run's is not
             noise = _noise_of_run(point, reference, truth)
@@ -142,6 +145,22 @@ def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
             float(shown[index]), float(got[point][index]), float(expected[index]),
             *_errors(place, truth[point], got[point], expected),
         )
+
+
+def _choice(place, point, tolerance: Tolerance, reference, got, truth) -> Result:
+    """Paddle's choices judged by how much lower than its best the truth scores them."""
+    chosen, scored = got[point], point._replace(phase="logits")
+    scores = truth[scored].astype(np.float64)  # (..., V); the choices have one axis less
+    if chosen.min() < 0 or chosen.max() >= scores.shape[-1]:
+        return Result(place, point, math.inf, note="a choice that is not in the vocabulary")
+    regret = scores.max(axis=-1) - np.take_along_axis(scores, chosen[..., None], axis=-1)[..., 0]
+    index = np.unravel_index(int(np.argmax(regret)), regret.shape)
+    noise = max(rms(reference[scored] - scores), tolerances.BUDGET_FLOOR * EPS32 * rms(scores))
+    allowed = tolerance.limit * rms(scores) + tolerance.k * noise
+    return Result(
+        place, point, float(regret[index]) / allowed, tuple(int(i) for i in index),
+        float(truth[point][index]), float(chosen[index]), float(reference[point][index]),
+    )
 
 
 def _errors(place: Place, truth, got, reference) -> tuple[float | None, float | None]:
@@ -169,12 +188,14 @@ def _unfit(point, expected, all_got, all_truth, tolerance: Tolerance) -> str:
         if not np.isfinite(values).all():
             bad = [int(i) for i in np.argwhere(~np.isfinite(values))[0]]
             return f"the {name} side has a non-finite value at index {bad}"
-    if tolerance.rule is not Rule.NULL and not np.any(truth):
+    if not (tolerance.zeros or tolerance.rule is Rule.NULL or np.any(truth)):
         return "the reference is zero throughout: it cannot tell right from wrong"
-    if tolerance.rule is Rule.BUDGET:
+    if tolerance.rule is Rule.BUDGET and math.isfinite(tolerance.limit):
         noise = rms(expected.astype(np.float64) - truth) / (EPS32 * rms(truth))
         if noise > tolerance.limit:
             return f"ill conditioned: the reference's own float32 error is {noise:.0f} eps"
+        if noise < tolerances.LEAST_NOISE:
+            return f"the reference is off by only {noise:.2g} eps: it did not compute in float32"
     return ""
 
 

@@ -1,15 +1,24 @@
-"""What the suite says: a line per rung, the first divergence, report.json and report.md."""
+"""What the suite says: a line per rung, the first divergence, report.json, report.md, report.html.
+
+The record that becomes report.json is made once, and the other two are made from it.
+"""
 
 import json
 import math
+import os
 import platform
+import subprocess
+from collections.abc import Iterable
+from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
+from parity import report_html
 from parity.compare import Result, first_divergence, share, worst
-from parity.tolerances import row
+from parity.tolerances import Rule, row
 
-PACKAGES = ("paddlepaddle", "torch", "transformers", "numpy")
+PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "torch", "transformers", "numpy")
+ROOT = Path(__file__).resolve().parent.parent
 
 
 def rung_line(number: int, rung, results: list[Result]) -> str:
@@ -44,52 +53,173 @@ def verdict(results: list[Result], seconds: float) -> str:
 
 
 def versions() -> dict[str, str]:
-    return {"python": platform.python_version()} | {p: metadata.version(p) for p in PACKAGES}
+    """Of what is installed: Paddle's two builds go by two names."""
+    found = {"python": platform.python_version()}
+    for package in PACKAGES:
+        with suppress(metadata.PackageNotFoundError):
+            found[package] = metadata.version(package)
+    return found
 
 
-def write(directory: Path, rungs: list[tuple[object, list[Result]]], not_yet, seconds) -> None:
-    """report.json, with every comparison, and report.md, with the worst of each rung and gate."""
+def kill_counts(kills: dict) -> dict:
+    """Of all mutants and of each room; `by_float32` are the bugs that gate B alone sees."""
+    rooms = dict.fromkeys(mutant["room"] for mutant in kills["mutants"])
+    return {
+        "commit": kills["commit"], "date": kills["date"], **_counts(kills["mutants"]),
+        "rooms": {
+            room: _counts(m for m in kills["mutants"] if m["room"] == room) for room in rooms
+        },
+    }
+
+
+def kill_summary(kills: dict) -> str:
+    counts = kill_counts(kills)
+    return (
+        f"{counts['killed']} of {counts['bugs']} bugs killed, "
+        f"{counts['let_through']} of {counts['harmless']} harmless changes let through, "
+        f"made on commit {counts['commit'][:12]} ({counts['date']})"
+    )
+
+
+def write(
+    directory: Path, rungs, not_yet, seconds: float, kills: dict | None = None, subject: str = ""
+) -> None:
+    """All three reports of `rungs`, pairs of a rung and its results, as the climb gave them.
+
+    kills: what the last run of the mutants found; None where there was none.
+    subject: the user's checkpoint and data that were proved; empty for the fixtures.
+    """
     directory.mkdir(parents=True, exist_ok=True)
+    record = _record(rungs, not_yet, seconds, kills) | {"subject": subject}
+    texts = {
+        "report.json": json.dumps(record, indent=1, allow_nan=False) + "\n",
+        "report.md": _markdown(record),
+        "report.html": report_html.page(record, kills),
+    }
+    for name, text in texts.items():
+        (directory / name).write_text(text, encoding="utf-8")
+
+
+def _record(rungs, not_yet, seconds: float, kills: dict | None) -> dict:
     results = [result for _, own in rungs for result in own]
-    record = {
+    return {
         "passed": passed(results),
+        "verdict": verdict(results, seconds),
+        "failure": failure(results),
         "seconds": round(seconds, 1),
         "versions": versions(),
+        "machine": _machine(),
         "not_yet_covered": list(not_yet),
+        "kills": {"summary": kill_summary(kills), **kill_counts(kills)} if kills else None,
+        "rungs": [
+            {"name": rung.name, "title": rung.title, "compared": len(own),
+             "gates": [_gate(gate, held) for gate, held in _by_gate(own).items()]}
+            for rung, own in rungs
+        ],
         "results": [_as_dict(result) for result in results],
     }
-    text = json.dumps(record, indent=1, allow_nan=False)
-    (directory / "report.json").write_text(text + "\n", encoding="utf-8")
-    (directory / "report.md").write_text(_markdown(rungs, results, not_yet, seconds), "utf-8")
 
 
-def _markdown(rungs, results, not_yet, seconds) -> str:
-    lines = [f"# {verdict(results, seconds)}", ""]
-    lines += ["Gate D: equal bits. A: identity in float64. B: error budget in float32, where "
-              "Paddle may be as far from the float64 truth as torch, times k.", ""]
-    if told := failure(results):
-        lines += ["```", *told, "```", ""]
-    lines += ["| rung | gate | compared | worst, of its budget | where | rule |", "|---" * 6 + "|"]
-    for rung, own in rungs:
-        for gate, held in _by_gate(own).items():
-            most = worst(held)
-            rule = _rule(most)
-            at = f"{most.place.case}, step {most.point.step}, {most.point.tensor}"
-            lines.append(
-                f"| {rung.name} | {gate} | {len(held)} | {share(most.used)} | {at} | {rule} |"
-            )
-    lines += ["", "Not yet on the ladder: " + "; ".join(not_yet) + ".", ""]
-    lines += ["Versions: " + ", ".join(f"{k} {v}" for k, v in versions().items()) + "."]
-    return "\n".join(lines) + "\n"
+def _gate(gate: str, results: list[Result]) -> dict:
+    """One rung's results at one gate; rule and reason are those of the worst of them."""
+    most = worst(results)
+    where = f"{most.place.case}, step {most.point.step}, {most.point.phase}, {most.point.tensor}"
+    return {
+        "gate": gate, "budget": _budget(gate, results), "compared": len(results),
+        "failed": sum(not result.passed for result in results), "worst": _json(most.used),
+        "where": where, "rule": _rule(most),
+        "reason": "" if most.note else row(gate, most.point.phase).reason,
+    }
+
+
+def _budget(gate: str, results: list[Result]) -> str:
+    """The bound that the gate is known by; the range of it where phases have bounds of their own.
+
+    What has no number of its own at a gate (a zero by derivation, a bit) is left to the table.
+    """
+    rows = [row(gate, phase) for phase in {r.point.phase: 0 for r in results if not r.note}]
+    shapes = [
+        ("k = {}", "k", {Rule.BUDGET, Rule.BULK, Rule.CURVE}),
+        ("{}", "limit", {Rule.IDENTITY}),
+        ("{} eps", "limit", {Rule.SCALAR}),
+        ("{} sigma" if gate == "Z" else "{}", "limit", {Rule.NULL}),
+    ]
+    for shape, name, rules in shapes:
+        if bounds := sorted({getattr(own, name) for own in rows if own.rule in rules}):
+            ends = [f"{bound:g}".replace("e-0", "e-") for bound in bounds]
+            return shape.format(" to ".join(dict.fromkeys((ends[0], ends[-1]))))
+    return "equal bits" if rows else "-"
 
 
 def _rule(result: Result) -> str:
     if result.note:
-        return result.note.replace("|", "/")
+        return result.note
     tolerance = row(result.place.gate, result.point.phase)
     numbers = [f"{n} {getattr(tolerance, n):g}" for n in ("limit", "k", "k_max")
                if math.isfinite(getattr(tolerance, n))]
     return ", ".join([tolerance.rule.name.lower(), *numbers])
+
+
+def _counts(mutants: Iterable[dict]) -> dict[str, int]:
+    counts = dict.fromkeys(("bugs", "killed", "by_float32", "harmless", "let_through"), 0)
+    for mutant in mutants:
+        exact, float32 = (any(mutant[gates].values()) for gates in ("killed", "float32"))
+        if mutant["equivalent"]:
+            counts["harmless"] += 1
+            counts["let_through"] += not (exact or float32)
+        else:
+            counts["bugs"] += 1
+            counts["killed"] += exact
+            counts["by_float32"] += float32
+    return counts
+
+
+def _machine() -> dict[str, str]:
+    """What numbers depend on beside the versions; the commit only where there is a git tree."""
+    cpu = platform.processor()
+    if (info := Path("/proc/cpuinfo")).exists():
+        lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
+        cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
+    machine = {
+        "cpu": cpu, "platform": platform.platform(), "threads": os.environ.get("OMP_NUM_THREADS"),
+        "commit": _commit(),
+    }
+    return {name: value for name, value in machine.items() if value}
+
+
+def _commit() -> str:
+    """HEAD, marked where the tree differs from it; empty outside a git tree of this project."""
+    if not (ROOT / ".git").exists():
+        return ""
+    describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]
+    try:
+        done = subprocess.run(describe, cwd=ROOT, capture_output=True, text=True, check=False)
+    except OSError:  # no git on this machine
+        return ""
+    return done.stdout.strip()
+
+
+def _markdown(record: dict) -> str:
+    lines = [f"# {record['verdict']}", ""]
+    if record["subject"]:
+        lines += [f"Proved: {record['subject']}.", ""]
+    lines += ["Gate D: equal bits. Z: statistics of random draws. A: identity in float64. B: error "
+              "budget in float32, where Paddle may be as far from the float64 truth as torch, "
+              "times k.", ""]
+    if record["failure"]:
+        lines += ["```", *record["failure"], "```", ""]
+    lines += ["| rung | gate | compared | worst, of its budget | where | rule |", "|---" * 6 + "|"]
+    for rung in record["rungs"]:
+        for gate in rung["gates"]:
+            cells = [rung["name"], gate["gate"], str(gate["compared"]),
+                     share(float(gate["worst"])), gate["where"], gate["rule"]]
+            lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
+    lines += ["", "Not yet on the ladder: " + "; ".join(record["not_yet_covered"]) + "."]
+    if record["kills"]:
+        lines += ["", f"Planted bugs: {record['kills']['summary']}."]
+    facts = record["versions"] | record["machine"]
+    lines += ["", "Versions: " + ", ".join(f"{k} {v}" for k, v in facts.items()) + "."]
+    return "\n".join(lines) + "\n"
 
 
 def _by_gate(results: list[Result]) -> dict[str, list[Result]]:
@@ -98,11 +228,14 @@ def _by_gate(results: list[Result]) -> dict[str, list[Result]]:
 
 
 def _as_dict(result: Result) -> dict:
-    """JSON knows neither inf nor nan: they become their names."""
     flat = {**result.place._asdict(), **result.point._asdict(), "passed": result.passed,
             "budget_used": result.used, "index": list(result.index), "expected": result.expected,
             "got": result.got, "reference": result.reference,
             "paddle_error_eps": result.paddle_error, "torch_error_eps": result.torch_error,
             "note": result.note}
-    return {key: str(value) if isinstance(value, float) and not math.isfinite(value) else value
-            for key, value in flat.items()}
+    return {key: _json(value) for key, value in flat.items()}
+
+
+def _json(value):
+    """JSON knows neither inf nor nan: they become their names."""
+    return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -20,7 +20,7 @@ FORBIDDEN = {
     "parity/paddle_side": {"torch", "transformers", "parity.torch_side"},
 }
 ENTRY_POINTS = {*FRAMEWORKS, "parity", "numpy"} - {"paddle"}
-PARITY_CORE = ("cases", "compare", "tolerances", "report")
+PARITY_CORE = ("cases", "compare", "tolerances", "report", "readme")
 
 
 def imported(path: Path) -> set[str]:

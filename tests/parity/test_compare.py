@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from parity.compare import Place, Point, compare, first_divergence, rms, worst
-from parity.tolerances import Rule, Tolerance
+from parity.tolerances import EPS32, Rule, Tolerance, checkpoint_row
 
 PLACE = Place("gradients", "hand made", "A")
 B = PLACE._replace(gate="B")
@@ -116,12 +116,26 @@ def float32_traces(torch_noise: float, paddle_noise: float):
 
 @pytest.mark.parametrize(
     ("torch_noise", "paddle_noise", "passes"),
-    [(2, 2, True), (2, 5.9, True), (2, 6.1, False), (0, 0.7, True), (0, 0.8, False),
-     (41, 41, False)],
+    [(2, 2, True), (2, 5.9, True), (2, 6.1, False), (0.15, 0.7, True), (0.15, 0.8, False),
+     (41, 41, False), (0.05, 0.05, False), (0, 0, False)],
 )
 def test_the_budget_is_three_times_the_references_own_error(torch_noise, paddle_noise, passes):
     truth, reference, got = float32_traces(torch_noise, paddle_noise)
     assert (failures(compare(B, reference, got, truth)) == []) is passes
+
+
+def test_a_users_weights_may_be_ill_conditioned_and_still_have_a_budget():
+    for paddle_noise, passes in ((41, True), (130, False)):
+        truth, reference, got = float32_traces(41, paddle_noise)
+        results = compare(B, reference, got, truth, checkpoint_row)
+        assert (failures(results) == []) is passes
+
+
+def test_a_users_weights_may_be_zero_and_their_gradients_may_not():
+    for gate, phase, passes in (("D", "state dict", True), ("A", "gradient", False)):
+        zeros = {Point(0, phase, "b"): np.zeros(4)}
+        results = compare(PLACE._replace(gate=gate), zeros, zeros, row=checkpoint_row)
+        assert results[0].passed is passes
 
 
 def test_one_outlier_in_float32_fails_though_the_rms_hides_it():
@@ -163,6 +177,44 @@ def test_a_null_value_is_held_against_zero_on_both_sides(side):
     assert failures(compare(PLACE, *sides)) == []
     sides[side][point][0] = 1e-9
     assert failures(compare(PLACE, *sides)) == [point]
+
+
+CHOICE = Point(0, "choice", "next token")
+SCORES = CHOICE._replace(phase="logits")
+
+
+def choice(gap, chosen, torch_noise=2):
+    """Choosing `chosen` where the truth scores token 3 highest, and 7 less by `gap` eps."""
+    rng = np.random.default_rng(2)
+    scores = rng.uniform(-1, 0, size=(2, 5, 10))
+    scores[..., 3] = scores[1, 2, 7] = 1.0
+    scores[1, 2, 7] -= gap * rms(scores) * EPS32
+    noise = rng.normal(size=scores.shape)
+    reference = scores + torch_noise * EPS32 * rms(scores) / rms(noise) * noise
+    ids = np.full((2, 5), 3)
+    got = ids.copy()
+    got[1, 2] = chosen
+    results = compare(B, {CHOICE: ids, SCORES: reference}, {CHOICE: got, SCORES: reference},
+                      {CHOICE: ids, SCORES: scores})
+    return results[0]
+
+
+@pytest.mark.parametrize(
+    ("gap", "torch_noise", "passes"),
+    [(59, 2, True), (61, 2, False), (7, 0, True), (8, 0, False), (1e4, 2, False)],
+)
+def test_another_choice_is_forgiven_only_where_the_truth_is_as_good_as_tied(
+    gap, torch_noise, passes
+):
+    result = choice(gap, 7, torch_noise)
+    assert result.passed is passes
+    assert (result.index, result.expected, result.got) == ((1, 2), 3.0, 7.0)
+    assert choice(gap, 3, torch_noise).used == 0.0
+
+
+@pytest.mark.parametrize("chosen", [-7, 10])
+def test_a_choice_outside_of_the_vocabulary_fails(chosen):
+    assert "not in the vocabulary" in choice(1, chosen).note
 
 
 def test_rms_survives_the_squares_of_tiny_and_huge_values():

@@ -1,0 +1,132 @@
+"""`python -m parity readme`: the README's table is the report's, and an old one is noticed."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+from parity import ladder, readme, report
+from parity.__main__ import main
+from parity.compare import Place, Point, Result
+
+PHASES = {"D": "state dict", "Z": "keep rate", "A": "hidden", "B": "hidden"}
+KILLS = {"commit": "f" * 40, "date": "2026-01-02", "seconds": 1.0, "versions": {}, "mutants": [
+    {"name": "erf GELU", "room": "model", "where": "MLP.forward", "equivalent": False,
+     "killed": {"std_0.02": {"rung": "hidden", "gate": "A", "first": "hidden"}},
+     "float32": {"std_0.02": None}},
+]}
+
+
+def climbed(used: float = 0.25):
+    return [
+        (rung, [Result(Place(rung.name, "std_0.02", gate), Point(0, PHASES[gate], "t"),
+                       0.0 if gate == "D" else used) for gate in rung.gates])
+        for rung in ladder.RUNGS
+    ]
+
+
+@pytest.fixture
+def files(tmp_path) -> list[str]:
+    """The flags of a report of the whole ladder and of a README that has its table."""
+    report.write(tmp_path, climbed(), ["beam search"], 12.3, KILLS)
+    page = tmp_path / "README.md"
+    page.write_text(f"# Title\n\n{readme.BEGIN}\nold\n{readme.END}\n\nThe rest.\n")
+    flags = ["--report", str(tmp_path / "report.json"), "--readme", str(page)]
+    assert readme.main(flags) == 0
+    return flags
+
+
+def page_of(files) -> Path:
+    return Path(files[-1])
+
+
+def test_the_table_has_every_rung_and_nothing_else_is_touched(files):
+    text = page_of(files).read_text()
+    assert text.startswith(f"# Title\n\n{readme.BEGIN}\n| rung |")
+    assert text.endswith(f"\n{readme.END}\n\nThe rest.\n")
+    rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
+    assert [row[0] for row in rows] == [f"| {rung.title}" for rung in ladder.RUNGS]
+    flat = " ".join(text.split())
+    assert "PARITY: " in flat and "1 of 1 bugs killed" in flat and "commit ffffffffffff" in flat
+    assert readme.main(files) == 0
+    assert page_of(files).read_text() == text
+
+
+def test_budgets_and_shares_are_written_for_a_reader(files):
+    rows = dict(line.removeprefix("| ").split(" | ", 1)
+                for line in page_of(files).read_text().splitlines() if line.startswith("| "))
+    titles = {rung.name: rung.title for rung in ladder.RUNGS}
+    assert rows[titles["hidden"]] == "A: 1e-12; B: k = 3 | 2 | 25 % | 25 % |"
+    assert rows[titles["weights"]].startswith("D: equal bits | 1 |")
+    assert rows[titles["weights"]].endswith(" | equal | equal |")
+    assert rows[titles["dropout"]].split(" | ")[0].startswith("A: ")
+    assert rows[titles["draws"]].startswith("Z: 5 sigma | 1 |")
+
+
+def test_the_check_bears_other_measurements(files, capsys):
+    report.write(page_of(files).parent, climbed(used=0.5), [], 99.0, KILLS)
+    assert readme.main([*files, "--check"]) == 0
+    assert capsys.readouterr().out == ""
+
+
+@pytest.mark.parametrize(
+    ("change", "told"),
+    [
+        (lambda record: record["rungs"][2].update(title="a new title"), "lacks 'a new title, "),
+        (lambda record: record["rungs"][-1]["gates"][0].update(budget="k = 9"), "k = 9"),
+        (lambda record: record["rungs"].append(dict(record["rungs"][0], title="one more")),
+         "lacks 'one more, "),
+        (lambda record: record["rungs"].reverse(), "its order"),
+        (lambda record: record["kills"].update(summary="70 of 71 bugs killed"), "70 of 71"),
+        (lambda record: record.update(kills=None), "has 'Planted bugs: 1 of 1"),
+    ],
+    ids="title budget more order kills nokills".split(),
+)
+def test_the_check_notices_what_a_commit_decides(files, capsys, change, told):
+    path, before = Path(files[1]), page_of(files).read_text()
+    record = json.loads(path.read_text())
+    change(record)
+    path.write_text(json.dumps(record))
+    assert readme.main([*files, "--check"]) == 1
+    assert told in capsys.readouterr().out
+    assert page_of(files).read_text() == before
+    assert readme.main(files) == 0
+    assert readme.main([*files, "--check"]) == 0
+
+
+def test_a_failure_is_not_hidden(files):
+    report.write(page_of(files).parent, climbed(used=7.0), [], 1.0, KILLS)
+    assert readme.main(files) == 0
+    text = page_of(files).read_text()
+    assert "**NO PARITY: " in text and "| fails |" in text
+
+
+def refusal(capsys, files) -> str:
+    with pytest.raises(SystemExit) as stop:
+        readme.main(files)
+    assert stop.value.code == 2
+    told = capsys.readouterr().err.splitlines()
+    assert len(told) == 1
+    return told[0]
+
+
+def test_a_part_of_the_ladder_is_refused(files, capsys):
+    before = page_of(files).read_text()
+    report.write(page_of(files).parent, climbed()[:-1], [], 1.0)
+    assert f"lacks the rungs {ladder.RUNGS[-1].name}: " in refusal(capsys, files)
+    assert page_of(files).read_text() == before
+
+
+def test_what_is_missing_is_named(files, capsys):
+    assert "run python -m parity first" in refusal(capsys, ["--report", "/nonexistent.json"])
+    page_of(files).write_text(f"{readme.END}\n{readme.BEGIN}\n")
+    assert "in this order" in refusal(capsys, files)
+
+
+def test_it_is_a_command_of_the_suite(files, capsys):
+    assert main(["readme", *files, "--check"]) == 0
+
+
+def test_the_readme_of_the_project_has_the_markers():
+    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+    assert "".join(readme.split(text, "README.md")) == text
