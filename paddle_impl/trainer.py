@@ -41,23 +41,21 @@ class Trainer:
     def train(self, start_step: int) -> None:
         """Steps start_step + 1 to max_steps; FloatingPointError before a non-finite update."""
         self.model.train()
-        window, since = 0, time.perf_counter()
+        window, seconds = 0, 0.0  # of steps alone: evaluations and checkpoints are no part of speed
         for step in range(start_step + 1, self.schedule.max_steps + 1):
+            began = time.perf_counter()
             micro_batches = self.loader.step(step - 1)
             lr = self.schedule.learning_rate(step)
             loss, norm = self.step(step, micro_batches, lr)
-            window += 1
+            window, seconds = window + 1, seconds + time.perf_counter() - began
             if step % self.schedule.logging_freq == 0 or step == self.schedule.max_steps:
-                seconds = time.perf_counter() - since
                 self.log({"step": step, "loss": loss, "lr": lr, "grad_norm": norm,
                           "steps_per_s": window / seconds})
-                window = 0
+                window, seconds = 0, 0.0
             if step % self.schedule.eval_freq == 0:
                 self.evaluate(step)
             if step % self.schedule.save_steps == 0 or step == self.schedule.max_steps:
                 self.save(step)
-            if window == 0:
-                since = time.perf_counter()  # speed is that of steps, not of what came between
 
     def step(self, step: int, micro_batches: list[Batch], lr: float) -> tuple[float, float]:
         """One optimizer step: the global mean loss and the gradient norm before clipping."""

@@ -218,7 +218,8 @@ def _used(tolerance: Tolerance, truth, reference, got, noise) -> float:
     if tolerance.rule is Rule.SCALAR:
         return error / (tolerance.limit * EPS32 * scale)
     if tolerance.rule is Rule.CURVE:
-        return error / max(tolerance.k * rms(noise), tolerance.limit * EPS32 * scale)
+        granted = min(rms(noise), tolerances.CURVE_CAP * EPS32 * scale)
+        return error / max(tolerance.k * granted, tolerance.limit * EPS32 * scale)
     floor = tolerances.BUDGET_FLOOR * EPS32 * scale
     peak_floor = tolerances.BUDGET_FLOOR * EPS32 * float(np.max(np.abs(truth)))
     if tolerance.rule is Rule.BULK:

@@ -8,9 +8,9 @@ import importlib
 import traceback
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from functools import cache
+from functools import cache, partial
 
-from parity import cases
+from parity import cases, tolerances
 from parity.cases import Case
 from parity.compare import Place, Point, Result, Trace, compare
 
@@ -48,7 +48,7 @@ RUNGS = (
     Rung("inputs", "ids and lengths out of range are refused", "inputs.refusals", "D"),
     Rung("initial", "statistics of initial weights", "weights.initial", "Z"),
     Rung("hidden", "output of every layer", "forward.hidden_states", checkpoint=True),
-    Rung("logits", "logits", "forward.logits", checkpoint=True),
+    Rung("logits", "logits, and the token they choose", "forward.logits", checkpoint=True),
     Rung("loss", "masked mean loss", "forward.loss", checkpoint=True),
     Rung("gradients", "gradient of every parameter", "backward.gradients", checkpoint=True),
     Rung("clip", "gradient norm and clipped gradients", "backward.clipped_gradients"),
@@ -57,6 +57,7 @@ RUNGS = (
     Rung("draws", "statistics of the trainer's masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
+    Rung("validation", "mean loss in the middle of training", "evaluation.mean_loss"),
     Rung("evaluation", "held-out documents, strided windows", "evaluation.code_length"),
     Rung("cache", "key-value cache against none", "generation.cached_logits"),
     Rung("filters", "temperature, top-k, top-p, the draw", "generation.filters", "A"),
@@ -82,11 +83,11 @@ def climb(
     names: Sequence[str] | None = None,
     on: Sequence[Case] | None = None,
     gates: str = "".join(GATES),
-    began: Callable[[Place], None] = lambda place: None,
+    began: Callable[[Place, str], None] = lambda place, side: None,
 ) -> Iterator[tuple[Rung, list[Result]]]:
     """Each rung with its results on every case; all rungs and all fixtures where None.
 
-    began: is told each gate before it is taken; at a checkpoint's size one takes minutes.
+    began: is told whose turn it is, at each gate of a user's checkpoint: one may take minutes.
     """
     on = [cases.case(name) for name in cases.CASES] if on is None else on
     for rung in RUNGS:
@@ -96,11 +97,12 @@ def climb(
 
 def _stand(rung: Rung, case: Case, gates: str, began) -> Iterator[Result]:
     truth: Trace | None = None
+    rows = tolerances.row if case.directory is None else tolerances.checkpoint_row
     for gate, dtype in GATES.items():
         if gate not in rung.gates or gate not in gates:
             continue
         place = Place(rung.name, case.name, gate)
-        began(place)
+        tell = partial(began, place) if case.directory is not None else lambda side: None
         for_torch, for_paddle = case, case
         if rung.handover:
             try:
@@ -109,17 +111,19 @@ def _stand(rung: Rung, case: Case, gates: str, began) -> Iterator[Result]:
                 yield _raised(place, error)
                 continue
             for_paddle = replace(case, given=_given("torch_side", rung.handover, case, dtype))
+        tell("PyTorch")
         reference = _torch(rung.function, for_torch, dtype)
         if gate == "A":
             truth = reference  # gate B's truth too, unless the sides were given other masks
         if gate == "B" and (truth is None or rung.handover):
             truth = _torch(rung.function, for_torch, "float64")
+        tell("Paddle")
         try:
             got = function("paddle_side", rung.function)(for_paddle, dtype)
         except Exception as error:  # where the reference computes, this is a divergence
             yield _raised(place, error)
             continue
-        yield from compare(place, reference, got, truth if gate == "B" else None)
+        yield from compare(place, reference, got, truth if gate == "B" else None, rows)
         yield from _against_golden(rung, place, reference, got)
         del reference, got  # a checkpoint's gradients: not beside those of the next gate
 

@@ -19,6 +19,9 @@ BUDGET_FLOOR = 0.25
 # A single rounding to float32 leaves an rms error of 0.2 to 0.3 eps. A reference that is nearer to
 # the truth measures nothing: it is the truth again, or computed in float64 and cast.
 LEAST_NOISE = 0.1
+# Of torch's own error, in eps32, a CURVE grants no more than this: clip_grad_norm_ adds the 38.6
+# million squares of GPT-2's embedding in float32, and is off by 3600 where Paddle is off by 1.4.
+CURVE_CAP = 40.0
 # BULK looks at this percentile of the errors.
 BULK_PERCENT = 95.0
 
@@ -115,6 +118,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("Z", "repeats"): _EXACT,
     ("A", "code length"): _TENSOR_A,
     ("A", "tokens"): _EXACT,
+    ("A", "mode"): _EXACT,
     ("A", "filtered"): _TENSOR_A,
     ("A", "chosen ids"): _EXACT,
     ("A", "ended"): _EXACT,
@@ -145,6 +149,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
         Rule.SCALAR, "as the loss: rounding of few terms, summed in float64", limit=4.0
     ),
     ("B", "tokens"): _EXACT,
+    ("B", "mode"): _EXACT,
     ("B", "chosen ids"): _EXACT,
     ("B", "ended"): _EXACT,
     ("B", "score"): Tolerance(

@@ -12,7 +12,9 @@ step "$python" -m ruff check .
 for script in scripts/*.sh .ci/run; do bash -n "$script"; done
 step "$python" -m pytest tests/test_doors.py tests/test_args.py
 step "$python" -m pytest tests/data_tools tests/paddle_impl
-step "$python" -m parity --output "${PARITY_OUTPUT:-parity_report}"
+report="${PARITY_OUTPUT:-parity_report}"
+step "$python" -m parity --output "$report"
+step "$python" -m parity readme --check --report "$report/report.json"
 step "$python" -m pytest tests/parity
 step "$python" -m pytest tests/e2e
 printf '\nall tests passed in %d s\n' "$SECONDS"

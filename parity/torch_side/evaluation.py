@@ -1,4 +1,4 @@
-"""Held-out documents as a code length: strided windows, every token once."""
+"""Held-out data: the mean loss, and documents as a code length by strided windows."""
 
 import numpy as np
 import torch
@@ -7,6 +7,20 @@ import torch.nn.functional as F
 from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
 from parity.compare import Point, Trace
 from parity.torch_side import weights
+from parity.torch_side.forward import summed_loss
+
+
+def mean_loss(case: Case, dtype: str) -> Trace:
+    """Loss over all labels of uneven batches, of a model that is being trained and goes on to be.
+    """
+    model = weights.build(case, dtype)
+    batches = [batch for micro_batches in case.steps[:3] for batch in micro_batches]
+    with torch.no_grad():
+        sums, counts = zip(*(summed_loss(model, batch) for batch in batches), strict=True)
+    return {
+        Point(0, "loss", "three steps' batches"): (sum(sums) / sum(counts)).numpy(),
+        Point(0, "mode", "training again"): np.asarray(True),
+    }
 
 
 def code_length(case: Case, dtype: str) -> Trace:

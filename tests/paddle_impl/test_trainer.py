@@ -60,11 +60,36 @@ def test_events_come_on_their_steps_and_at_the_end(tiny_model):
     assert seen == {"log": [(2, 0.02), (4, 0.04), (6, 0.06)], "evaluate": [3, 6], "save": [4, 6]}
 
 
-@pytest.mark.parametrize("poison", [math.nan, math.inf])
-def test_a_loss_that_is_not_finite_stops_before_the_update(tiny_model, poison):
+def test_speed_is_that_of_steps_and_not_of_what_comes_between(tiny_model, monkeypatch):
+    """On a clock that a batch moves by half a second, an evaluation or a checkpoint by a hundred."""
+    now = [0.0]
+    speeds = []
+
+    def takes(seconds):
+        return lambda *_: now.__setitem__(0, now[0] + seconds)
+
+    monkeypatch.setattr("paddle_impl.trainer.time.perf_counter", lambda: now[0])
+    run = trainer(tiny_model.config, log=lambda record: speeds.append(record["steps_per_s"]),
+                  evaluate=takes(100.0), save=takes(100.0))
+    load = run.loader.step
+    object.__setattr__(run.loader, "step", lambda index: [takes(0.5)(), load(index)][1])
+    run.train(0)
+    assert speeds == [2.0, 2.0, 2.0]
+
+
+@pytest.mark.parametrize(
+    "poison",
+    [
+        lambda loss: loss * math.nan,
+        lambda loss: loss + math.inf,  # the gradient stays finite
+        lambda loss: loss + (loss * 0.0).sqrt(),  # the loss stays finite
+    ],
+    ids="both loss gradient".split(),
+)
+def test_what_is_not_finite_stops_before_the_update(tiny_model, poison):
     def poisoned(model, batch):
         loss, weight = causal_lm(model, batch)
-        return loss * poison, weight
+        return poison(loss), weight
 
     run = trainer(tiny_model.config, objective=poisoned)
     before = [p.numpy() for p in run.model.parameters()]

@@ -160,14 +160,22 @@ def test_bulk_forgives_the_few_and_not_the_many():
 def test_a_curve_is_judged_by_the_noise_of_the_whole_run():
     steps = [Point(step, "loss curve", "loss") for step in range(1, 5)]
     truth = {point: np.asarray(4.0) for point in steps}
-    reference = {**truth, steps[0]: np.asarray(4.0 + 1e-4)}
+    reference = {**truth, steps[0]: np.asarray(4.0 + 0.5e-5)}
 
     def passed(error):
         got = {**truth, steps[2]: np.asarray(4.0 + error)}
         return failures(compare(B, reference, got, truth)) == []
 
-    assert passed(1.4e-4)  # 3 * rms(1e-4, 0, 0, 0) = 1.5e-4
-    assert not passed(1.6e-4)
+    assert passed(0.7e-5)  # 3 * rms(0.5e-5, 0, 0, 0) = 0.75e-5
+    assert not passed(0.8e-5)
+
+
+def test_a_curve_grants_no_more_than_forty_eps_of_torchs_own_error():
+    point = Point(1, "norm curve", "raw gradient norm")
+    truth, reference = {point: np.asarray(4.0)}, {point: np.asarray(4.0 + 0.1)}
+    for eps, passes in ((119, True), (121, False)):
+        got = {point: np.asarray(4.0 * (1 + eps * EPS32))}
+        assert (failures(compare(B, reference, got, truth)) == []) is passes
 
 
 @pytest.mark.parametrize("side", [0, 1])
