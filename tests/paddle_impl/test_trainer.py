@@ -99,6 +99,19 @@ def test_what_is_not_finite_stops_before_the_update(tiny_model, poison):
         np.testing.assert_array_equal(p.numpy(), value)
 
 
+@pytest.mark.parametrize("labels", [0, 1])
+def test_a_step_of_one_label_or_none(tiny_model, labels):
+    """The mean over one label is its loss; over none there is no loss and no gradient."""
+    run = trainer(tiny_model.config)
+    (batch,) = run.loader.step(0)
+    batch["loss_mask"] = np.zeros_like(batch["loss_mask"])
+    batch["loss_mask"][0, :labels] = 1.0
+    alone, _ = causal_lm(run.model, {name: paddle.to_tensor(a) for name, a in batch.items()})
+    loss, norm = run.step(1, [batch], 0.01)
+    assert loss == pytest.approx(float(alone), rel=1e-6)
+    assert (norm > 0) == bool(labels)
+
+
 def test_gradients_do_not_leak_into_the_next_step(tiny_model):
     run = trainer(tiny_model.config)
     run.step(1, run.loader.step(0), 0.0)
