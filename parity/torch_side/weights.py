@@ -11,12 +11,10 @@ from transformers import GPT2Config, GPT2LMHeadModel
 from parity import statistics
 from parity.cases import Case
 from parity.compare import Point, Trace
-from parity.torch_side import use_threads
 
 
 def build(case: Case, dtype: str) -> GPT2LMHeadModel:
     """The model in float32 or float64, weights loaded strictly, in eval mode."""
-    use_threads(case.config.num_parameters())
     model = GPT2LMHeadModel(_config(case)).to(getattr(torch, dtype)).eval()
     _load(model, case.weights)
     return model
@@ -33,8 +31,8 @@ def _config(case: Case) -> GPT2Config:
         return GPT2Config.from_pretrained(case.directory, **common)
     return GPT2Config(
         n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
-        n_positions=c.n_positions, activation_function="gelu_new", tie_word_embeddings=True,
-        initializer_range=c.initializer_range, bos_token_id=c.bos_token_id,
+        n_positions=c.n_positions, n_inner=c.n_inner, initializer_range=c.initializer_range,
+        activation_function="gelu_new", tie_word_embeddings=True, bos_token_id=c.bos_token_id,
         eos_token_id=c.eos_token_id, **common,
     )
 
