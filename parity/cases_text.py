@@ -62,6 +62,7 @@ SEED = 1234
 SPLITS = {"train": (0, 28), "valid": (28, 37), "test": (37, 40)}
 SPLIT_FLAG = "70,22.5,7.5"
 BATCH, ACCUMULATION, RANKS = 2, 2, 2
+SAMPLES_SEEN = (0, 30, 34, 200)  # after which the epoch is asked for
 # name -> (split, samples asked for, seed); all in one directory: no file may serve two of them
 ORDERS = {
     "one epoch": ("train", 24, SEED),

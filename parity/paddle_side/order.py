@@ -38,9 +38,16 @@ def _of_rank(name: str, rank: int, tokens: TokenFile, end: int) -> Trace:
         seq_length=text.WINDOW, num_samples=wanted, seed=seed,
     )
     loader = PretrainLoader(dataset, text.BATCH, end, text.ACCUMULATION, rank, text.RANKS)
-    return {
+    trace: Trace = {
         Point(step + 1, "batch", f"{name}: rank {rank}, micro batch {micro}: {part}"): values
         for step in range(wanted // (text.BATCH * text.ACCUMULATION * text.RANKS))
         for micro, batch in enumerate(loader.step(step))
         for part, values in batch.items()
     }
+    trace[Point(0, "epochs", name)] = np.array(
+        [dataset.epoch(samples) for samples in text.SAMPLES_SEEN]
+    )
+    for number, batch in enumerate(loader.first(10**6)):
+        for part, values in batch.items():
+            trace[Point(0, "batch", f"{name}: rank {rank}, first {number}: {part}")] = values
+    return trace

@@ -26,6 +26,15 @@ def batches(case: Case, dtype: str) -> Trace:
         tokens = read(Path(directory) / "code")
     for name, (split, wanted, seed) in text.ORDERS.items():
         taken = micro_batches(tokens, split, wanted, seed)
+        per_epoch = sum(map(len, tokens[slice(*text.SPLITS[split])]))
+        epochs = [samples * text.WINDOW // per_epoch for samples in text.SAMPLES_SEEN]
+        trace[Point(0, "epochs", name)] = np.array(epochs)
+        for number in range(len(taken) // text.RANKS):
+            for rank in range(text.RANKS):
+                batch = taken[number * text.RANKS + rank]
+                for part, values in parts(batch, case.config.eos_token_id).items():
+                    at = f"{name}: rank {rank}, first {number}: {part}"
+                    trace[Point(0, "batch", at)] = values
         per_step = text.ACCUMULATION * text.RANKS
         for step in range(wanted // (per_step * text.BATCH)):
             for micro in range(text.ACCUMULATION):

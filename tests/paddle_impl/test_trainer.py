@@ -61,7 +61,7 @@ def test_events_come_on_their_steps_and_at_the_end(tiny_model):
 
 
 def test_speed_is_that_of_steps_and_not_of_what_comes_between(tiny_model, monkeypatch):
-    """On a clock that a batch moves by half a second, an evaluation or a checkpoint by a hundred."""
+    """On a clock that a batch moves by half a second, an evaluation by a hundred."""
     now = [0.0]
     speeds = []
 
