@@ -58,6 +58,7 @@ def filters(case: Case, dtype: str) -> Trace:
 
 def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trace:
     model = weights.build(case, dtype)
+    model.train()  # as in the middle of training: generate must stop the dropout
     trace: Trace = {}
     for name, setting in settings.items():
         for number, prompt in enumerate(cases.PROMPTS):
