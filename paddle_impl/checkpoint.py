@@ -149,6 +149,8 @@ def _read_tensors(path: Path) -> dict[str, np.ndarray]:
         raise ValueError("no such file") from None
     except (SafetensorError, OSError) as error:
         raise ValueError(f"damaged or not a safetensors file ({error})") from None
+    except TypeError as error:  # a type that numpy has not
+        raise ValueError(f"{error} cannot be read here: save the weights as float32") from None
 
 
 def _read_json(path: Path) -> dict:

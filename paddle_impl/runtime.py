@@ -6,6 +6,7 @@ nothing, so an entry point calls `import_paddle` before anything that imports Pa
 
 import contextlib
 import ctypes
+import gc
 import io
 import os
 import sys
@@ -61,6 +62,21 @@ def peak_memory_mib() -> float:
 
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10
+
+
+def give_memory_back() -> None:
+    """Return what is free to the kernel, and from now on large blocks as soon as they are freed.
+
+    For two large models in turn, where memory is dearer than the speed that `import_paddle` buys
+    by keeping it: GPT-2 small in float64 peaks at 6.4 GiB instead of 7.2.
+    """
+    m_mmap_threshold, m_mmap_max = -3, -4
+    gc.collect()
+    with contextlib.suppress(OSError, AttributeError):
+        libc = ctypes.CDLL("libc.so.6")
+        libc.mallopt(m_mmap_max, 65536)
+        libc.mallopt(m_mmap_threshold, 32 << 20)
+        libc.malloc_trim(0)
 
 
 def _use_all_cores() -> None:

@@ -11,6 +11,7 @@ from paddle_impl.runtime import give_memory_back, import_paddle
 from parity import cases_checkpoint, ladder, report
 from parity.cases import Case
 from parity.compare import Place
+from parity.mutants import load_table
 
 # First words that are commands of their own; any other is for the climb.
 COMMANDS = {"mutants": "parity.mutants.command", "readme": "parity.readme"}
@@ -41,10 +42,12 @@ def main(arguments: list[str] | None = None) -> int:
     results = [result for _, own in climbed for result in own]
     seconds = time.perf_counter() - start
     remarks = [] if on is None else cases_checkpoint.remarks(results)
-    report.write(Path(options.output), climbed, ladder.NOT_YET, seconds,
+    kills = load_table()
+    report.write(Path(options.output), climbed, ladder.NOT_YET, seconds, kills,
                  subject="; ".join([subject, *remarks]))
     print("\n".join(["", *report.failure(results), *remarks,
                      "not yet on the ladder: " + "; ".join(ladder.NOT_YET),
+                     *([f"planted bugs: {report.kill_summary(kills)}"] if kills else []),
                      f"{Path(options.output) / 'report.html'}, report.md and report.json",
                      report.verdict(results, seconds)]))
     return 0 if report.passed(results) else 1
@@ -64,9 +67,9 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
     return options.only or fit, [case], subject
 
 
-def _tell(place: Place) -> None:
-    give_memory_back()
-    print(f"   {place.rung}, gate {place.gate} ...", file=sys.stderr, flush=True)
+def _tell(place: Place, side: str) -> None:
+    give_memory_back()  # what the other side's model took
+    print(f"   {place.rung}, gate {place.gate}: {side} ...", file=sys.stderr, flush=True)
 
 
 def _options(arguments) -> argparse.Namespace:

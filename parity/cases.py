@@ -106,9 +106,10 @@ class Case:
                                       for layer in range(self.config.n_layer) for part in parts)]
 
     def documents(self, lengths: tuple[int, ...]) -> list[np.ndarray]:
-        """Rows of the batch cut to these lengths."""
-        rows = self.batch["input_ids"]
-        return [row[:length] for row, length in zip(rows, lengths, strict=True)]
+        """Rows of the batch cut to these lengths; none ends with an end token of its own."""
+        rows, last = self.batch["input_ids"], self.config.eos_token_id + 1
+        return [np.append(row[: length - 1], last)
+                for row, length in zip(rows, lengths, strict=True)]
 
     def without_dropout(self) -> "Case":
         """The two frameworks draw different masks: what trains step by step trains without."""

@@ -210,7 +210,7 @@ def _used(tolerance: Tolerance, truth, reference, got, noise) -> float:
     if tolerance.rule is Rule.EXACT:
         return 0.0 if truth.tobytes() == got.tobytes() else math.inf
     truth, reference, got = (np.asarray(a, dtype=np.float64) for a in (truth, reference, got))
-    error, scale = rms(got - truth), rms(truth)
+    error, scale = rms(got - truth), max(rms(truth), tolerance.floor)
     if tolerance.rule is Rule.IDENTITY:
         return error / (tolerance.limit * scale)
     if tolerance.rule is Rule.NULL:

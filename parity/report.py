@@ -15,7 +15,8 @@ from pathlib import Path
 
 from parity import report_html
 from parity.compare import Result, first_divergence, share, worst
-from parity.tolerances import Rule, row
+from parity.tolerances import Rule
+from parity.tolerances_checkpoint import rows_of
 
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "torch", "transformers", "numpy")
 ROOT = Path(__file__).resolve().parent.parent
@@ -90,7 +91,7 @@ def write(
     subject: the user's checkpoint and data that were proved; empty for the fixtures.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    record = _record(rungs, not_yet, seconds, kills) | {"subject": subject}
+    record = _record(rungs, not_yet, seconds, kills, subject)
     texts = {
         "report.json": json.dumps(record, indent=1, allow_nan=False) + "\n",
         "report.md": _markdown(record),
@@ -100,9 +101,11 @@ def write(
         (directory / name).write_text(text, encoding="utf-8")
 
 
-def _record(rungs, not_yet, seconds: float, kills: dict | None) -> dict:
+def _record(rungs, not_yet, seconds: float, kills: dict | None, subject: str = "") -> dict:
     results = [result for _, own in rungs for result in own]
+    row = rows_of(subject)
     return {
+        "subject": subject,
         "passed": passed(results),
         "verdict": verdict(results, seconds),
         "failure": failure(results),
@@ -113,26 +116,26 @@ def _record(rungs, not_yet, seconds: float, kills: dict | None) -> dict:
         "kills": {"summary": kill_summary(kills), **kill_counts(kills)} if kills else None,
         "rungs": [
             {"name": rung.name, "title": rung.title, "compared": len(own),
-             "gates": [_gate(gate, held) for gate, held in _by_gate(own).items()]}
+             "gates": [_gate(gate, held, row) for gate, held in _by_gate(own).items()]}
             for rung, own in rungs
         ],
         "results": [_as_dict(result) for result in results],
     }
 
 
-def _gate(gate: str, results: list[Result]) -> dict:
+def _gate(gate: str, results: list[Result], row) -> dict:
     """One rung's results at one gate; rule and reason are those of the worst of them."""
     most = worst(results)
     where = f"{most.place.case}, step {most.point.step}, {most.point.phase}, {most.point.tensor}"
     return {
-        "gate": gate, "budget": _budget(gate, results), "compared": len(results),
+        "gate": gate, "budget": _budget(gate, results, row), "compared": len(results),
         "failed": sum(not result.passed for result in results), "worst": _json(most.used),
-        "where": where, "rule": _rule(most),
+        "where": where, "rule": _rule(most, row),
         "reason": "" if most.note else row(gate, most.point.phase).reason,
     }
 
 
-def _budget(gate: str, results: list[Result]) -> str:
+def _budget(gate: str, results: list[Result], row) -> str:
     """The bound that the gate is known by; the range of it where phases have bounds of their own.
 
     What has no number of its own at a gate (a zero by derivation, a bit) is left to the table.
@@ -151,7 +154,7 @@ def _budget(gate: str, results: list[Result]) -> str:
     return "equal bits" if rows else "-"
 
 
-def _rule(result: Result) -> str:
+def _rule(result: Result, row) -> str:
     if result.note:
         return result.note
     tolerance = row(result.place.gate, result.point.phase)

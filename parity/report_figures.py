@@ -10,7 +10,8 @@ from html import escape
 
 from parity.compare import share
 from parity.report_pictures import Bar, Line, bars, legend, lines
-from parity.tolerances import BUDGET_FLOOR, EPS32, row
+from parity.tolerances import BUDGET_FLOOR, EPS32
+from parity.tolerances_checkpoint import rows_of
 
 GATES = "Gates: D equal bits, Z statistics of random draws, A float64, B float32."
 SIDES = [("truth", "torch float64, the truth"), ("torch", "torch float32"),
@@ -57,7 +58,7 @@ def layers(record: dict) -> str:
         made.append(_figure(
             f"Weights {case}", _unit("rms error, eps") + legend(SIDES[1:]), picture,
             f"Paddle is at most {ratio:.2f} times as far off as torch ({name}); "
-            f"{row('B', 'hidden').k:g} times would be allowed.",
+            f"{rows_of(record['subject'])('B', 'hidden').k:g} times would be allowed.",
         ))
     told = ("Distance of every layer's output from the float64 truth, in the order in which it is "
             f"computed. Both frameworks round; neither may round much worse. {UNIT}.")
@@ -76,7 +77,7 @@ def gradients(record: dict) -> str:
                         f"largest {ratios[-1]:.2f}")
     made = []
     if drawn:
-        most = row("B", "gradient").k
+        most = rows_of(record["subject"])("B", "gradient").k
         picture = lines("gradients", "Paddle's float32 gradient error over torch's, sorted", drawn,
                         guides=[(1.0, "as torch"), (most, f"budget: {most:g} times torch")],
                         from_zero=True)

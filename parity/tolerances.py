@@ -1,4 +1,4 @@
-"""Every tolerance of the suite, each with its reason. No other file holds one.
+"""Every tolerance of the suite, each with its reason; tolerances_checkpoint has a user's weights'.
 
 Gates: D discrete, equal bits. Z statistics of random draws, as z-scores. A identity in float64,
 where every difference beyond rounding is a bug. B error budget in float32: Paddle may be as far
@@ -8,7 +8,7 @@ nothing else is said. A mutant is a bug planted on purpose, its number the diffe
 """
 
 import math
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from enum import Enum
 
 import numpy as np
@@ -43,6 +43,7 @@ class Tolerance:
     inf: neither that nor LEAST_NOISE is asked.
 
     k_max inf: single elements are not held to a budget of their own.
+    floor: a truth that is smaller than this counts as this large.
     zeros: a reference of zeros is a value like any other, not a fixture that sees nothing.
     """
 
@@ -51,6 +52,7 @@ class Tolerance:
     limit: float = math.inf
     k: float = math.inf
     k_max: float = math.inf
+    floor: float = 0.0
     zeros: bool = False
 
 
@@ -105,6 +107,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "token file"): _EXACT,
     ("D", "split bounds"): _EXACT,
     ("D", "batch"): _EXACT,
+    ("D", "epochs"): _EXACT,
     ("D", "state dict"): _EXACT,
     ("D", "refusal"): _EXACT,
     ("D", "config"): _EXACT,
@@ -188,14 +191,3 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
 def row(gate: str, phase: str) -> Tolerance:
     """KeyError for a phase without a row: nothing is compared by a default."""
     return _ROWS[gate, phase]
-
-
-def checkpoint_row(gate: str, phase: str) -> Tolerance:
-    """As `row`, but never "ill conditioned": a user's weights are what they are.
-
-    Paddle is still held to k times torch's error, and float64 to identity. A fresh bias is zero.
-    """
-    own = row(gate, phase)
-    if phase == "state dict":
-        return replace(own, zeros=True)
-    return replace(own, limit=math.inf) if own.rule is Rule.BUDGET else own

@@ -27,9 +27,12 @@ def hidden_states(case: Case, dtype: str) -> Trace:
 
 
 def logits(case: Case, dtype: str) -> Trace:
-    """(B, T, V)"""
-    values = _logits(weights.build(case, dtype), case.batch)
-    return {Point(0, "logits", "logits"): values.numpy()}
+    """(B, T, V), and the most probable next token of every position."""
+    values = _logits(weights.build(case, dtype), case.batch).numpy()
+    return {
+        Point(0, "logits", "next token"): values,
+        Point(0, "choice", "next token"): values.argmax(axis=-1),  # as generate chooses
+    }
 
 
 def loss(case: Case, dtype: str) -> Trace:

@@ -31,6 +31,10 @@ def opened(case: Case, dtype: str) -> Trace:
     trace: Trace = {Point(0, "config", "config.json"): np.array(numbers, dtype=np.float64)}
     tied = model.lm_head.weight is model.transformer.wte.weight
     trace[Point(0, "config", "head is tied")] = np.asarray(tied)
+    usual = (c.activation_function in ("gelu_new", "gelu_pytorch_tanh") and c.scale_attn_weights
+             and not (c.scale_attn_by_inverse_layer_idx or c.reorder_and_upcast_attn
+                      or c.add_cross_attention))
+    trace[Point(0, "config", "computes what GPT-2 does")] = np.asarray(usual)
     for name, parameter in sorted(model.named_parameters()):
         trace[Point(0, "state dict", name)] = parameter.detach().numpy()
     return trace

@@ -30,9 +30,12 @@ def hidden_states(case: Case, dtype: str) -> Trace:
 
 
 def logits(case: Case, dtype: str) -> Trace:
-    """(B, T, V)"""
-    values = _logits(weights.build(case, dtype), case.batch)
-    return {Point(0, "logits", "logits"): values.detach().numpy()}
+    """(B, T, V), and the most probable next token of every position."""
+    values = _logits(weights.build(case, dtype), case.batch).detach()
+    return {
+        Point(0, "logits", "next token"): values.numpy(),
+        Point(0, "choice", "next token"): values.argmax(dim=-1).numpy(),
+    }
 
 
 def loss(case: Case, dtype: str) -> Trace:

@@ -1,103 +1,67 @@
-"""Bugs planted in the real code of paddle_impl: each must break the ladder, at its own rung.
+"""Bugs planted in the live code: each must break the ladder, at its own rung and no earlier.
 
-A mutant replaces one piece of a function's source. When the code it names has changed, the test
-says so; find the line that now does the same.
+A handful of the table in parity.mutants, which `python -m parity mutants` plants in full.
 """
-
-import importlib
-import inspect
-import sys
-import textwrap
 
 import pytest
 
-from parity import cases, ladder
+from parity import cases, ladder, report
 from parity.compare import first_divergence
+from parity.mutants import load_table
+from parity.mutants.plant import planted
+from parity.mutants.run import EXACT, first_failure
+from parity.mutants.tables import MUTANTS
 
-FORWARD = ["hidden", "logits", "loss"]
+CASE = "std_0.2"
 
-# name: (function, its code, the mutant's, the rungs to climb); the last rung is the one that breaks
-MUTANTS = {
-    "head saved beside its tie": (
-        "convert.to_hf", "for name, parameter in model.named_parameters()}",
-        "for name, parameter in model.named_parameters()}"
-        " | {'lm_head.weight': model.transformer.wte.weight.numpy()}", ["weights"]),
-    "an unknown tensor is let through": (
-        "convert.load_weights", "if missing or extra:", "if missing:", ["weights", "refusals"]),
-    "erf GELU": (
-        "model.MLP.forward", "approximate=True", "approximate=False", ["weights", "hidden"]),
-    "mask leaks the next token": (
-        "model.causal_mask", "diagonal=total - new + 1", "diagonal=total - new + 2", ["hidden"]),
-    "scores divided by sqrt(C)": (
-        "model.Attention.forward", "math.sqrt(self.head_size)", "math.sqrt(x.shape[-1])",
-        ["hidden"]),
-    "loss mask ignored": (
-        "objectives.causal_lm", "(losses.reshape(mask.shape) * mask).sum()", "losses.sum()",
-        FORWARD),
-    "mean over masked labels too": (
-        "objectives.causal_lm", "mask.sum()", "paddle.ones_like(mask).sum()", FORWARD),
-    "head detached from the embedding": (
-        "model.GPTForCausalLM.forward", "self.transformer.wte.weight,",
-        "self.transformer.wte.weight.detach(),", [*FORWARD, "gradients"]),
-    "clip without 1e-6": (
-        "optim.clip_grad_norm", "max_norm / (norm + 1e-6)", "max_norm / norm",
-        ["gradients", "clip"]),
-    "clip rests just below its bound": (
-        "optim.clip_grad_norm", "norm + 1e-6 > max_norm", "norm > max_norm",
-        ["gradients", "clip"]),
-    "warm-up starts at zero": (
-        "schedule.lr_at", "max_lr * step / warmup", "max_lr * (step - 1) / warmup", ["schedule"]),
-    "rate of the step before": (
-        "trainer.Trainer.train", "self.schedule.learning_rate(step)",
-        "self.schedule.learning_rate(step - 1)", ["schedule", "training"]),
-    "decay on LayerNorm and biases": (
-        "optim.build_optimizer", "len(p.shape) >= 2", "len(p.shape) >= 1", ["clip", "training"]),
-    "accumulation undivided": (
-        "trainer.Trainer.step", "(loss_sum / max(weight, 1.0)).backward()", "loss_sum.backward()",
-        ["clip", "training"]),
-    "gradients not cleared": (
-        "trainer.Trainer.step", "self.optimizer.clear_grad()", "pass", ["clip", "training"]),
+# mutant: the rungs to climb; the last one breaks
+CANARIES = {
+    "first merge taken for the version line": ["tokenizer"],
+    "last epoch left in order": ["order"],
+    "square projection transposed on the way in": ["weights"],
+    "erf GELU": ["weights", "hidden"],
+    "mean over masked labels too": ["hidden", "loss"],
+    "head detached from the embedding": ["logits", "loss", "gradients"],
+    "clip without 1e-6": ["gradients", "clip"],
+    "same masks for every micro batch": ["dropout", "draws"],
+    "warm-up starts at zero": ["schedule"],
+    "top-p left in sorted order": ["filters"],
+    "accumulation undivided": ["clip", "training"],
+    "config.json asks for erf GELU": ["weights", "files"],
 }
+CONTROLS = {
+    "unmutated code": [*{rung: None for rungs in CANARIES.values() for rung in rungs}],
+    "mask of -1e4": ["hidden", "gradients"],
+    "AdamW by hand": ["training"],
+}
+BY_NAME = {mutant.name: mutant for mutant in MUTANTS}
 
 
-def plant(monkeypatch, path: str, code: str, mutant: str) -> None:
-    """Replace `code` by `mutant` in paddle_impl.<path>, wherever the function was imported to."""
-    module_name, *owners, name = path.split(".")
-    owner = importlib.import_module(f"paddle_impl.{module_name}")
-    for attribute in owners:
-        owner = getattr(owner, attribute)
-    original = getattr(owner, name)
-    source = textwrap.dedent(inspect.getsource(original))
-    assert code in source, f"paddle_impl.{path} no longer contains {code!r}"
-    scope = {}
-    exec(source.replace(code, mutant), original.__globals__, scope)
-    monkeypatch.setattr(owner, name, scope[name])
-    for importer in [m for n, m in sys.modules.items() if n.startswith("paddle_impl.")]:
-        if getattr(importer, name, None) is original:
-            monkeypatch.setattr(importer, name, scope[name])
+@pytest.mark.parametrize("name", CANARIES)
+def test_a_planted_bug_breaks_its_rung(name):
+    rungs = CANARIES[name]
+    with planted(BY_NAME[name]):
+        broken = first_failure(rungs, CASE, EXACT)
+    assert broken is not None, "nobody noticed"
+    assert broken["rung"] == rungs[-1]
+    assert broken["gate"] in EXACT
+    assert broken["first"].startswith(f"{rungs[-1]}: step ")
 
 
-def first_failing_rung(names) -> str | None:
-    for rung, results in ladder.climb(names, [cases.case("std_0.2")]):
-        if first_divergence(results)[0]:
-            return rung.name
-    return None
+@pytest.mark.parametrize("name", CONTROLS)
+def test_a_control_breaks_none(name):
+    assert BY_NAME[name].equivalent
+    with planted(BY_NAME[name]):
+        assert first_failure(CONTROLS[name], CASE, "DZAB") is None
 
 
-@pytest.mark.parametrize("mutant", MUTANTS)
-def test_a_planted_bug_breaks_its_rung(monkeypatch, mutant):
-    path, code, replacement, rungs = MUTANTS[mutant]
-    plant(monkeypatch, path, code, replacement)
-    assert first_failing_rung(rungs) == rungs[-1]
+def test_an_exception_is_a_divergence():
+    with planted(BY_NAME["windows end a token early"]):  # which an assertion of ours notices
+        (_, results), *_ = ladder.climb(["order"], [cases.case(CASE)])
+    assert "raised AssertionError" in first_divergence(results)[0].note
 
 
-def test_an_equivalent_change_breaks_none(monkeypatch):
-    plant(monkeypatch, "model.causal_mask", "-1e9", "-1e4")
-    assert first_failing_rung([*FORWARD, "gradients", "clip"]) is None
-
-
-def test_an_exception_is_a_divergence(monkeypatch):
-    plant(monkeypatch, "schedule.lr_at", "return max_lr * step / warmup", "raise OSError('gone')")
-    (rung, results), *_ = ladder.climb(["schedule"], [cases.case("std_0.2")])
-    assert "raised OSError('gone')" in results[0].note
-    assert not results[0].passed
+def test_the_kill_rate_is_told(capsys):
+    table = load_table()
+    with capsys.disabled():
+        print("\nkill table:", report.kill_summary(table) if table else "not made yet")

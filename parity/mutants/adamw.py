@@ -1,0 +1,47 @@
+"""AdamW by hand: right it is a control, and each way to get it wrong is a bug of the table.
+
+Paddle's step keeps the moments, as the mutants are about what is made of them.
+"""
+
+import math
+
+import numpy as np
+
+from paddle_impl import optim
+
+
+def step(model, optimizer, lr: float, wrong: str = "") -> None:
+    """One step of Loshchilov & Hutter's algorithm 2, with the deviation that `wrong` names."""
+    before = {name: parameter.numpy() for name, parameter in model.named_parameters()}
+    optimizer.step()
+    state = optim.optimizer_state(model, optimizer)
+    for name, parameter in model.named_parameters():
+        decayed = optimizer._apply_decay_param_fun(parameter.name)
+        decay = (1e-3 if wrong == "decay unscheduled" else lr) * optimizer._weight_decay * decayed
+        change = lr * _direction(optimizer, state, name, wrong)
+        if wrong == "decay afterwards":
+            after = (before[name] - change) * (1.0 - decay)
+        else:
+            after = before[name] * (1.0 - decay) - change
+        parameter.set_value(after.astype(before[name].dtype))
+
+
+def _direction(optimizer, state: dict[str, np.ndarray], name: str, wrong: str) -> np.ndarray:
+    """Of the parameter's shape: the corrected first moment over the root of the second."""
+    first, second = (
+        state[f"{name}.moment{n}"] / (1.0 if wrong == f"moment {n} uncorrected" else correction)
+        for n, correction in ((1, _correction(optimizer._beta1, state[f"{name}.beta1_pow_acc"])),
+                              (2, _correction(optimizer._beta2, state[f"{name}.beta2_pow_acc"])))
+    )
+    epsilon = optimizer._epsilon
+    if wrong == "epsilon inside the root":
+        return first / np.sqrt(second + epsilon)
+    if wrong == "epsilon uncorrected":
+        epsilon /= math.sqrt(_correction(optimizer._beta2, state[f"{name}.beta2_pow_acc"]))
+    return first / (np.sqrt(second) + epsilon)
+
+
+def _correction(beta: float, power: np.ndarray) -> float:
+    """1 - beta^t. Paddle stores the next power, rounded; its exponent is a whole number."""
+    steps = round(math.log(float(power[0])) / math.log(beta)) - 1
+    return 1.0 - beta**steps

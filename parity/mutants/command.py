@@ -1,0 +1,160 @@
+"""`python -m parity mutants`: plants bugs in the code, one by one: does the ladder break?
+
+Exit code 0 only where every bug is killed by the gates D, Z and A, and no control is by any.
+"""
+
+import argparse
+import json
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from datetime import date
+from pathlib import Path
+
+from tqdm import tqdm
+
+from paddle_impl.runtime import core_count
+from parity import report
+from parity.mutants import KILL_TABLE, run
+from parity.mutants.mutant import Mutant
+from parity.mutants.tables import MUTANTS, ROOMS
+
+ROOT = Path(__file__).resolve().parent.parent.parent
+MEASURED = ("paddle_impl", "data_tools", "parity")  # what a kill table speaks of
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    options = _options(arguments)
+    chosen = [mutant for mutant in MUTANTS
+              if (options.only is None or mutant.name in options.only)
+              and (options.room is None or mutant.room in options.room)]
+    start = time.perf_counter()
+    try:
+        commit = _commit(of_table=options.write_table)
+        records = _examined(chosen, options.jobs)
+        table = {
+            "commit": commit, "date": date.today().isoformat(),
+            "seconds": round(time.perf_counter() - start, 1), "versions": report.versions(),
+            "mutants": records,
+        }
+        _write(Path(options.output) / "kills.json", table)
+        if options.write_table:
+            if _commit(of_table=True) != commit:
+                raise ValueError("another commit was checked out during the run")
+            _write(KILL_TABLE, table)
+    except (ValueError, RuntimeError, AssertionError) as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 2
+    print("\n".join(["", *_summary(records), *_verdict(table)]))
+    return 0 if all(map(_as_wanted, records)) else 1
+
+
+def _options(arguments) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(prog="python -m parity mutants", description=__doc__)
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants only")
+    parser.add_argument("--room", nargs="+", choices=ROOMS, metavar="ROOM",
+                        help=f"the mutants of these rooms only: {', '.join(ROOMS)}")
+    parser.add_argument("--output", default="parity_report", metavar="DIR",
+                        help="where kills.json goes (default: %(default)s)")
+    parser.add_argument("--write-table", action="store_true",
+                        help="write the table that is committed with the code, too")
+    parser.add_argument("--jobs", type=int, default=core_count(), metavar="N",
+                        help="processes (default: a core each, %(default)s)")
+    parser.add_argument("--list", action="store_true", help="print the mutants and stop")
+    options = parser.parse_args(arguments)
+    names = {mutant.name for mutant in MUTANTS}
+    if unknown := [name for name in options.only or () if name not in names]:
+        parser.error(f"no mutant is called {', '.join(map(repr, unknown))}; --list names them")
+    if options.write_table and (options.only or options.room):
+        parser.error("--write-table wants all mutants: leave out --only and --room")
+    if options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {options.jobs}")
+    if options.list:
+        print("\n".join(f"{m.room:10s} {m.name:48s} {m.where}" for m in MUTANTS))
+        parser.exit()
+    return options
+
+
+def _commit(of_table: bool) -> str:
+    """The commit that is checked out, empty without git; a table's must be the code that ran."""
+    try:
+        changed = _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)
+        commit = _git("rev-parse", "HEAD").strip()
+    except (OSError, subprocess.CalledProcessError) as error:
+        if of_table:
+            raise ValueError(f"--write-table names a commit, and git failed: {error}") from None
+        return ""
+    changed = [line[3:] for line in changed.splitlines() if Path(line[3:]).name != KILL_TABLE.name]
+    if of_table and changed:
+        raise ValueError(
+            f"--write-table names a commit, and the code that runs is another: "
+            f"{', '.join(changed[:3])}{' ...' if changed[3:] else ''} changed since "
+            f"{commit[:12]}. Commit first"
+        )
+    return commit
+
+
+def _git(*arguments: str) -> str:
+    done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
+    return done.stdout
+
+
+def _examined(chosen: Sequence[Mutant], jobs: int) -> list[dict]:
+    """Records in the order of the table, whatever order they came in."""
+    order = {mutant.name: number for number, mutant in enumerate(chosen)}
+    records = []
+    with tqdm(total=len(chosen), unit="mutant", disable=not sys.stderr.isatty()) as bar:
+        for record in run.examine_all(chosen, jobs):
+            records.append(record)
+            tqdm.write(_line(record), file=sys.stdout)
+            sys.stdout.flush()
+            bar.update()
+    return sorted(records, key=lambda record: order[record["name"]])
+
+
+def _line(record: dict) -> str:
+    """Verdict, room, name, and who saw it at each fixture, first the exact gates, then float32."""
+    verdict = {(False, True): "killed", (False, False): "SURVIVED",
+               (True, True): "FALSE ALARM", (True, False): "let through"}
+    seen = [" ".join(f"{one['rung']}/{one['gate']}" if one else "-" for one in at.values())
+            for at in (record["killed"], record["float32"])]
+    word = verdict[record["equivalent"], _seen(record)]
+    return f"{word:11s} {record['room']:10s} {record['name']:48s} {seen[0]:28s} | {seen[1]}"
+
+
+def _seen(record: dict) -> bool:
+    """A control must pass float32 too; a bug need not be seen by it."""
+    gates = ("killed", "float32") if record["equivalent"] else ("killed",)
+    return any(found for gate in gates for found in record[gate].values())
+
+
+def _as_wanted(record: dict) -> bool:
+    return _seen(record) != record["equivalent"]
+
+
+def _summary(records: list[dict]) -> list[str]:
+    """A row a room: bugs, those killed, those that gate B alone kills, controls let through."""
+    lines = [f"{'room':12s} {'bugs':>5s} {'killed':>7s} {'rate':>7s} {'float32':>8s}   controls"]
+    for room in [*dict.fromkeys(record["room"] for record in records), "all"]:
+        own = [record for record in records if room in (record["room"], "all")]
+        bugs = [record for record in own if not record["equivalent"]]
+        controls = [record for record in own if record["equivalent"]]
+        killed = sum(map(_as_wanted, bugs))
+        rate = f"{killed / len(bugs):.1%}" if bugs else "-"
+        by_float32 = sum(any(record["float32"].values()) for record in bugs)
+        passed = f"{sum(map(_as_wanted, controls))} of {len(controls)} let through"
+        lines.append(f"{room:12s} {len(bugs):5d} {killed:7d} {rate:>7s} {by_float32:8d}   {passed}")
+    return lines
+
+
+def _verdict(table: dict) -> list[str]:
+    wrong = [record for record in table["mutants"] if not _as_wanted(record)]
+    lines = [f"{'false alarm' if record['equivalent'] else 'survivor'}: {record['name']} "
+             f"({record['room']}, {record['where']})" for record in wrong]
+    return [*lines, f"{len(table['mutants'])} mutants in {table['seconds']:.0f} s"]
+
+
+def _write(path: Path, table: dict) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(table, indent=1) + "\n", encoding="utf-8")

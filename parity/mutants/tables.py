@@ -1,0 +1,20 @@
+"""All mutants, room by room, in the order in which the ladder climbs through the code."""
+
+from parity.mutants import (
+    table_checkpoint,
+    table_data,
+    table_dropout,
+    table_generation,
+    table_loss,
+    table_model,
+    table_text,
+    table_training,
+)
+
+MUTANTS = tuple(
+    mutant
+    for table in (table_text, table_data, table_model, table_loss, table_dropout, table_training,
+                  table_generation, table_checkpoint)
+    for mutant in table.MUTANTS
+)
+ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

@@ -1,0 +1,237 @@
+"""The mutants: their table, how they are planted and taken out, what is written about them."""
+
+import json
+import re
+from functools import cached_property
+
+import numpy as np
+import paddle
+import pytest
+
+from data_tools import index_helper
+from data_tools.tokenizer import Tokenizer
+from paddle_impl import checkpoint, model, objectives, optim, pretraining, schedule, trainer
+from paddle_impl.config.model import ModelConfig
+from parity import ladder
+from parity.mutants import command, cpp, load_table, plant, reach, run
+from parity.mutants.mutant import Change, Mutant
+from parity.mutants.plant import live, mutated, planted
+from parity.mutants.tables import MUTANTS, ROOMS
+
+RATES = {"max_lr": 1.0, "min_lr": 0.1, "warmup_rate": 0.5, "decay_steps": 10}
+
+
+def one(path: str, *codes: tuple[str, str]) -> Mutant:
+    return Mutant("a mutant", "room", tuple(Change(path, *code) for code in codes))
+
+
+def test_the_table_is_long_and_names_are_its_own():
+    bugs = [mutant for mutant in MUTANTS if not mutant.equivalent]
+    assert len(bugs) >= 90
+    assert len(MUTANTS) - len(bugs) >= 6
+    assert len({mutant.name for mutant in MUTANTS}) == len(MUTANTS)
+    assert {mutant.room for mutant in bugs} == set(ROOMS)
+    assert all(mutant.changes for mutant in bugs)
+
+
+@pytest.mark.parametrize("mutant", MUTANTS, ids=lambda mutant: mutant.name)
+def test_every_mutant_is_planted_and_taken_out(mutant):
+    plant.load_all()
+    before = [live(change.path) for change in mutant.changes]
+    if any(cpp.is_compiled(module) for module in before if hasattr(module, "__file__")):
+        mutated(cpp.source(before[0]), list(mutant.changes))  # compiled in a test of its own
+        return
+    with planted(mutant):
+        during = [live(change.path) for change in mutant.changes]
+    after = [live(change.path) for change in mutant.changes]
+    assert all(was is not is_ for was, is_ in zip(before, during, strict=True))
+    assert all(was is is_ for was, is_ in zip(before, after, strict=True))
+
+
+def test_a_function_is_replaced_wherever_it_was_imported_to():
+    right = pretraining.lr_at
+    with planted(one("paddle_impl.schedule.lr_at", ("max_lr * step / warmup", "7.0"))):
+        assert pretraining.lr_at is schedule.lr_at
+        assert pretraining.lr_at(1, **RATES) == 7.0
+    assert pretraining.lr_at is schedule.lr_at is right
+    assert schedule.lr_at(1, **RATES) == 0.2
+
+
+def test_an_error_inside_of_the_block_takes_the_mutant_out_too():
+    right = schedule.lr_at
+    with (pytest.raises(KeyError),
+          planted(one("paddle_impl.schedule.lr_at", ("max_lr * step / warmup", "7.0")))):
+        raise KeyError
+    assert schedule.lr_at is right
+
+
+def test_a_constructor_finds_super():
+    with planted(one("paddle_impl.model.MLP.__init__", ("config.inner)", "2 * config.inner)"),
+                     ("Linear(config.inner,", "Linear(2 * config.inner,"))):
+        layer = model.MLP(ModelConfig(1, 8, 1, 10))
+    assert layer.c_fc.weight.shape == [8, 64]
+    assert layer.c_proj.weight.shape == [64, 8]
+
+
+def test_properties_class_methods_and_decorated_functions():
+    config = ModelConfig(1, 8, 1, 10)
+    with planted(one("paddle_impl.config.model.ModelConfig.inner", ("self.n_inner or 4", "self.n_inner or 5"))):
+        assert config.inner == 40
+    assert config.inner == 32
+    with planted(one("paddle_impl.config.model.ModelConfig.from_hf",
+                     ('!= "gpt2":', '!= "gpt3":'))):
+        shape = {"n_layer": 1, "n_embd": 8, "n_head": 1, "vocab_size": 10}
+        assert ModelConfig.from_hf(shape | {"model_type": "gpt3"}) == config
+    parameter = paddle.create_parameter([2], "float32")
+    (parameter * 3.0).sum().backward()
+    with planted(one("paddle_impl.optim.clip_grad_norm", ("return norm", "return -norm"))):
+        assert trainer.clip_grad_norm is optim.clip_grad_norm
+        assert trainer.clip_grad_norm([parameter], 0.0) == pytest.approx(-(18**0.5))
+
+
+def test_a_cached_property_is_computed_and_kept():
+    with planted(one("data_tools.tokenizer.Tokenizer.eos_token_id",
+                     ("return self._vocab[token]", "return 99"))):
+        assert isinstance(vars(Tokenizer)["eos_token_id"], cached_property)
+        tokenizer = Tokenizer.train(iter(["a b c"]), 257)
+        assert tokenizer.eos_token_id == 99
+    assert vars(tokenizer)["eos_token_id"] == 99
+    assert Tokenizer.train(iter(["a b c"]), 257).eos_token_id == 0
+
+
+def test_a_constant():
+    with planted(one("paddle_impl.checkpoint.FORMAT_VERSION", ("= 1", "= 41 + 1"))):
+        assert checkpoint.FORMAT_VERSION == 42
+    assert checkpoint.FORMAT_VERSION == 1
+
+
+@pytest.mark.parametrize(("code", "replacement", "message"), [
+    ("no such code", "x", r"objectives\.causal_lm contains 'no such code' 0 times"),
+    ("mask", "x", r"causal_lm contains 'mask' \d+ times, not once"),
+    ("mask.sum()", "mask.sum( )", "causal_lm is as it was"),
+    ("mask.sum()", "mask.sum()", "replaced by itself"),
+    ("mask.sum()", "mask.sum(", "the mutated source is no Python"),
+])
+def test_a_mutant_that_would_change_nothing_is_an_error(code, replacement, message):
+    right = objectives.causal_lm
+    with (pytest.raises(AssertionError, match=message),
+          planted(one("paddle_impl.objectives.causal_lm", (code, replacement)))):
+        pass
+    assert objectives.causal_lm is right
+
+
+def test_a_path_that_leads_nowhere_is_an_error():
+    for path in ("paddle_impl.model.Nobody", "elsewhere.function"):
+        with pytest.raises(AssertionError, match=path), planted(one(path, ("a", "b"))):
+            pass
+
+
+def test_compiled_code_is_built_imported_and_put_back(monkeypatch):
+    sizes, documents = np.array([5, 4, 6], np.int32), np.arange(3, dtype=np.int32)
+    right, mutant = index_helper.index.build_sample_idx, by_name("windows share two tokens")
+    expected = right(sizes, documents, 4, 1, 15)
+    with planted(mutant):
+        assert index_helper.build_sample_idx is index_helper.index.build_sample_idx is not right
+        assert not np.array_equal(index_helper.build_sample_idx(sizes, documents, 4, 1, 15),
+                                  expected)
+    assert index_helper.build_sample_idx is index_helper.index.build_sample_idx is right
+    monkeypatch.setenv("CXX", "no-such-compiler")
+    with pytest.raises(RuntimeError, match="need a C\\+\\+ compiler"), planted(mutant):
+        pass
+
+
+def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
+    climb = ladder.climb
+    monkeypatch.setattr(ladder, "climb", lambda: climb(["weights", "loss", "schedule"]))
+    ran = reach.control.__wrapped__()
+    assert ran[1] == []
+    monkeypatch.setattr(reach, "control", lambda: ran)
+    assert reach.rungs_of(by_name("warm-up starts at zero")) == ["schedule"]
+    assert reach.rungs_of(by_name("loss mask ignored")) == ["loss"]
+    assert reach.rungs_of(by_name("erf GELU")) == ["loss"]
+    assert reach.rungs_of(by_name("head saved beside its tie")) == ["weights"]
+    assert reach.rungs_of(by_name("top-k keeps one more")) == []
+    for of_all in ("unmutated code", "all attention biases taken for buffers"):
+        assert reach.rungs_of(by_name(of_all)) == ["weights", "loss", "schedule"]
+
+
+def by_name(name: str) -> Mutant:
+    return next(mutant for mutant in MUTANTS if mutant.name == name)
+
+
+SEEN = {"rung": "hidden", "gate": "A", "first": "hidden: step 0, hidden, transformer.drop"}
+
+
+def record(mutant: Mutant, killed: dict | None, float32: dict | None = None) -> dict:
+    return {"name": mutant.name, "room": mutant.room, "where": mutant.where,
+            "equivalent": mutant.equivalent, "killed": {"std_0.02": None, "std_0.2": killed},
+            "float32": {"std_0.02": None, "std_0.2": float32}}
+
+
+@pytest.mark.parametrize(("bug", "alarm", "code", "told"), [
+    (SEEN, None, 0, "model            1       1  100.0%        0   1 of 1 let through"),
+    (None, None, 1, "survivor: erf GELU (model, paddle_impl.model.MLP.forward)"),
+    (SEEN, SEEN, 1, "false alarm: mask of -1e4 (model, paddle_impl.model.causal_mask)"),
+])
+def test_the_command_tells_who_killed_whom(tmp_path, monkeypatch, capsys, bug, alarm, code, told):
+    names = ["erf GELU", "mask of -1e4"]
+
+    def examined(mutants, jobs):
+        assert [mutant.name for mutant in mutants] == names
+        return iter([record(mutants[1], None, alarm), record(mutants[0], bug)])
+
+    monkeypatch.setattr(run, "examine_all", examined)
+    assert command.main(["--only", *names, "--output", str(tmp_path), "--jobs", "1"]) == code
+    assert told in capsys.readouterr().out.splitlines()
+    table = json.loads((tmp_path / "kills.json").read_text())
+    assert table.keys() == {"commit", "date", "seconds", "versions", "mutants"}
+    assert [mutant["name"] for mutant in table["mutants"]] == names
+    assert table["mutants"][0]["killed"] == {"std_0.02": None, "std_0.2": bug}
+
+
+def test_a_ladder_that_breaks_by_itself_stops_the_command(tmp_path, monkeypatch, capsys):
+    def examined(mutants, jobs):
+        raise RuntimeError("without any mutant the ladder breaks: loss")
+
+    monkeypatch.setattr(run, "examine_all", examined)
+    assert command.main(["--output", str(tmp_path)]) == 2
+    assert "without any mutant the ladder breaks: loss" in capsys.readouterr().err
+    assert not (tmp_path / "kills.json").exists()
+
+
+def test_a_table_names_the_commit_whose_code_ran(tmp_path, monkeypatch, capsys):
+    changed = " M parity/ladder.py\n"
+    monkeypatch.setattr(
+        command, "_git", lambda word, *_: changed if word == "status" else "0" * 40 + "\n")
+    monkeypatch.setattr(command, "KILL_TABLE", tmp_path / "kill_table.json")
+    monkeypatch.setattr(run, "examine_all",
+                        lambda mutants, jobs: (record(mutant, SEEN) for mutant in mutants))
+    arguments = ["--write-table", "--output", str(tmp_path)]
+    assert command.main(arguments) == 2
+    assert "parity/ladder.py changed since 000000000000" in capsys.readouterr().err
+    changed = " M parity/mutants/kill_table.json\n"
+    assert command.main(arguments) == 1  # every control was told to be a false alarm
+    written = json.loads((tmp_path / "kill_table.json").read_text())
+    assert written["commit"] == "0" * 40
+    assert len(written["mutants"]) == len(MUTANTS)
+
+
+def test_what_the_command_refuses(capsys):
+    for arguments, message in ((["--only", "erf GLUE"], "no mutant is called 'erf GLUE'"),
+                               (["--write-table", "--room", "loss"], "wants all mutants"),
+                               (["--jobs", "0"], "--jobs must be at least 1")):
+        with pytest.raises(SystemExit) as stop:
+            command.main(arguments)
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+@pytest.mark.skipif(load_table() is None, reason="no kill table was committed yet")
+def test_the_committed_table_is_of_these_mutants_and_kills_all():
+    table = load_table()
+    assert re.fullmatch("[0-9a-f]{40}", table["commit"])
+    assert [m["name"] for m in table["mutants"]] == [mutant.name for mutant in MUTANTS]
+    for entry in table["mutants"]:
+        gates = ("killed", "float32") if entry["equivalent"] else ("killed",)
+        seen = any(found for gate in gates for found in entry[gate].values())
+        assert seen != entry["equivalent"], entry["name"]
