@@ -149,8 +149,8 @@ def _read_tensors(path: Path) -> dict[str, np.ndarray]:
         raise ValueError("no such file") from None
     except (SafetensorError, OSError) as error:
         raise ValueError(f"damaged or not a safetensors file ({error})") from None
-    except TypeError as error:  # a type that numpy has not
-        raise ValueError(f"{error} cannot be read here: save the weights as float32") from None
+    except TypeError as error:  # bfloat16
+        raise ValueError(f"numpy lacks a type of it ({error}): save it as float32") from None
 
 
 def _read_json(path: Path) -> dict:

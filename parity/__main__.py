@@ -8,13 +8,14 @@ from pathlib import Path
 
 import args
 from paddle_impl.runtime import give_memory_back, import_paddle
-from parity import cases_checkpoint, ladder, report
+from parity import ladder, report
 from parity.cases import Case
+from parity.cases import checkpoint as cases_checkpoint
 from parity.compare import Place
 from parity.mutants import load_table
 
 # First words that are commands of their own; any other is for the climb.
-COMMANDS = {"mutants": "parity.mutants.command", "readme": "parity.readme"}
+COMMANDS = {"mutants": "parity.mutants.command", "readme": "parity.report.readme"}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -13,7 +13,7 @@ from functools import cache, partial
 from parity import cases
 from parity.cases import Case
 from parity.compare import Place, Point, Result, Trace, compare
-from parity.tolerances_checkpoint import rows_of
+from parity.tolerances.checkpoint import rows_of
 
 # The dtype that both sides compute in at each gate, in the order in which the gates are taken.
 GATES = {"D": "float32", "Z": "float32", "A": "float64", "B": "float32"}

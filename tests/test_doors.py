@@ -20,7 +20,7 @@ FORBIDDEN = {
     "parity/paddle_side": {"torch", "transformers", "parity.torch_side"},
 }
 ENTRY_POINTS = {*FRAMEWORKS, "parity", "numpy"} - {"paddle"}
-PARITY_CORE = ("cases", "compare", "tolerances", "report", "readme")
+PARITY_CORE = ("cases", "compare", "statistics", "tolerances", "report")
 
 
 def imported(path: Path) -> set[str]:
@@ -45,7 +45,7 @@ def rules():
     for path in sorted(ROOT.glob("run_*.py")):
         yield path, ENTRY_POINTS
     for name in PARITY_CORE:
-        for path in sorted(ROOT.glob(f"parity/{name}*.py")):
+        for path in sorted([*ROOT.glob(f"parity/{name}.py"), *ROOT.glob(f"parity/{name}/*.py")]):
             yield path, {*FRAMEWORKS, "parity.torch_side", "parity.paddle_side"}
 
 

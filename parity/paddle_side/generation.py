@@ -7,9 +7,9 @@ import paddle
 
 from paddle_impl import sampling
 from paddle_impl.generate import Continuation, generate
-from parity import cases_generation as cases
 from parity.cases import Case
-from parity.cases_generation import Setting
+from parity.cases import generation as cases
+from parity.cases.generation import Setting
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
 

@@ -9,8 +9,7 @@ from data_tools.token_file import TokenFile
 from paddle_impl.config.options import split_shares
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.pretrain import PretrainDataset, split_bounds
-from parity import cases_text as text
-from parity.cases import SPLIT_BOUNDS, Case
+from parity.cases import SPLIT_BOUNDS, Case, text
 from parity.compare import Point, Trace
 
 

@@ -11,8 +11,7 @@ from safetensors.numpy import load_file, save_file
 
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.pretraining import PretrainingRun
-from parity import cases_text as text
-from parity.cases import ADAMW, WEIGHT_DECAY, Case
+from parity.cases import ADAMW, WEIGHT_DECAY, Case, text
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 

@@ -10,8 +10,8 @@ import numpy as np
 from data_tools import create_pretraining_data
 from data_tools.cli_options import parse_options
 from data_tools.tokenizer import Tokenizer
-from parity import cases_text
 from parity.cases import Case
+from parity.cases import text as cases_text
 from parity.compare import Point, Trace
 
 

@@ -12,9 +12,9 @@ from transformers.generation.logits_process import (
     TopPLogitsWarper,
 )
 
-from parity import cases_generation as cases
 from parity.cases import Case
-from parity.cases_generation import Setting
+from parity.cases import generation as cases
+from parity.cases.generation import Setting
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 

@@ -11,8 +11,7 @@ import numpy as np
 import torch
 from torch.utils.data import BatchSampler
 
-from parity import cases_text as text
-from parity.cases import SPLIT_BOUNDS, Batch, Case
+from parity.cases import SPLIT_BOUNDS, Batch, Case, text
 from parity.compare import Point, Trace
 
 

@@ -7,8 +7,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from parity import cases_text as text
-from parity.cases import Case
+from parity.cases import Case, text
 from parity.compare import Point, Trace
 from parity.torch_side import order, training, weights
 from parity.torch_side.forward import summed_loss

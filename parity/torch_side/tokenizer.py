@@ -7,8 +7,8 @@ import numpy as np
 import torch
 from transformers import GPT2Tokenizer
 
-from parity import cases_text
 from parity.cases import Case
+from parity.cases import text as cases_text
 from parity.compare import Point, Trace
 
 

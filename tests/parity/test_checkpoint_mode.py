@@ -13,9 +13,10 @@ from data_tools.token_file import TokenFile
 from paddle_impl import checkpoint, model, optim
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.config.model import named_model
-from parity import cases_checkpoint, ladder
+from parity import ladder
 from parity.__main__ import main
-from parity.cases_checkpoint import from_checkpoint
+from parity.cases import checkpoint as cases_checkpoint
+from parity.cases.checkpoint import from_checkpoint
 from parity.compare import Place, Point, Result
 
 FIT = ["weights", "hidden", "logits", "loss", "gradients", "training"]

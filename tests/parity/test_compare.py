@@ -8,7 +8,7 @@ import pytest
 from parity.compare import Place, Point, compare, first_divergence, rms, worst
 from parity.tolerances import EPS32, Rule, Tolerance
 from parity.tolerances import row as fixture_row
-from parity.tolerances_checkpoint import row as checkpoint_row
+from parity.tolerances.checkpoint import row as checkpoint_row
 
 PLACE = Place("gradients", "hand made", "A")
 B = PLACE._replace(gate="B")

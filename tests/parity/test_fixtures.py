@@ -8,7 +8,9 @@ import pytest
 import torch
 
 from data_tools.index_helper import separate_last_epoch
-from parity import cases, cases_generation, cases_text, ladder
+from parity import cases, ladder
+from parity.cases import generation as cases_generation
+from parity.cases import text as cases_text
 from parity.torch_side import weights as torch_weights
 
 

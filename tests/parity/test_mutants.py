@@ -75,7 +75,8 @@ def test_a_constructor_finds_super():
 
 def test_properties_class_methods_and_decorated_functions():
     config = ModelConfig(1, 8, 1, 10)
-    with planted(one("paddle_impl.config.model.ModelConfig.inner", ("self.n_inner or 4", "self.n_inner or 5"))):
+    with planted(one("paddle_impl.config.model.ModelConfig.inner",
+                     ("self.n_inner or 4", "self.n_inner or 5"))):
         assert config.inner == 40
     assert config.inner == 32
     with planted(one("paddle_impl.config.model.ModelConfig.from_hf",

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 
-from parity import ladder, readme, report
+from parity import ladder, report
 from parity.__main__ import main
 from parity.compare import Place, Point, Result
+from parity.report import readme
 
 PHASES = {"D": "state dict", "Z": "keep rate", "A": "hidden", "B": "hidden"}
 KILLS = {"commit": "f" * 40, "date": "2026-01-02", "seconds": 1.0, "versions": {}, "mutants": [

@@ -10,7 +10,7 @@ import pytest
 from parity import report
 from parity.compare import Place, Point, Result
 from parity.ladder import Rung
-from parity.report_pictures import Bar, Line, bars, lines, nice_ticks
+from parity.report.pictures import Bar, Line, bars, lines, nice_ticks
 
 TITLES = {"hidden": "output of every layer", "gradients": "gradient of every parameter",
           "training": "20 steps", "schedule": "learning rate of every step"}

@@ -9,9 +9,9 @@ from collections.abc import Iterator, Sequence
 from html import escape
 
 from parity.compare import share
-from parity.report_pictures import Bar, Line, bars, legend, lines
+from parity.report.pictures import Bar, Line, bars, legend, lines
 from parity.tolerances import BUDGET_FLOOR, EPS32
-from parity.tolerances_checkpoint import rows_of
+from parity.tolerances.checkpoint import rows_of
 
 GATES = "Gates: D equal bits, Z statistics of random draws, A float64, B float32."
 SIDES = [("truth", "torch float64, the truth"), ("torch", "torch float32"),

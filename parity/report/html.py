@@ -7,9 +7,9 @@ comes from data is escaped.
 from collections.abc import Sequence
 from html import escape
 
-from parity import report_figures as figures
-from parity.report_figures import GATES, absent, equal, section, used
-from parity.report_style import CSS
+from parity.report import figures
+from parity.report.figures import GATES, absent, equal, section, used
+from parity.report.style import CSS
 
 
 def page(record: dict, kills: dict | None = None) -> str:

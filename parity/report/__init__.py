@@ -13,13 +13,13 @@ from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
-from parity import report_html
 from parity.compare import Result, first_divergence, share, worst
+from parity.report import html as report_html
 from parity.tolerances import Rule
-from parity.tolerances_checkpoint import rows_of
+from parity.tolerances.checkpoint import rows_of
 
 PACKAGES = ("paddlepaddle", "paddlepaddle-gpu", "torch", "transformers", "numpy")
-ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parents[2]
 
 
 def rung_line(number: int, rung, results: list[Result]) -> str:
