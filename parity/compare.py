@@ -143,7 +143,7 @@ def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
         yield Result(
             place, point, used, tuple(int(i) for i in index),
             float(shown[index]), float(got[point][index]), float(expected[index]),
-            *_errors(place, truth[point], got[point], expected),
+            *_errors(place, tolerance, truth[point], got[point], expected),
         )
 
 
@@ -163,10 +163,12 @@ def _choice(place, point, tolerance: Tolerance, reference, got, truth) -> Result
     )
 
 
-def _errors(place: Place, truth, got, reference) -> tuple[float | None, float | None]:
-    """Relative rms errors of got and of reference in eps32; a truth of zero has none."""
+def _errors(
+    place: Place, tolerance: Tolerance, truth, got, reference
+) -> tuple[float | None, float | None]:
+    """Relative rms errors of got and of reference in eps32; what is zero has none."""
     unit = EPS32 * rms(truth.astype(np.float64))
-    if place.gate != "B" or unit == 0.0:
+    if place.gate != "B" or tolerance.rule is Rule.NULL or unit == 0.0:
         return None, None
     return tuple(rms(side.astype(np.float64) - truth) / unit for side in (got, reference))
 

@@ -11,8 +11,13 @@ import numpy as np
 
 from parity.compare import Point, Trace
 
-# What one forward pass dropped: layer -> which of its live inputs (those that are not 0) were kept.
+# What one forward pass dropped: layer -> int8 of its input's shape, as `mask` makes it.
 Masks = dict[str, np.ndarray]
+
+
+def mask(values: np.ndarray, dropped: np.ndarray) -> np.ndarray:
+    """1 where an input was kept, 0 where it was dropped, -1 where it was 0 and nobody can tell."""
+    return np.where(values == 0, -1, dropped != 0).astype(np.int8)
 
 
 def share_z(kept: int, of: int, expected: float) -> float:
@@ -20,10 +25,16 @@ def share_z(kept: int, of: int, expected: float) -> float:
     return (kept - of * expected) / math.sqrt(of * expected * (1.0 - expected))
 
 
+def rate_z(own: np.ndarray, keep: float) -> float:
+    """The share of its inputs that a mask keeps."""
+    return share_z(int(np.sum(own == 1)), int(np.sum(own >= 0)), keep)
+
+
 def overlap_z(one: np.ndarray, other: np.ndarray, keep: float) -> float:
     """Places where two independent masks of the same shape agree; equal masks score hundreds."""
+    both = (one >= 0) & (other >= 0)
     agree = keep * keep + (1.0 - keep) ** 2
-    return share_z(int(np.sum(one == other)), one.size, agree)
+    return share_z(int(np.sum(both & (one == other))), int(np.sum(both)), agree)
 
 
 def normal_z(values: np.ndarray, std: float) -> np.ndarray:
@@ -50,8 +61,8 @@ def mask_trace(passes: dict[str, Masks], keep: float) -> Trace:
     trace: Trace = {}
     layers = next(iter(passes.values()))
     for layer in layers:
-        rates = [share_z(int(m[layer].sum()), m[layer].size, keep) for m in passes.values()]
-        trace[Point(0, "keep rate", layer)] = np.array(rates)
+        rates = np.array([rate_z(own[layer], keep) for own in passes.values()])
+        trace[Point(0, "keep rate", layer)] = rates
     for layer in layers:
         apart = [overlap_z(one[layer], other[layer], keep)
                  for one, other in combinations(passes.values(), 2)]

@@ -50,7 +50,7 @@ BUGS = {
         (_SAMPLE, "/ temperature", "/ 1.0"),
         (_SAMPLE, _FILTERED,
          "choose(top_p(top_k(probabilities, k), p) ** (1.0 / temperature), draws)")],
-    "probabilities in float32": (
+    "probabilities in float16": (
         _SAMPLE, "logits.astype(np.float64) / temperature",
         "(logits / temperature).astype(np.float16)"),
     "softmax over the sequences": (
@@ -94,8 +94,10 @@ BUGS = {
     "score is a sum": (_GENERATE, "scores[i].sum() / lengths[i]", "scores[i].sum()"),
     "score at the sampling temperature": (
         _GENERATE, _LOGP, _LOGP.replace("(logits)", "(logits / temperature)")),
-    "one token too many": (
-        _GENERATE, "step + 1 == min(max_new_tokens, room)", "False"),
+    "one token too many": [
+        (_GENERATE, "for step in range(min(max_new_tokens, room)):",
+         "for step in range(min(max_new_tokens + 1, room)):"),
+        (_GENERATE, "step + 1 == min(max_new_tokens, room)", "step == max_new_tokens")],
     "one token too few": (
         _GENERATE, "for step in range(min(max_new_tokens, room)):",
         "for step in range(min(max_new_tokens, room) - (room > 1)):"),
@@ -129,6 +131,7 @@ BUGS = {
 }
 
 CONTROLS = {
+    "last token fed too": (_GENERATE, "step + 1 == min(max_new_tokens, room)", "False"),
     "temperature on log-probabilities": (
         _SAMPLE, "log_softmax(logits.astype(np.float64) / temperature)",
         "log_softmax(log_softmax(logits) / temperature)"),

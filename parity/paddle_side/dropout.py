@@ -61,7 +61,7 @@ def _passes(case: Case, dtype: str, rank: int) -> dict[str, statistics.Masks]:
     own: statistics.Masks = {}
 
     def record(name, values, dropped):
-        own[name] = (dropped != 0)[values != 0]
+        own[name] = statistics.mask(values, dropped)
 
     def objective(model, batch):
         own.clear()

@@ -65,8 +65,8 @@ _TENSOR_A = _identity(
 )
 _RUN_A = _identity(1e-11, "20 steps: 3.2e-14; the smallest mutant that a curve shows is 1.7e-9")
 _TENSOR_B = Tolerance(
-    Rule.BUDGET, "k of 1344 gradients: median 1.2, largest 2.46 (a bias, which Paddle sums in "
-    "another order), elementwise 3.21; torch's own error 0.2 to 18 eps", limit=40.0, k=3.0,
+    Rule.BUDGET, "k of 1344 gradients: median 1.2, largest 2.52 (a bias, which Paddle sums in "
+    "another order), elementwise 3.21; torch's own error 0.2 to 23 eps", limit=40.0, k=3.0,
     k_max=6.0,
 )
 _RUN_B = Tolerance(
@@ -74,8 +74,8 @@ _RUN_B = Tolerance(
     "other models by 9 (torch 18)", limit=16.0, k=3.0,
 )
 _MOMENT_B = Tolerance(
-    Rule.BUDGET, "k up to 4.9 after 20 steps, whose earlier errors AdamW has amplified (torch "
-    "up to 50 eps); single elements, up to 14, follow no budget", limit=200.0, k=8.0,
+    Rule.BUDGET, "k up to 5.4 after 20 steps, whose earlier errors AdamW has amplified (torch "
+    "up to 73 eps); single elements, up to 14, follow no budget", limit=200.0, k=8.0,
 )
 _UPDATE_B = Tolerance(
     Rule.BULK, "k up to 1.5 after one step, 3.0 after 20. Not the rms: AdamW's first step is "
@@ -156,7 +156,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("B", "chosen ids"): _EXACT,
     ("B", "ended"): _EXACT,
     ("B", "score"): Tolerance(
-        Rule.SCALAR, "off by 3.3 eps (torch 7.2): a few logits, not a mean over hundreds",
+        Rule.SCALAR, "off by 12 eps (torch 8): a few logits, not a mean over hundreds",
         limit=16.0,
     ),
     ("B", "hidden"): _TENSOR_B,

@@ -72,7 +72,7 @@ def _recording(own: statistics.Masks, names: list[str]) -> Callable:
 
     def record(values, p=0.5, training=True, inplace=False):
         dropped = _DROPOUT(values, p, training)
-        own[next(left)] = (dropped != 0)[values != 0].numpy()
+        own[next(left)] = statistics.mask(values.detach().numpy(), dropped.detach().numpy())
         return dropped
 
     return record
