@@ -74,13 +74,17 @@ def mask_trace(passes: dict[str, Masks], keep: float) -> Trace:
     return trace
 
 
-def weight_trace(weights: dict[str, np.ndarray], n_layer: int, spread: float) -> Trace:
+def weight_trace(
+    weights: dict[str, np.ndarray], other_seed: dict[str, np.ndarray], n_layer: int, spread: float
+) -> Trace:
     """Initial weights against GPT-2's N(0, spread); residual projections over sqrt(2 n_layer)."""
     trace: Trace = {}
     drawn = {n: v for n, v in weights.items() if v.ndim == 2}
     for name, values in drawn.items():
         std = spread / math.sqrt(2 * n_layer) if name.endswith("c_proj.weight") else spread
         trace[Point(0, "initial weight", name)] = normal_z(values, std)
+        alike = np.array([correlation_z(values, other_seed[name])])
+        trace[Point(0, "seeds apart", name)] = alike
     for one, other in combinations(drawn, 2):
         if drawn[one].shape == drawn[other].shape:
             alike = np.array([correlation_z(drawn[one], drawn[other])])

@@ -28,7 +28,7 @@ DROPOUT = 0.125
 
 # No value is a framework's default: a field that is dropped on the way would go unnoticed.
 MODEL = ModelConfig(
-    n_layer=4, n_embd=64, n_head=4, vocab_size=256, n_positions=64, n_inner=192,
+    n_layer=4, n_embd=64, n_head=2, vocab_size=300, n_positions=64, n_inner=192,
     embd_pdrop=DROPOUT, attn_pdrop=DROPOUT, resid_pdrop=DROPOUT, initializer_range=0.03,
     layer_norm_epsilon=LAYER_NORM_EPSILON, bos_token_id=0, eos_token_id=0,
 )
@@ -50,7 +50,7 @@ GOLDEN_RATES: Trace = {
     }.items()
 }
 
-# What a model of 256 tokens and 64 positions must refuse.
+# What a model of 300 tokens and 64 positions must refuse.
 UNFIT_INPUTS = {
     "negative id": [5, -1, 7], "id beyond the vocabulary": [5, MODEL.vocab_size, 7],
     "too many tokens": [1] * (MODEL.n_positions + 1),

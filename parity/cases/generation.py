@@ -9,6 +9,8 @@ from parity.cases import MODEL
 _VOCABULARY = MODEL.vocab_size
 _rng = np.random.default_rng(77)
 PROMPTS = [_rng.integers(1, _VOCABULARY, size).tolist() for size in (1, 9, 40)]
+PROMPTS[1][2:4] = 0, _VOCABULARY - 1  # the ends of the vocabulary
+PROMPTS.append([*PROMPTS[2], *range(MODEL.n_positions - 41)])  # room for a single token
 # (step, sequence) -> the uniform draw that chooses the token
 DRAWS = _rng.random((MODEL.n_positions, 4))
 
@@ -44,9 +46,15 @@ SAMPLED = {
                               min_new_tokens=2),
 }
 
-_SPREADS = np.array([0.1, 1.0, 3.0, 9.0, 2.0, 2.0])
-FILTER_LOGITS = _rng.standard_normal((6, _VOCABULARY)) * _SPREADS[:, None]
+_SPREADS = np.array([0.1, 1.0, 3.0, 9.0, 2.0, 2.0, 0.0])
+FILTER_LOGITS = _rng.standard_normal((len(_SPREADS), _VOCABULARY)) * _SPREADS[:, None]
+# Probabilities 1/2, 1/4, 1/4 and nothing else: a sum that is 1/2 to the last bit.
+FILTER_LOGITS[-1] = -1e9
+FILTER_LOGITS[-1, [7, 3, 5]] = np.log(2.0), 0.0, 0.0
 TIED_LOGITS = np.round(FILTER_LOGITS)  # many equal scores, also around the k-th
+# The sum of a row's 20 largest, in float64: p just above it keeps one token more than just below.
+_SORTED = np.sort(np.exp(FILTER_LOGITS[1]) / np.exp(FILTER_LOGITS[1]).sum())[::-1]
+_SUM = float(_SORTED[:20].sum())
 FILTERS = {
     "temperature": Setting(temperature=0.6),
     "top-1": Setting(top_k=1),
@@ -55,10 +63,12 @@ FILTERS = {
     "top-p 0.05": Setting(top_p=0.05),
     "top-p 0.5": Setting(top_p=0.5),
     "top-p 0.99": Setting(top_p=0.99),
+    "top-p above a sum": Setting(top_p=_SUM + 1e-10),
+    "top-p below a sum": Setting(top_p=_SUM - 1e-10),
     "temperature, top-k, top-p": Setting(temperature=1.7, top_k=12, top_p=0.6),
 }
 # Both ends of the unit interval: the first token, and the last that has any probability.
-FILTER_DRAWS = np.array([0.0, 1.0 - 2.0**-53, 0.5, 0.25, 0.999, 1e-9])
+FILTER_DRAWS = np.array([0.0, 1.0 - 2.0**-53, 0.5, 0.25, 0.999, 1e-9, 0.3])
 # How a cached sequence may be cut: prompt, single tokens, several at once.
 CHUNKS = (7, 1, 1, 5, 1, 20, 1, 12)
 

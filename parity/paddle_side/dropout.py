@@ -43,18 +43,18 @@ def masked_step(case: Case, dtype: str) -> Trace:
 
 
 def draws(case: Case, dtype: str) -> Trace:
-    """Masks of two steps of two micro batches on two ranks, as the trainer seeds them."""
-    passes = {f"rank {rank}, {name}": own for rank in (0, 1)
-              for name, own in _passes(case, dtype, rank).items()}
+    """Masks of two steps of two micro batches: on two ranks, and with another seed."""
+    passes = {f"seed {seed}, rank {rank}, {name}": own for seed, rank in ((7, 0), (7, 1), (8, 0))
+              for name, own in _passes(case, dtype, seed, rank).items()}
     trace = statistics.mask_trace(passes, 1.0 - DROPOUT)
-    again = _passes(case, dtype, 0)
+    again = _passes(case, dtype, 7, 0)
     for name, own in again.items():
-        same = all(np.array_equal(own[k], passes[f"rank 0, {name}"][k]) for k in own)
+        same = all(np.array_equal(own[k], passes[f"seed 7, rank 0, {name}"][k]) for k in own)
         trace[Point(0, "repeats", name)] = np.asarray(same)
     return trace
 
 
-def _passes(case: Case, dtype: str, rank: int) -> dict[str, statistics.Masks]:
+def _passes(case: Case, dtype: str, seed: int, rank: int) -> dict[str, statistics.Masks]:
     """The masks of each forward pass of two training steps."""
     model = weights.build(case, dtype)
     passes = {}
@@ -73,7 +73,7 @@ def _passes(case: Case, dtype: str, rank: int) -> dict[str, statistics.Masks]:
     _watch(model, record)
     Trainer(
         model=model, optimizer=build_optimizer(model), objective=objective,
-        loader=Recorded(case.steps), grad_clip=0.0, seed=_SEED, ranks=Ranks(rank),
+        loader=Recorded(case.steps), grad_clip=0.0, seed=seed, ranks=Ranks(rank),
         schedule=Schedule(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
                           learning_rate=lambda step: 1e-3),
         log=lambda record: None, evaluate=lambda step: None, save=lambda step: None,

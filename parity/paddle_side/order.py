@@ -21,7 +21,7 @@ def batches(case: Case, dtype: str) -> Trace:
     }
     with tempfile.TemporaryDirectory() as directory:
         prefix = Path(directory) / "code"
-        text.write_token_file(prefix, case.config.vocab_size)
+        text.write_token_file(prefix)
         for _ in ("built", "read again from the index files, which must not be mixed up"):
             tokens = TokenFile.open(prefix)
             for name in text.ORDERS:

@@ -2,7 +2,8 @@
 
 import threading
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
+from unittest.mock import patch
 
 import numpy as np
 import paddle
@@ -14,9 +15,13 @@ from parity.paddle_side import training, weights
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rank r trains on micro batch r of every step; the trace is that of rank 0."""
+    """Rank r trains on micro batch r of every step; the trace is that of rank 0.
+
+    Ranks are threads of which one computes at a time, so only all_reduce is not Paddle's own.
+    """
     meeting = _Meeting(MICRO_BATCHES)
-    with ThreadPoolExecutor(MICRO_BATCHES) as pool:
+    with ThreadPoolExecutor(MICRO_BATCHES) as pool, \
+            patch.object(paddle.distributed, "all_reduce", meeting.all_reduce):
         ranks = [pool.submit(_train, case, dtype, meeting, rank) for rank in range(MICRO_BATCHES)]
         (trace, model), *others = [rank.result() for rank in ranks]
     trace |= clip_decisions(case, trace)
@@ -28,32 +33,33 @@ def steps(case: Case, dtype: str) -> Trace:
 
 
 def _train(case: Case, dtype: str, meeting: "_Meeting", rank: int):
+    meeting.here.rank = rank
     with meeting.turn:
         try:
             model = weights.build(case.without_dropout(), dtype)
             own = replace(case, steps=[micro[rank : rank + 1] for micro in case.steps])
-            ranks = _Threads(rank, MICRO_BATCHES, meeting)
-            return training.run(own, model, training.build_optimizer(model), ranks=ranks), model
+            optimizer = training.build_optimizer(model)
+            return training.run(own, model, optimizer, ranks=Ranks(rank, MICRO_BATCHES)), model
         except BaseException:
             meeting.barrier.abort()  # or the others would wait for ever
             raise
 
 
 class _Meeting:
-    """Ranks as threads of which one computes at a time: collectives, without processes."""
+    """all_reduce between threads: each brings its tensor and leaves with the sum."""
 
     def __init__(self, size: int):
         self.turn = threading.Lock()
         self.barrier = threading.Barrier(size)
-        self.brought: dict[int, list[np.ndarray]] = {}
+        self.here = threading.local()
+        self.brought: dict[int, np.ndarray] = {}
 
-    def sums(self, rank: int, arrays: list[np.ndarray]) -> list[np.ndarray]:
-        self.brought[rank] = arrays
+    def all_reduce(self, tensor: paddle.Tensor) -> None:
+        self.brought[self.here.rank] = tensor.numpy()
         self._wait()
-        in_order = [self.brought[rank] for rank in sorted(self.brought)]
-        sums = [sum(parts) for parts in zip(*in_order, strict=True)]
+        total = sum(self.brought[rank] for rank in sorted(self.brought))
         self._wait()
-        return sums
+        tensor.set_value(total)
 
     def _wait(self) -> None:
         self.turn.release()
@@ -61,15 +67,3 @@ class _Meeting:
             self.barrier.wait()
         finally:
             self.turn.acquire()
-
-
-@dataclass(frozen=True)
-class _Threads(Ranks):
-    """Ranks whose sum goes through the meeting; `total` is built on it, as with processes."""
-
-    meeting: _Meeting = field(default=None)
-
-    def sum_(self, tensors: list[paddle.Tensor]) -> None:
-        sums = self.meeting.sums(self.rank, [tensor.numpy() for tensor in tensors])
-        for tensor, value in zip(tensors, sums, strict=True):
-            tensor.set_value(value)

@@ -22,7 +22,7 @@ def pretraining(case: Case, dtype: str) -> Trace:
     last = f"model_{text.RUN_STEPS}"
     with tempfile.TemporaryDirectory() as name, weights.default_dtype(dtype):
         directory = Path(name)
-        text.write_token_file(directory / "code", case.config.vocab_size)
+        text.write_token_file(directory / "code")
         start = directory / "start"
         start.mkdir()
         (start / "config.json").write_text(json.dumps(case.config.to_hf()))

@@ -34,10 +34,12 @@ def default_dtype(dtype: str):
 
 def initial(case: Case, dtype: str) -> Trace:
     """Statistics of freshly initialised weights."""
-    model = GPTForCausalLM(case.config)
-    initialize(model, 0)
-    drawn = {name: value.numpy() for name, value in model.named_parameters()}
-    return statistics.weight_trace(drawn, case.config.n_layer, case.config.initializer_range)
+    drawn = []
+    for seed in (0, 1):
+        model = GPTForCausalLM(case.config)
+        initialize(model, seed)
+        drawn.append({name: value.numpy() for name, value in model.named_parameters()})
+    return statistics.weight_trace(*drawn, case.config.n_layer, case.config.initializer_range)
 
 
 def round_trip(case: Case, dtype: str) -> Trace:

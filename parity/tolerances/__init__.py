@@ -114,6 +114,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "resumed"): _EXACT,
     ("Z", "initial weight"): _SIGMA,
     ("Z", "weights apart"): _SIGMA,
+    ("Z", "seeds apart"): _SIGMA,
     ("Z", "initial constant"): _EXACT,
     ("Z", "keep rate"): _SIGMA,
     ("Z", "passes apart"): _SIGMA,

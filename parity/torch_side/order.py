@@ -21,7 +21,7 @@ def batches(case: Case, dtype: str) -> Trace:
         point: np.array(_bounds(point.tensor, point.step)) for point in SPLIT_BOUNDS
     }
     with tempfile.TemporaryDirectory() as directory:
-        text.write_token_file(Path(directory) / "code", case.config.vocab_size)
+        text.write_token_file(Path(directory) / "code")
         tokens = read(Path(directory) / "code")
     for name, (split, wanted, seed) in text.ORDERS.items():
         taken = micro_batches(tokens, split, wanted, seed)
@@ -48,7 +48,10 @@ def batches(case: Case, dtype: str) -> Trace:
 def read(prefix: Path) -> tuple[torch.Tensor, ...]:
     """The documents, each (n,) int64."""
     ids = torch.from_numpy(np.load(f"{prefix}_ids.npy").astype(np.int64))
-    return torch.split(ids, np.load(f"{prefix}_idx.npz")["lens"].tolist())
+    index = np.load(f"{prefix}_idx.npz")
+    sentences = torch.split(ids, index["lens"].tolist())
+    starts = index["docs"].tolist()  # the first sentence of each document
+    return tuple(torch.cat(sentences[a:b]) for a, b in zip(starts, starts[1:], strict=False))
 
 
 def micro_batches(documents, split: str, wanted: int, seed: int) -> list[torch.Tensor]:

@@ -16,7 +16,7 @@ from parity.torch_side.forward import summed_loss
 def pretraining(case: Case, dtype: str) -> Trace:
     """Rate, loss and norm of each step, held-out losses, the weights at the end as an update."""
     with tempfile.TemporaryDirectory() as directory:
-        text.write_token_file(Path(directory) / "code", case.config.vocab_size)
+        text.write_token_file(Path(directory) / "code")
         tokens = order.read(Path(directory) / "code")
     per_step = text.BATCH * text.ACCUMULATION
     train = _batches(case, tokens, "train", per_step * text.RUN_STEPS)

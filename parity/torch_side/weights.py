@@ -39,10 +39,12 @@ def _config(case: Case) -> GPT2Config:
 
 def initial(case: Case, dtype: str) -> Trace:
     """Statistics of freshly initialised weights."""
-    torch.manual_seed(0)
-    model = GPT2LMHeadModel(_config(case))
-    drawn = {name: value.detach().numpy() for name, value in model.named_parameters()}
-    return statistics.weight_trace(drawn, case.config.n_layer, case.config.initializer_range)
+    drawn = []
+    for seed in (0, 1):
+        torch.manual_seed(seed)
+        model = GPT2LMHeadModel(_config(case))
+        drawn.append({name: value.detach().numpy() for name, value in model.named_parameters()})
+    return statistics.weight_trace(*drawn, case.config.n_layer, case.config.initializer_range)
 
 
 def round_trip(case: Case, dtype: str) -> Trace:

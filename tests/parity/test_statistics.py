@@ -85,11 +85,17 @@ def test_initial_weights(name, change, phase):
     values = weights(np.random.default_rng(0))
     if name:
         values[name] = change(values[name])
-    trace = statistics.weight_trace(values, 4, 0.02)
+    trace = statistics.weight_trace(values, weights(np.random.default_rng(1)), 4, 0.02)
     assert refused(trace) == ({phase} if phase else set())
 
 
 def test_two_tensors_from_one_stream_are_seen():
     values = weights(np.random.default_rng(0))
     values["h.0.c_fc.weight"] = values["h.0.c_proj.weight"] * np.sqrt(8)
-    assert "weights apart" in refused(statistics.weight_trace(values, 4, 0.02))
+    other = weights(np.random.default_rng(1))
+    assert "weights apart" in refused(statistics.weight_trace(values, other, 4, 0.02))
+
+
+def test_a_seed_that_changes_nothing_is_seen():
+    values = weights(np.random.default_rng(0))
+    assert refused(statistics.weight_trace(values, values, 4, 0.02)) == {"seeds apart"}
