@@ -67,9 +67,12 @@ RUNGS = (
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
     Rung("files", "directories opened by the other side", "files.opened", "D",
          handover="files.written"),
+    Rung("foreign", "config.json of another model is refused", "files.foreign", "D"),
+    Rung("newest", "the checkpoint that a run resumes", "files.newest", "D"),
     Rung("resume", "the same, stopped and resumed", "resume.steps"),
     Rung("repeat", "resumed with dropout: not a bit apart", "resume.with_dropout", "D"),
     Rung("ranks", "the same on two data parallel ranks", "ranks.steps"),
+    Rung("settings", "a run's dropout, and what its seed does", "run.settings", "D"),
     Rung("run", "run_pretrain: files in, checkpoint out", "run.pretraining"),
 )
 

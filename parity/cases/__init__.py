@@ -55,6 +55,12 @@ UNFIT_INPUTS = {
     "negative id": [5, -1, 7], "id beyond the vocabulary": [5, MODEL.vocab_size, 7],
     "too many tokens": [1] * (MODEL.n_positions + 1),
 }
+# What config.json can ask for that is not GPT-2, by HF's names.
+FOREIGN = {
+    "activation_function": "gelu", "scale_attn_weights": False,
+    "scale_attn_by_inverse_layer_idx": True, "tie_word_embeddings": False,
+}
+CHECKPOINT_STEPS = (2, 10, 9)  # the newest is neither the first by name nor the last
 # Documents shorter than a window, exactly one, and several; windows overlap by half and a bit.
 STRIDED_WINDOW, STRIDE = 24, 11
 DOCUMENT_LENGTHS = (5, 23, 61, 24)

@@ -91,6 +91,14 @@ def write_token_file(prefix: Path, end: int = 0) -> None:
     np.savez(f"{prefix}_idx.npz", lens=np.concatenate(sentences).astype(np.int32), docs=docs)
 
 
+# Two rates, neither of them the model's own.
+RUN_DROPOUT, RUN_ATTENTION_DROPOUT = 0.25, 0.0625
 # The run of the whole recipe, from files to a checkpoint.
 RUN_STEPS, RUN_EVAL_EVERY, RUN_EVAL_BATCHES, RUN_SAVE_EVERY = 6, 2, 2, 3
 RUN_TEST_BATCHES = 10 * RUN_EVAL_BATCHES  # PaddleNLP's test takes ten times an evaluation's batches
+
+
+def write_constant_file(prefix: Path) -> None:
+    """One token throughout: whatever a seed does to the order, the samples are the same."""
+    np.save(f"{prefix}_ids.npy", np.full(400, 5, np.uint16))
+    np.savez(f"{prefix}_idx.npz", lens=np.array([400], np.int32), docs=np.array([0, 1]))

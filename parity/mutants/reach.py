@@ -7,10 +7,10 @@ where the filters of sampling are wrong, no gradient needs to be computed again.
 import inspect
 import sys
 import threading
-from collections.abc import Iterator
-from contextlib import contextmanager
-from functools import cache, cached_property
+from collections.abc import Callable
+from functools import cache, cached_property, partial
 from types import CodeType
+from unittest.mock import patch
 
 from parity import ladder
 from parity.compare import Result
@@ -29,21 +29,23 @@ def rungs_of(mutant: Mutant) -> list[str]:
 def control() -> tuple[dict[str, set[CodeType]], list[Result]]:
     """The functions that each rung runs, and what failed: without a mutant, nothing may."""
     load_all()
-    reached, failed = {}, []
-    climb = ladder.climb()
-    while True:
-        with _recorded() as ran:
-            rung, results = next(climb, (None, []))
-        if rung is None:
-            return reached, failed
-        reached[rung.name] = ran
-        failed += [result for result in results if not result.passed]
+    reached, failed, ran = {}, [], set()
+    function = ladder.function
+
+    def watched(side: str, path: str) -> Callable:
+        found = function(side, path)
+        return found if side == "torch_side" else partial(_recorded, ran, found)
+
+    with patch.object(ladder, "function", watched):
+        for rung, results in ladder.climb():
+            reached[rung.name] = set(ran)
+            ran.clear()
+            failed += [result for result in results if not result.passed]
+    return reached, failed
 
 
-@contextmanager
-def _recorded() -> Iterator[set[CodeType]]:
-    """Python functions called inside of the block, in threads that start there too."""
-    ran: set[CodeType] = set()
+def _recorded(ran: set[CodeType], function: Callable, *arguments):
+    """Python functions called meanwhile, in threads that start meanwhile too."""
 
     def note(frame, event, _argument):
         if event == "call":
@@ -52,7 +54,7 @@ def _recorded() -> Iterator[set[CodeType]]:
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        yield ran
+        return function(*arguments)
     finally:
         sys.setprofile(None)
         threading.setprofile(None)

@@ -1,5 +1,6 @@
 """Checkpoint directories: written here, opened there, and the other way about."""
 
+import json
 import tempfile
 from pathlib import Path
 
@@ -7,7 +8,7 @@ import numpy as np
 
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState
-from parity.cases import Case
+from parity.cases import CHECKPOINT_STEPS, FOREIGN, Case
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 
@@ -43,3 +44,32 @@ def opened(case: Case, dtype: str) -> Trace:
     for name in sorted(named):
         trace[Point(0, "state dict", name)] = named[name].numpy()
     return trace
+
+
+def foreign(case: Case, dtype: str) -> Trace:
+    """1 for each config.json that is refused because it asks for something else than GPT-2."""
+    refused: Trace = {}
+    for name, value in FOREIGN.items():
+        with tempfile.TemporaryDirectory() as directory:
+            config = case.config.to_hf() | {name: value}
+            (Path(directory) / "config.json").write_text(json.dumps(config))
+            try:
+                checkpoint.load_config(Path(directory))
+                named = False
+            except ValueError as error:
+                named = name in str(error)
+        refused[Point(0, "refusal", name)] = np.asarray(named)
+    return refused
+
+
+def newest(case: Case, dtype: str) -> Trace:
+    """The step from which a run resumes; a directory that is not complete does not count."""
+    files = written(case, dtype)
+    with tempfile.TemporaryDirectory() as directory:
+        names = [*(f"model_{step}" for step in CHECKPOINT_STEPS), ".model_11.tmp"]
+        for path in [Path(directory) / name for name in names]:
+            path.mkdir()
+            for name, content in files.items():
+                (path / name).write_bytes(content)
+        found = checkpoint.newest(Path(directory))
+    return {Point(0, "newest", "step"): np.asarray(int(found.name.rpartition("_")[2]))}

@@ -9,6 +9,8 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import load_file, save_file
 
+from data_tools.tokenizer import Tokenizer
+from paddle_impl import checkpoint
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.pretraining import PretrainingRun
 from parity.cases import ADAMW, WEIGHT_DECAY, Case, text
@@ -19,45 +21,91 @@ from parity.paddle_side import training, weights
 def pretraining(case: Case, dtype: str) -> Trace:
     """Rate, loss and norm of each step, held-out losses, the weights at the end as an update."""
     trace: Trace = {}
-    last = f"model_{text.RUN_STEPS}"
     with tempfile.TemporaryDirectory() as name, weights.default_dtype(dtype):
         directory = Path(name)
-        text.write_token_file(directory / "code")
-        start = directory / "start"
-        start.mkdir()
-        (start / "config.json").write_text(json.dumps(case.config.to_hf()))
-        save_file(case.weights, start / "model.safetensors", metadata={"format": "pt"})
+        text.write_token_file(directory / "code", text.END_ID)
+        text.write_tokenizer(directory / "code_tokenizer")
+        start = _start(case, directory)
         records = _run(case, directory, start, "whole")
-        _run(case, directory, directory / "whole" / f"model_{text.RUN_SAVE_EVERY}", "resumed")
-        end, resumed = (load_file(directory / run / last / "model.safetensors")
-                        for run in ("whole", "resumed"))
-    for record in records:
-        trace |= _curves(record)
-    for name in sorted(end):
-        trace |= training.update(text.RUN_STEPS, case, name, end[name])
-        same = end[name].tobytes() == resumed[name].tobytes()
+        middle = directory / "whole" / f"model_{text.RUN_SAVE_EVERY}"
+        _run(case, directory, middle, "resumed")
+        last, resumed = (directory / output / f"model_{text.RUN_STEPS}"
+                         for output in ("whole", "resumed"))
+        for record in records:
+            trace |= _curves(record)
+        made = Tokenizer.load(directory / "code_tokenizer").fingerprint()
+        kept = Tokenizer.load(last).fingerprint() == made
+        trace[Point(text.RUN_STEPS, "kept", "tokenizer")] = np.asarray(kept)
+        end_token = checkpoint.load_config(last).eos_token_id
+        trace[Point(text.RUN_STEPS, "kept", "end token")] = np.asarray(end_token)
+        weights_of = [load_file(path / "model.safetensors") for path in (last, resumed)]
+    for name in sorted(weights_of[0]):
+        whole, again = (found[name] for found in weights_of)
+        trace |= training.update(text.RUN_STEPS, case, name, whole)
+        same = whole.tobytes() == again.tobytes()
         trace[Point(text.RUN_STEPS, "resumed", name)] = np.asarray(same)
     return trace
 
 
-def _run(case: Case, directory: Path, start: Path, output: str) -> list[dict]:
+def settings(case: Case, dtype: str) -> Trace:
+    """The rate of every dropout module; 1 for what a seed must change, and for what it must not.
+    """
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        text.write_constant_file(directory / "code")
+        start = _start(case, directory)
+        dropping = {"check_accuracy": False, "hidden_dropout_prob": text.RUN_DROPOUT,
+                    "attention_probs_dropout_prob": text.RUN_ATTENTION_DROPOUT}
+        run = PretrainingRun(_config(case, directory, start, "none", **dropping))
+        layers = dict(run.model.named_sublayers())
+        trace: Trace = {Point(0, "dropout", name): np.asarray(layers[name].p)
+                        for name in case.dropouts()}
+
+        def first_loss(output: str, begin, **changes) -> float:
+            return _run(case, directory, begin, output, max_steps=1, **changes)[0]["loss"]
+
+        plain, other = first_loss("a", start), first_loss("b", start, seed=text.SEED + 1)
+        masks = [first_loss(f"c{n}", start, seed=text.SEED + n, **dropping) for n in (0, 1)]
+        fresh = [first_loss(f"d{n}", "code-mini", seed=text.SEED + n) for n in (0, 1)]
+    trace[Point(0, "seed", "first weights")] = np.asarray(fresh[0] != fresh[1])
+    trace[Point(0, "seed", "dropout")] = np.asarray(masks[0] != masks[1])
+    trace[Point(0, "seed", "nothing else")] = np.asarray(plain == other)
+    return trace
+
+
+def _start(case: Case, directory: Path) -> Path:
+    """A directory with the case's weights, as transformers leaves it."""
+    start = directory / "start"
+    start.mkdir()
+    (start / "config.json").write_text(json.dumps(case.config.to_hf()))
+    save_file(case.weights, start / "model.safetensors", metadata={"format": "pt"})
+    return start
+
+
+def _run(case: Case, directory: Path, start, output: str, **changes) -> list[dict]:
     """PretrainingRun, and the records it wrote."""
-    schedule = case.schedule
-    config = PretrainConfig(
-        model_type="gpt", model_name_or_path=str(start), input_dir=str(directory / "code_ids.npy"),
-        output_dir=str(directory / output), split=text.SPLIT_FLAG, max_seq_len=text.WINDOW,
-        micro_batch_size=text.BATCH, global_batch_size=text.BATCH * text.ACCUMULATION,
-        weight_decay=WEIGHT_DECAY, grad_clip=case.clip, max_lr=schedule["max_lr"],
-        min_lr=schedule["min_lr"], warmup_rate=schedule["warmup_rate"],
-        decay_steps=schedule["decay_steps"], adam_beta1=ADAMW["beta1"], adam_beta2=ADAMW["beta2"],
-        adam_epsilon=ADAMW["epsilon"], max_steps=text.RUN_STEPS, save_steps=text.RUN_SAVE_EVERY,
-        logging_freq=1, eval_freq=text.RUN_EVAL_EVERY, eval_iters=text.RUN_EVAL_BATCHES,
-        check_accuracy=True, seed=text.SEED, device="cpu",
-    )
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        PretrainingRun(config).train()
+        PretrainingRun(_config(case, directory, start, output, **changes)).train()
     lines = (directory / output / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
+
+
+def _config(case: Case, directory: Path, start, output: str, **changes) -> PretrainConfig:
+    schedule = case.schedule
+    flags = {
+        "model_type": "gpt", "model_name_or_path": str(start),
+        "input_dir": str(directory / "code_ids.npy"), "output_dir": str(directory / output),
+        "split": text.SPLIT_FLAG, "max_seq_len": text.WINDOW, "micro_batch_size": text.BATCH,
+        "global_batch_size": text.BATCH * text.ACCUMULATION, "weight_decay": WEIGHT_DECAY,
+        "grad_clip": case.clip, "max_lr": schedule["max_lr"], "min_lr": schedule["min_lr"],
+        "warmup_rate": schedule["warmup_rate"], "decay_steps": schedule["decay_steps"],
+        "adam_beta1": ADAMW["beta1"], "adam_beta2": ADAMW["beta2"],
+        "adam_epsilon": ADAMW["epsilon"], "max_steps": text.RUN_STEPS,
+        "save_steps": text.RUN_SAVE_EVERY, "logging_freq": 1, "eval_freq": text.RUN_EVAL_EVERY,
+        "eval_iters": text.RUN_EVAL_BATCHES, "check_accuracy": True, "seed": text.SEED,
+        "device": "cpu",
+    }
+    return PretrainConfig(**flags | changes)
 
 
 def _curves(record: dict) -> Trace:

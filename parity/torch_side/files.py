@@ -4,9 +4,11 @@ import tempfile
 from pathlib import Path
 
 import numpy as np
-from transformers import AutoModelForCausalLM
+import torch
+from transformers import AutoModelForCausalLM, GPT2LMHeadModel
+from transformers.trainer_utils import get_last_checkpoint
 
-from parity.cases import Case
+from parity.cases import CHECKPOINT_STEPS, FOREIGN, Case
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 
@@ -38,3 +40,31 @@ def opened(case: Case, dtype: str) -> Trace:
     for name, parameter in sorted(model.named_parameters()):
         trace[Point(0, "state dict", name)] = parameter.detach().numpy()
     return trace
+
+
+def foreign(case: Case, dtype: str) -> Trace:
+    """1 for each config.json under which the same file computes something else than GPT-2."""
+    with tempfile.TemporaryDirectory() as directory:
+        weights.build(case, dtype).save_pretrained(directory)
+        usual = _logits(directory, case)
+        return {
+            Point(0, "refusal", name): np.asarray(
+                not np.array_equal(_logits(directory, case, **{name: value}), usual))
+            for name, value in FOREIGN.items()
+        }
+
+
+def newest(case: Case, dtype: str) -> Trace:
+    """The step from which a run resumes."""
+    with tempfile.TemporaryDirectory() as directory:
+        for step in CHECKPOINT_STEPS:
+            (Path(directory) / f"checkpoint-{step}").mkdir()
+        found = get_last_checkpoint(directory)
+    return {Point(0, "newest", "step"): np.asarray(int(found.rpartition("-")[2]))}
+
+
+@torch.no_grad()
+def _logits(directory: str, case: Case, **config) -> np.ndarray:
+    torch.manual_seed(0)  # an untied head is drawn
+    model = GPT2LMHeadModel.from_pretrained(directory, attn_implementation="eager", **config)
+    return model(torch.from_numpy(case.batch["input_ids"])).logits.numpy()

@@ -76,7 +76,7 @@ def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trac
 
 def _generate(model, prompt: list[int], setting: Setting, end: int | None, drawn: bool):
     """New tokens of each sequence, its end token included."""
-    room = model.config.n_positions - len(prompt)
+    new = min(setting.max_new_tokens, model.config.n_positions - len(prompt))
     steps = iter(cases.DRAWS[:, : setting.sequences])
 
     def multinomial(probabilities, num_samples):
@@ -91,8 +91,8 @@ def _generate(model, prompt: list[int], setting: Setting, end: int | None, drawn
     with patch.object(torch, "multinomial", multinomial):
         out = model.generate(
             ids, attention_mask=torch.ones_like(ids), pad_token_id=0, eos_token_id=end,
-            max_new_tokens=min(setting.max_new_tokens, room), suppress_tokens=banned or None,
-            min_new_tokens=setting.min_new_tokens if end is not None else None, **options,
+            max_new_tokens=new, suppress_tokens=banned or None,
+            min_new_tokens=min(setting.min_new_tokens, new) if end is not None else None, **options,
         )
     rows = out[:, len(prompt):].tolist()
     return [row[: row.index(end) + 1] if end in row else row for row in rows]

@@ -16,13 +16,13 @@ from parity.torch_side.forward import summed_loss
 def pretraining(case: Case, dtype: str) -> Trace:
     """Rate, loss and norm of each step, held-out losses, the weights at the end as an update."""
     with tempfile.TemporaryDirectory() as directory:
-        text.write_token_file(Path(directory) / "code")
+        text.write_token_file(Path(directory) / "code", text.END_ID)
         tokens = order.read(Path(directory) / "code")
     per_step = text.BATCH * text.ACCUMULATION
-    train = _batches(case, tokens, "train", per_step * text.RUN_STEPS)
+    train = _batches(tokens, "train", per_step * text.RUN_STEPS)
     evaluations = text.RUN_STEPS // text.RUN_EVAL_EVERY + 1
-    valid = _batches(case, tokens, "valid", text.BATCH * text.RUN_EVAL_BATCHES * evaluations)
-    test = _batches(case, tokens, "test", text.BATCH * text.RUN_TEST_BATCHES)
+    valid = _batches(tokens, "valid", text.BATCH * text.RUN_EVAL_BATCHES * evaluations)
+    test = _batches(tokens, "test", text.BATCH * text.RUN_TEST_BATCHES)
     steps = [train[i * text.ACCUMULATION : (i + 1) * text.ACCUMULATION]
              for i in range(text.RUN_STEPS)]
     own = replace(case.without_dropout(), steps=steps, snapshots=())
@@ -38,15 +38,31 @@ def pretraining(case: Case, dtype: str) -> Trace:
     trace = training.run(own, model, optimizer, scheduler, after=evaluate)
     loss = _mean_loss(model, test[: text.RUN_TEST_BATCHES])
     trace[Point(text.RUN_STEPS, "held-out loss", "test")] = np.asarray(loss)
+    trace[Point(text.RUN_STEPS, "kept", "tokenizer")] = np.asarray(True)
+    trace[Point(text.RUN_STEPS, "kept", "end token")] = np.asarray(text.END_ID)
     for name, parameter in sorted(model.named_parameters()):
         trace |= training.update(text.RUN_STEPS, case, name, parameter.detach().numpy())
         trace[Point(text.RUN_STEPS, "resumed", name)] = np.asarray(True)
     return trace
 
 
-def _batches(case: Case, tokens, split: str, wanted: int) -> list:
+def settings(case: Case, dtype: str) -> Trace:
+    """The rate of every dropout module; 1 for what a seed must change, and for what it must not.
+    """
+    hidden, attention = text.RUN_DROPOUT, text.RUN_ATTENTION_DROPOUT
+    rates = case.config.with_(embd_pdrop=hidden, resid_pdrop=hidden, attn_pdrop=attention)
+    modules = dict(weights.build(replace(case, config=rates), dtype).named_modules())
+    trace: Trace = {Point(0, "dropout", name): np.asarray(modules[name].p)
+                    for name in case.dropouts()}
+    for what in ("first weights", "dropout", "nothing else"):
+        trace[Point(0, "seed", what)] = np.asarray(True)
+    return trace
+
+
+def _batches(tokens, split: str, wanted: int) -> list:
     taken = order.micro_batches(tokens, split, wanted, text.SEED)
-    return [order.parts(batch, case.config.eos_token_id) for batch in taken]
+    # The end token is that of the data's tokenizer, not the model's.
+    return [order.parts(batch, text.END_ID) for batch in taken]
 
 
 @torch.no_grad()
