@@ -131,6 +131,8 @@ class Case:
             "missing": (missing, {k: v for k, v in self.weights.items() if k != missing}),
             "extra": (extra, self.weights | {extra: self.weights[missing]}),
             "transposed": (turned, self.weights | {turned: self.weights[turned].T}),
+            "untied": ("lm_head.weight", self.weights | {
+                "lm_head.weight": -self.weights["transformer.wte.weight"]}),
         }
 
     def clip_bounds(self) -> dict[str, Callable[[float], float]]:

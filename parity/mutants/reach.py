@@ -30,11 +30,14 @@ def control() -> tuple[dict[str, set[CodeType]], list[Result]]:
     """The functions that each rung runs, and what failed: without a mutant, nothing may."""
     load_all()
     reached, failed, ran = {}, [], set()
-    function = ladder.function
+    function, seen = ladder.function, set()
 
     def watched(side: str, path: str) -> Callable:
         found = function(side, path)
-        return found if side == "torch_side" else partial(_recorded, ran, found)
+        if side == "torch_side" or path in seen:  # dtype and fixture choose no other functions
+            return found
+        seen.add(path)
+        return partial(_recorded, ran, found)
 
     with patch.object(ladder, "function", watched):
         for rung, results in ladder.climb():

@@ -53,7 +53,15 @@ def round_trip(case: Case, dtype: str) -> Trace:
     model = build(case, dtype)
     convert.load_weights(model, convert.from_hf(loaded))
     saved = convert.to_hf(model)
-    return {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
+    trace: Trace = {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
+    for prefix in ("", "module."):  # GPT2Model's own names, and those of a wrapped model
+        bare = {f"{prefix}{name.removeprefix('transformer.')}": value
+                for name, value in case.weights.items()}
+        read = convert.from_hf(bare)
+        same = read.keys() == case.weights.keys() and all(
+            np.array_equal(read[name], value) for name, value in case.weights.items())
+        trace[Point(0, "form", prefix)] = np.asarray(same)
+    return trace
 
 
 def refusals(case: Case, dtype: str) -> Trace:

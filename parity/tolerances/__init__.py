@@ -109,6 +109,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "batch"): _EXACT,
     ("D", "epochs"): _EXACT,
     ("D", "state dict"): _EXACT,
+    ("D", "form"): _EXACT,
     ("D", "refusal"): _EXACT,
     ("D", "config"): _EXACT,
     ("D", "newest"): _EXACT,
