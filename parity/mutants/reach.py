@@ -43,6 +43,7 @@ def control() -> tuple[dict[str, set[CodeType]], list[Result]]:
         for rung, results in ladder.climb():
             reached[rung.name] = set(ran)
             ran.clear()
+            seen.clear()
             failed += [result for result in results if not result.passed]
     return reached, failed
 
