@@ -41,6 +41,8 @@ class Rung:
 
 RUNGS = (
     Rung("tokenizer", "ids of texts and prompts", "tokenizer.ids", "D"),
+    Rung("vocabulary", "tokenizers opened by the other side", "tokenizer.opened", "D",
+         handover="tokenizer.written"),
     Rung("corpus", "a folder of files to token files", "tokenizer.corpus", "D"),
     Rung("order", "token files to the batches of a rank", "order.batches", "D",
          cases.SPLIT_BOUNDS),

@@ -34,6 +34,7 @@ DOCUMENTS = {
     "e_no_newline.py": "x = 1010   # trailing   ",
     "f_windows.py": "for i in range(10):\r\n    print(i)\r\n\r\n",
     "sub/g_blank.py": "\n\n\n\n      \n\t\t\n  z = 1\n\n\n",
+    "g_spaced.py": "print ( 'do n\'t clean up , please .' ) ; it 's so !\n",
     "sub/h_numbers.py": "1234567890 3.14159 0xFF 1e-10 I'll we've they're 'd\n",
 }
 PROMPTS = [*DOCUMENTS.values(), f"a{END}b{END}", END, " ", "the"]

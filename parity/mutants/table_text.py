@@ -51,13 +51,8 @@ BUGS = {
         f"{_TOKENIZER}.decode_bytes", 'b"".join(out)', 'b"".join(out)[:-1]'),
     "end tokens decode to text": (
         f"{_TOKENIZER}._token_bytes", "if token in self._special:", "if False:"),
-    "saved with a space before the text": (
-        f"{_TOKENIZER}.save", '"add_prefix_space": False', '"add_prefix_space": True'),
     "saved as a class that is rebuilt": (
         f"{_TOKENIZER}.save", '"PreTrainedTokenizerFast"', '"BertTokenizerFast"'),
-    "saved to clean up spaces": (
-        f"{_TOKENIZER}.save", '"clean_up_tokenization_spaces": False',
-        '"clean_up_tokenization_spaces": True'),
     "saved without its end token": (
         f"{_TOKENIZER}.save", 'if token in self._special][:1]', "if False]"),
     "no end token after a document": (_CREATE, "if options.append_eos else []", "if False else []"),

@@ -7,7 +7,7 @@ import paddle
 
 from paddle_impl import sampling
 from paddle_impl.generate import Continuation, generate
-from parity.cases import Case
+from parity.cases import MODEL, Case
 from parity.cases import generation as cases
 from parity.cases.generation import Setting
 from parity.compare import Point, Trace
@@ -53,7 +53,25 @@ def filters(case: Case, dtype: str) -> Trace:
             chosen = sampling.sample(logits, cases.FILTER_DRAWS, temperature=setting.temperature,
                                      k=setting.top_k, p=setting.top_p)
             trace[Point(0, "chosen ids", f"{name}, {kind} logits")] = chosen
+    first = [generate(_Fixed(row), [1], max_new_tokens=1)[0].token_ids for row in cases.TIED_LOGITS]
+    trace[Point(0, "chosen ids", "greedy among equals")] = np.array(first)[:, 0]
     return trace
+
+
+class _Fixed(paddle.nn.Layer):
+    """A model whose logits are given: no weights make several of them equal."""
+
+    config = MODEL
+
+    def __init__(self, row: np.ndarray):
+        super().__init__()
+        self.row = paddle.to_tensor(row)
+
+    def forward(self, input_ids, cache):
+        return self.row.reshape([1, 1, -1])
+
+    def new_cache(self) -> list:
+        return []
 
 
 def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trace:

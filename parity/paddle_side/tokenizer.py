@@ -32,6 +32,28 @@ def ids(case: Case, dtype: str) -> Trace:
     return trace
 
 
+def written(case: Case, dtype: str) -> dict[str, bytes]:
+    """The files of Tokenizer.save."""
+    with tempfile.TemporaryDirectory() as directory:
+        _tokenizers()["version line"].save(directory)
+        return {path.name: path.read_bytes() for path in Path(directory).iterdir()}
+
+
+def opened(case: Case, dtype: str) -> Trace:
+    """Ids and text by the tokenizer of the other side's directory."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in case.given.items():
+            (Path(directory) / name).write_bytes(content)
+        tokenizer = Tokenizer.load(directory)
+    trace: Trace = {Point(0, "token ids", "end token"): np.asarray(tokenizer.eos_token_id)}
+    for number, text in enumerate(cases_text.PROMPTS):
+        found = tokenizer.encode(text, special_tokens=True)
+        spelled = b"|" + tokenizer.decode_bytes(found)
+        trace[Point(0, "prompt ids", f"text {number}")] = found.astype(np.int64)
+        trace[Point(0, "decoded", f"text {number}")] = np.frombuffer(spelled, np.uint8)
+    return trace
+
+
 def corpus(case: Case, dtype: str) -> Trace:
     """ids, lens and docs of a folder: one document a file, in path order, an end token after each.
     """

@@ -51,6 +51,8 @@ def filters(case: Case, dtype: str) -> Trace:
             trace[Point(0, "filtered", f"{name}, {kind} logits")] = left.numpy()
             chosen = _choose(left, torch.from_numpy(cases.FILTER_DRAWS))
             trace[Point(0, "chosen ids", f"{name}, {kind} logits")] = chosen.numpy()
+    first = torch.from_numpy(cases.TIED_LOGITS).argmax(dim=-1)
+    trace[Point(0, "chosen ids", "greedy among equals")] = first.numpy()
     return trace
 
 

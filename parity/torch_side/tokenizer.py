@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import GPT2Tokenizer
+from transformers import AutoTokenizer, GPT2Tokenizer
 
 from parity.cases import Case
 from parity.cases import text as cases_text
@@ -23,6 +23,28 @@ def ids(case: Case, dtype: str) -> Trace:
             spelled = prompt.decode(_ids(document, text), clean_up_tokenization_spaces=False)
             trace[Point(0, "decoded", f"{form}, text {number}")] = _bytes(spelled)
     trace[Point(0, "token ids", "end token")] = np.asarray(prompt.eos_token_id)
+    return trace
+
+
+def written(case: Case, dtype: str) -> dict[str, bytes]:
+    """The files of save_pretrained."""
+    with tempfile.TemporaryDirectory() as directory:
+        _tokenizer().save_pretrained(directory)
+        return {path.name: path.read_bytes() for path in Path(directory).iterdir()}
+
+
+def opened(case: Case, dtype: str) -> Trace:
+    """Ids and text by the tokenizer of the other side's directory, as AutoTokenizer reads it."""
+    with tempfile.TemporaryDirectory() as directory:
+        for name, content in case.given.items():
+            (Path(directory) / name).write_bytes(content)
+        tokenizer = AutoTokenizer.from_pretrained(directory)
+    trace: Trace = {Point(0, "token ids", "end token"): np.asarray(tokenizer.eos_token_id)}
+    for number, text in enumerate(cases_text.PROMPTS):
+        found = _ids(tokenizer, text)
+        spelled = tokenizer.decode(found, skip_special_tokens=True)  # by the file's own settings
+        trace[Point(0, "prompt ids", f"text {number}")] = found
+        trace[Point(0, "decoded", f"text {number}")] = _bytes(f"|{spelled}")
     return trace
 
 
