@@ -7,8 +7,8 @@ import shutil
 import subprocess
 import sysconfig
 import tempfile
-from collections.abc import Callable
-from functools import cache
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from types import ModuleType
 
@@ -25,25 +25,22 @@ def functions(module: ModuleType) -> dict[str, Callable]:
     return {name: value for name, value in vars(module).items() if inspect.isroutine(value)}
 
 
-def built(text: str, name: str) -> ModuleType:
-    """The module that `text` compiles to.
+@contextmanager
+def built(text: str, name: str) -> Iterator[ModuleType]:
+    """The module that `text` compiles to; its file is gone after the block.
 
-    Its file stays as long as the process: the loader knows libraries by their inode, and would take
-    the next one, in the place of a deleted file, for this.
+    Under a name of its own: pybind11 keeps modules by their full names, and would hand out the
+    first mutant again. What follows the last dot names the function that Python calls.
     """
-    file = Path(tempfile.mkdtemp(dir=_kept().name)) / f"{name}.cpp"
-    file.write_text(text, encoding="utf-8")
-    binary = file.with_suffix(sysconfig.get_config_var("EXT_SUFFIX"))
-    _compile(file, binary)
-    spec = importlib.util.spec_from_file_location(name, binary)
-    module = importlib.util.module_from_spec(spec)
-    spec.loader.exec_module(module)
-    return module
-
-
-@cache
-def _kept() -> tempfile.TemporaryDirectory:
-    return tempfile.TemporaryDirectory()
+    with tempfile.TemporaryDirectory() as directory:
+        file = Path(directory) / f"{name}.cpp"
+        file.write_text(text, encoding="utf-8")
+        binary = file.with_suffix(sysconfig.get_config_var("EXT_SUFFIX"))
+        _compile(file, binary)
+        spec = importlib.util.spec_from_file_location(f"{Path(directory).name}.{name}", binary)
+        module = importlib.util.module_from_spec(spec)
+        spec.loader.exec_module(module)
+        yield module
 
 
 def _path(module: ModuleType) -> Path:

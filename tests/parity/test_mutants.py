@@ -57,6 +57,19 @@ def test_a_function_is_replaced_wherever_it_was_imported_to():
     assert schedule.lr_at(1, **RATES) == 0.2
 
 
+def test_compiled_mutants_do_not_run_each_others_code():
+    """pybind11 remembers a module by its name, and the loader a library by its inode."""
+    by_name = {mutant.name: mutant for mutant in MUTANTS}
+    sizes, order = np.full(4, 10, np.int32), np.arange(4, dtype=np.int32)
+    found = []
+    for name in ("windows share two tokens", "walk compares the other way round"):
+        with planted(by_name[name]):
+            found.append(index_helper.build_sample_idx(sizes, order, 8, 1, 40).tolist())
+    right = index_helper.build_sample_idx(sizes, order, 8, 1, 40).tolist()
+    assert found[0] != right
+    assert found[1] == right
+
+
 def test_an_error_inside_of_the_block_takes_the_mutant_out_too():
     right = schedule.lr_at
     with (pytest.raises(KeyError),
