@@ -1,0 +1,42 @@
+"""The one filter that needs the ids: documents with too few characters for their tokens."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from data_tools.cleaning.filters import MinCharactersPerToken
+from data_tools.corpus import CorpusReport
+from data_tools.preparing.batches import Batch, without
+
+
+class LateFilter:
+    """Drops encoded documents; `report` holds what was dropped, in documents and bytes."""
+
+    def __init__(self, least: float | None, report: CorpusReport):
+        self._filter = None if least is None else MinCharactersPerToken(least)
+        self.report = report
+
+    def __call__(
+        self, batch: Batch, ids: np.ndarray, offsets: np.ndarray
+    ) -> tuple[np.ndarray, np.ndarray]:
+        """The documents that stay; the others are named in batch.skipped."""
+        if self._filter is None:
+            return ids, offsets
+        characters = np.array([len(text) for text in batch.texts], dtype=np.int64)
+        keep = self._filter.keep(characters, np.diff(offsets))
+        for i in np.flatnonzero(~keep).tolist():
+            self.report.skip(self._filter.reason, batch.names[i])
+            self.report.documents += 1
+            self.report.utf8_bytes += len(batch.texts[i].encode("utf-8"))
+        batch.skipped += self.report.drain()
+        return without(ids, offsets, keep)
+
+    def applied_to(self, read: CorpusReport) -> CorpusReport:
+        """What the whole run kept and skipped, given what was read."""
+        total = CorpusReport.from_json(read.to_json())
+        total.documents -= self.report.documents
+        total.utf8_bytes -= self.report.utf8_bytes
+        for reason, count in self.report.skipped.items():
+            total.skipped[reason] = count
+            total.examples[reason] = self.report.examples[reason]
+        return total
