@@ -6,21 +6,29 @@
     X_meta.json  counts, seed, sha256 of X_ids.npy, tokenizer fingerprint (absent: PaddleNLP's)
     X_tokenizer/ the tokenizer the ids belong to (absent: PaddleNLP's)
 
-token_file_writer.py makes them; this file opens them.
+PaddleNLP's older files open too: an array `sents` beside lens and docs is not read, and a single
+X_ids.npz may hold ids, lens and docs. token_file_writer.py makes them; this file opens them;
+token_file_check.py reads them through.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import zipfile
+import re
+from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 
+from data_tools.array_files import map_row, read_npz, release
+from data_tools.token_file_check import find_problems
+
 FORMAT_VERSION = 1
 SCAN_CHUNK = 1 << 24  # ids looked at together
+MAX_META = 1 << 26  # bytes
+IDS_TYPES, INDEX_TYPES = (np.uint16, np.int32), {"lens": (np.int32,), "docs": (np.int64,)}
 
 
 def ids_dtype(vocab_size: int) -> np.dtype:
@@ -49,23 +57,24 @@ class TokenFile:
         prefix = os.fspath(prefix)
         ids_path, legacy_path = Path(f"{prefix}_ids.npy"), Path(f"{prefix}_ids.npz")
         if legacy_path.exists() and not ids_path.exists():
-            arrays = _read_npz(legacy_path)
-            lens_path, ids = legacy_path, arrays.get("ids")
-            if ids is None:
-                raise ValueError(f"{legacy_path} has no array 'ids'")
-            _check_ids(legacy_path, ids.dtype, ids.shape)
+            lens_path = legacy_path
+            arrays = read_npz(legacy_path, {"ids": IDS_TYPES} | INDEX_TYPES)
         else:
             lens_path = Path(f"{prefix}_idx.npz")
             for path in (ids_path, lens_path):
                 if not path.exists():
                     raise ValueError(f"{path} is missing: {_pair_of(prefix)}")
-            arrays, ids = _read_npz(lens_path), _map_ids(ids_path)
-        lens = arrays.get("lens")
-        if lens is None:
-            raise ValueError(f"{lens_path} has no array 'lens'")
-        if "docs" not in arrays and lens_path is not legacy_path:
-            raise ValueError(f"{lens_path} has no array 'docs'")
-        docs = arrays.get("docs", np.arange(len(lens) + 1, dtype=np.int64))
+            ids = map_row(ids_path, IDS_TYPES)
+            # Compressed, a small file may unpack to anything; this is twice what one sentence
+            # and one document per token would take, and room for empty ones.
+            limit = (1 << 26) + 24 * len(ids)
+            arrays = {"ids": ids} | read_npz(lens_path, INDEX_TYPES, limit)
+        if lens_path is legacy_path and "lens" in arrays:
+            arrays.setdefault("docs", np.arange(len(arrays["lens"]) + 1, dtype=np.int64))
+        for name in ("ids", "lens", "docs"):
+            if name not in arrays:
+                raise ValueError(f"{lens_path} has no array {name!r}")
+        ids, lens, docs = arrays["ids"], arrays["lens"], arrays["docs"]
         _check_index(lens_path, lens, docs, len(ids))
         return cls(prefix, ids, lens, docs, _read_meta(prefix, len(ids), len(docs) - 1))
 
@@ -105,7 +114,17 @@ class TokenFile:
         for start in range(0, len(self.ids), SCAN_CHUNK):
             chunk = self.ids[start : start + SCAN_CHUNK]
             low, high = min(low, int(chunk.min())), max(high, int(chunk.max()))
+            release(self.ids)
         return low, high
+
+    def verify(
+        self, vocab_size: int | None = None, progress: Callable[[int], None] = lambda _: None
+    ) -> list[str]:
+        """Read every token; one sentence per kind of problem, with the first bad place.
+
+        vocab_size: by default meta's. progress: called with the bytes just read.
+        """
+        return find_problems(self, vocab_size, progress)
 
 
 def find_prefixes(path: str | os.PathLike) -> list[str]:
@@ -129,52 +148,21 @@ def find_prefixes(path: str | os.PathLike) -> list[str]:
     return sorted(prefixes)
 
 
+def open_only(path: str | os.PathLike) -> TokenFile:
+    """Open the one token file that find_prefixes finds; ValueError where there are several."""
+    prefixes = find_prefixes(path)
+    if len(prefixes) > 1:
+        raise ValueError(
+            f"{path} holds {len(prefixes)} datasets, name one: {prefixes[0]}, {prefixes[1]}, ..."
+        )
+    return TokenFile.open(prefixes[0])
+
+
 def _pair_of(prefix: str) -> str:
     return f"{prefix}_ids.npy and {prefix}_idx.npz go together, copy both or make them again"
 
 
-def _map_ids(path: Path) -> np.ndarray:
-    try:
-        with path.open("rb") as file:
-            old = np.lib.format.read_magic(file) == (1, 0)
-            read = (
-                np.lib.format.read_array_header_1_0 if old else np.lib.format.read_array_header_2_0
-            )
-            shape, _, dtype = read(file)
-            start, actual = file.tell(), path.stat().st_size
-    except (OSError, ValueError) as error:
-        raise ValueError(f"{path} is not a readable .npy file: {error}") from None
-    _check_ids(path, dtype, shape)
-    expected = start + shape[0] * dtype.itemsize
-    if actual != expected:
-        raise ValueError(
-            f"{path} is {actual} bytes long but its header announces {expected}: "
-            "copy it again or make it again"
-        )
-    # An empty range cannot be mapped.
-    return np.load(path, mmap_mode="r" if shape[0] else None, allow_pickle=False)
-
-
-def _check_ids(path: Path, dtype: np.dtype, shape: tuple[int, ...]) -> None:
-    if dtype not in (np.uint16, np.int32) or len(shape) != 1:
-        raise ValueError(f"{path} holds {dtype} {shape}, expected one row of uint16 or int32")
-
-
-def _read_npz(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with np.load(path, allow_pickle=False) as arrays:
-            return {name: arrays[name] for name in arrays.files}
-    except (OSError, ValueError, EOFError, AttributeError, zipfile.BadZipFile) as error:
-        raise ValueError(f"{path} is not a readable .npz file: {error}") from None
-
-
 def _check_index(path: Path, lens: np.ndarray, docs: np.ndarray, tokens: int) -> None:
-    for name, array, dtype in (("lens", lens, np.int32), ("docs", docs, np.int64)):
-        if array.dtype != dtype or array.ndim != 1:
-            raise ValueError(
-                f"{path}: {name} is {array.dtype} {array.shape}, "
-                f"expected one row of {np.dtype(dtype)}"
-            )
     if len(lens) and lens.min() < 0:
         raise ValueError(f"{path}: lens holds the negative length {lens.min()}")
     total = int(lens.sum(dtype=np.int64))
@@ -183,7 +171,7 @@ def _check_index(path: Path, lens: np.ndarray, docs: np.ndarray, tokens: int) ->
             f"{path} counts {total} tokens but the ids file holds {tokens}: "
             "the two come from different runs, copy both or make them again"
         )
-    if not len(docs) or docs[0] != 0 or docs[-1] != len(lens) or (np.diff(docs) < 0).any():
+    if not len(docs) or docs[0] != 0 or docs[-1] != len(lens) or (docs[1:] < docs[:-1]).any():
         raise ValueError(f"{path}: docs does not rise from 0 to the {len(lens)} sentences of lens")
 
 
@@ -192,15 +180,53 @@ def _read_meta(prefix: str, tokens: int, documents: int) -> dict | None:
     if not path.exists():
         return None
     try:
+        if not path.is_file() or path.stat().st_size > MAX_META:
+            raise ValueError(f"expected a file of at most {MAX_META} bytes")
         meta = json.loads(path.read_text(encoding="utf-8"))
-        version, counted = meta["format_version"], (meta["tokens"], meta["documents"])
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise ValueError(f"{path} is not a readable meta file: {error!r}") from None
-    if version != FORMAT_VERSION:
-        raise ValueError(f"{path} has format version {version}, this code reads {FORMAT_VERSION}")
-    if counted != (tokens, documents):
+        if not isinstance(meta, dict):
+            raise ValueError("it is not a JSON object")
+        missing = [key for key in ("format_version", "tokens", "documents") if key not in meta]
+        if missing:
+            raise ValueError(f"it has no {missing[0]!r}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a readable meta file: {error}") from None
+    for key, value in meta.items():
+        expected, holds = META_TYPES.get(key, ("", lambda _: True))
+        if not holds(value):
+            raise ValueError(f"{path}: {key} is {str(value)[:60]!r}, expected {expected}")
+    if meta["format_version"] != FORMAT_VERSION:
         raise ValueError(
-            f"{path} counts {counted[0]} tokens in {counted[1]} documents but the data holds "
-            f"{tokens} in {documents}: they come from different runs, make them again"
+            f"{path} has format version {meta['format_version']}, this code reads {FORMAT_VERSION}"
+        )
+    if (meta["tokens"], meta["documents"]) != (tokens, documents):
+        raise ValueError(
+            f"{path} counts {meta['tokens']} tokens in {meta['documents']} documents but the data "
+            f"holds {tokens} in {documents}: they come from different runs, make them again"
         )
     return meta
+
+
+def _is_number(value, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_hash(value) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _is_name(value) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", value) is not None
+
+
+# What code relies on; other keys tell people where the data came from.
+META_TYPES = {
+    **dict.fromkeys(("format_version", "tokens", "documents"), ("a whole number", _is_number)),
+    "utf8_bytes": ("a whole number", _is_number),
+    "vocab_size": ("a positive number", lambda value: _is_number(value, 1)),
+    "eos_token_id": ("an id or null", lambda value: value is None or _is_number(value)),
+    "append_eos": ("true or false", lambda value: isinstance(value, bool)),
+    "ids_sha256": ("64 hexadecimal digits", _is_hash),
+    "tokenizer_fingerprint": ("64 hexadecimal digits", _is_hash),
+    # Joined to the data's folder: a path would lead out of it.
+    "tokenizer": ("a name beside the data", _is_name),
+}

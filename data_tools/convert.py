@@ -1,0 +1,247 @@
+"""Token files to and from other programs' formats: `python -m data_tools.convert FORM IN OUT`.
+
+    from-megatron  to-megatron   X.bin + X.idx of Megatron-LM, Megatron-core, GPT-NeoX, PaddleNLP
+    from-nanogpt   to-nanogpt    one file of raw uint16
+    from-hf        to-hf         a column input_ids: .parquet, or a folder of save_to_disk (read)
+    from-npz                     PaddleNLP's older X_ids.npz, or its pair
+    from-jsonl-ids               {"token_ids": [...]} a line
+
+What is written has one sentence per document: sentences of a document are joined, empty
+documents are dropped, and both are said. Ids stream through: memory grows with the number of
+documents (28 bytes each), not with the tokens.
+"""
+
+from __future__ import annotations
+
+import sys
+from argparse import Namespace
+from typing import TYPE_CHECKING
+
+from data_tools import VERSION
+from data_tools.preparing.flag_types import Parser, number
+
+if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
+    from data_tools.formats.documents import Source
+
+READ = {
+    "from-megatron": ("PREFIX of PREFIX.bin and PREFIX.idx", "Megatron's data set"),
+    "from-nanogpt": ("FILE.bin of raw uint16", "nanoGPT's file"),
+    "from-hf": (".parquet, or a folder of save_to_disk", "Hugging Face's data set of ids"),
+    "from-npz": ("X of PaddleNLP's X_ids.npz, or of its pair", "PaddleNLP's older file"),
+    "from-jsonl-ids": ("FILE.jsonl", "JSON lines with ids"),
+}
+WRITE = {
+    "to-megatron": ("OUT of OUT.bin and OUT.idx", "Megatron's data set"),
+    "to-nanogpt": ("FILE.bin", "nanoGPT's file"),
+    "to-hf": ("OUT.parquet", "Hugging Face's data set of ids"),
+}
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0, 2 for an input that cannot be used (one line), 130 interrupted."""
+    options = parse_options(argv)
+    try:
+        for line in convert(options):
+            print(line)
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    except KeyboardInterrupt:
+        print("error: interrupted, nothing was written", file=sys.stderr)
+        return 130
+    return 0
+
+
+def parse_options(argv: list[str] | None = None) -> Namespace:
+    """Checked options; exits with code 2 and one line on stderr when they make no sense."""
+    parser = Parser(
+        prog="python -m data_tools.convert",
+        description="Turn other programs' files of token ids into token files, and back.",
+        epilog="python -m data_tools.convert FORM --help tells a form's flags",
+        allow_abbrev=False,
+    )
+    forms = parser.add_subparsers(dest="form", metavar="FORM", required=True)
+    for form, (source, what) in READ.items():
+        one = forms.add_parser(form, help=f"{what} -> token files", allow_abbrev=False)
+        one.add_argument("source", metavar="IN", help=source)
+        one.add_argument("target", metavar="OUT", help="X of X_ids.npy, X_idx.npz, X_meta.json")
+        add = one.add_argument
+        add(
+            "--tokenizer",
+            metavar="DIR",
+            help="that made the ids; stored beside them, so that training knows it",
+        )
+        add(
+            "--vocab_size",
+            type=number(1),
+            metavar="N",
+            help="of the ids (default: the tokenizer's, else the largest id found and one)",
+        )
+        end = one.add_mutually_exclusive_group()
+        default = "the tokenizer's" + (", else 50256 if found" if form == "from-nanogpt" else "")
+        end.add_argument(
+            "--eos", type=number(0), metavar="ID", help=f"end token (default: {default})"
+        )
+        if form == "from-nanogpt":
+            end.add_argument(
+                "--one_document", action="store_true", help="do not cut after each end token"
+            )
+        if form == "from-hf":
+            add("--column", default="input_ids", help="with the ids (default: %(default)s)")
+        if form == "from-jsonl-ids":
+            add("--key", default="token_ids", help="of the ids (default: %(default)s)")
+    for form, (target, what) in WRITE.items():
+        one = forms.add_parser(form, help=f"token files -> {what}", allow_abbrev=False)
+        one.add_argument("source", metavar="IN", help="X of X_ids.npy and X_idx.npz")
+        one.add_argument("target", metavar="OUT", help=target)
+        if form == "to-megatron":
+            one.add_argument(
+                "--vocab_size",
+                type=number(1),
+                metavar="N",
+                help="below 65500 gives uint16, else int32 (default: meta's, else the largest id "
+                "found and one)",
+            )
+        if form == "to-nanogpt":
+            one.add_argument(
+                "--eos", type=number(0), metavar="ID", help="end token (default: meta's)"
+            )
+    options = parser.parse_args(argv)
+    if options.form == "to-hf" and not options.target.endswith(".parquet"):
+        parser.error(f"{options.target}: expected a name that ends in .parquet")
+    return options
+
+
+def convert(options: Namespace) -> list[str]:
+    """Do it; lines for the user."""
+    return _read(options) if options.form in READ else _write(options)
+
+
+def _read(options: Namespace) -> list[str]:
+    from data_tools.formats.documents import largest_id, write_pair
+
+    tokenizer, eos = _tokenizer(options)
+    if options.form == "from-nanogpt":
+        source, eos = _nanogpt(options, eos)
+    else:
+        source = _source(options)
+    vocab_size, notes = options.vocab_size, []
+    if tokenizer is not None and vocab_size is None:
+        vocab_size = tokenizer.vocab_size
+    if vocab_size is None:
+        vocab_size = max(largest_id(source), eos or 0) + 1
+        notes.append(
+            f"vocabulary: {vocab_size:,}, by the largest id; --vocab_size or --tokenizer knows it"
+        )
+    if tokenizer is not None and vocab_size < tokenizer.vocab_size:
+        raise ValueError(
+            f"--vocab_size {vocab_size} is less than the tokenizer's {tokenizer.vocab_size}"
+        )
+    if eos is not None and eos >= vocab_size:
+        raise ValueError(f"the end token {eos} is outside the vocabulary of {vocab_size}")
+    meta = {
+        "made_by": f"data_tools {VERSION}",
+        "source": {"converted": options.form, "input_path": [options.source]},
+    }
+    with _progress() as progress:
+        written = write_pair(
+            source, options.target, vocab_size, tokenizer, eos, meta, progress.update
+        )
+    kind = "ids.npy,idx.npz,meta.json" + (",tokenizer/" if tokenizer is not None else "")
+    return [
+        f"documents: {written.documents:,}  tokens: {written.tokens:,}",
+        *source.notes,
+        *notes,
+        f"wrote {options.target}_{{{kind}}}",
+    ]
+
+
+def _tokenizer(options: Namespace) -> tuple[object | None, int | None]:
+    """(tokenizer, end token) as the flags have it."""
+    eos = options.eos
+    if options.tokenizer is None:
+        return None, eos
+    from data_tools.tokenizer import load_tokenizer
+
+    tokenizer = load_tokenizer(options.tokenizer)
+    if eos is None:
+        try:
+            eos = tokenizer.eos_token_id
+        except ValueError:
+            return tokenizer, None
+    return tokenizer, eos
+
+
+def _nanogpt(options: Namespace, eos: int | None) -> tuple[Source, int | None]:
+    """(source, end token); GPT-2's where nothing else is said and the file has it."""
+    from data_tools.formats.nanogpt import GPT2_EOS, read_nanogpt
+
+    if options.one_document:
+        return read_nanogpt(options.source, None), eos
+    if eos is not None:
+        return read_nanogpt(options.source, eos), eos
+    source = read_nanogpt(options.source, GPT2_EOS)
+    if len(source.offsets) > 2 or GPT2_EOS in source.ids[-1:]:
+        return source, GPT2_EOS
+    source.notes.append(f"one document: {GPT2_EOS} is nowhere in it, --eos names another end token")
+    return source, None
+
+
+def _source(options: Namespace) -> Source:
+    if options.form == "from-megatron":
+        from data_tools.formats.megatron import read_megatron
+
+        return read_megatron(options.source)
+    if options.form == "from-hf":
+        from data_tools.formats.hugging_face import HuggingFace
+
+        return HuggingFace(options.source, options.column)
+    if options.form == "from-jsonl-ids":
+        from data_tools.formats.jsonl import JsonLines
+
+        return JsonLines(options.source, options.key)
+    from data_tools.formats.documents import Row
+    from data_tools.formats.sequences import joined
+    from data_tools.token_file import open_only
+
+    data = open_only(options.source)
+    return Row(data.ids, data.document_offsets, joined(data.docs))
+
+
+def _write(options: Namespace) -> list[str]:
+    from data_tools.token_file import open_only
+
+    data, notes = open_only(options.source), []
+    meta, target = data.meta or {}, options.target
+    with _progress(len(data.ids)) as progress:
+        if options.form == "to-megatron":
+            from data_tools.formats.megatron import write_megatron
+
+            vocab_size = options.vocab_size or meta.get("vocab_size")
+            if vocab_size is None:
+                vocab_size = max(data.id_range()[1], 0) + 1
+                notes.append(f"vocabulary: {vocab_size:,}, by the largest id")
+            write_megatron(data, target, vocab_size, progress.update)
+            target += ".{bin,idx}"
+        elif options.form == "to-nanogpt":
+            from data_tools.formats.nanogpt import write_nanogpt
+
+            eos = meta.get("eos_token_id") if options.eos is None else options.eos
+            notes += write_nanogpt(data, target, eos, progress.update)
+        else:
+            from data_tools.formats.hugging_face import write_parquet
+
+            write_parquet(data, target, progress.update)
+    counts = f"documents: {len(data):,}  tokens: {len(data.ids):,}"
+    return [counts, *notes, f"wrote {target}"]
+
+
+def _progress(tokens: int | None = None):
+    from tqdm import tqdm
+
+    # disable=None: a bar only where stderr is a terminal.
+    return tqdm(total=tokens, unit="tokens", unit_scale=True, disable=None)
+
+
+if __name__ == "__main__":
+    sys.exit(main())
