@@ -26,7 +26,8 @@ def run(config) -> None:
     from data_tools.tokenizer import Tokenizer
     from paddle_impl import checkpoint
     from paddle_impl.config.options import require, split_shares
-    from paddle_impl.data.pretrain import SPLITS, check_tokenizer, open_dataset, split_bounds
+    from paddle_impl.data.pretrain import SPLITS, split_bounds
+    from paddle_impl.data.sources import check_tokenizer, open_dataset
     from paddle_impl.evaluate import code_length
 
     model = checkpoint.load_model(Path(config.model_name_or_path))

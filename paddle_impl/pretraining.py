@@ -7,20 +7,16 @@ import math
 from functools import partial
 from pathlib import Path
 
-from data_tools.token_file import TokenFile
 from data_tools.tokenizer import Tokenizer
 from paddle_impl import checkpoint, distributed, runtime
 from paddle_impl.config.model import ModelConfig, named_model
 from paddle_impl.config.options import require, split_shares
 from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.data.blend import split_dataset
+from paddle_impl.data.index_files import main_first
 from paddle_impl.data.loader import PretrainLoader
-from paddle_impl.data.pretrain import (
-    PretrainDataset,
-    check_tokenizer,
-    has_samples,
-    open_dataset,
-    split_bounds,
-)
+from paddle_impl.data.pretrain import has_samples, split_bounds
+from paddle_impl.data.sources import Datasets, check_tokenizer, open_datasets
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
 from paddle_impl.optim import build_optimizer
@@ -42,8 +38,8 @@ class PretrainingRun:
         self.accumulation = config.accumulation_steps(self.ranks.world_size)
         self.global_batch_size = self.accumulation * config.micro_batch_size * self.ranks.world_size
 
-        self.tokens = open_dataset(config.input_dir)
-        self.tokenizer = find_tokenizer(config, self.tokens)
+        self.data = open_datasets(config.input_dir)
+        self.tokenizer = find_tokenizer(config, self.data)
         self.warnings: list[str] = []
         if self.tokenizer is None:
             self.warnings.append("the data has no tokenizer beside it, so checkpoints get none; "
@@ -51,7 +47,8 @@ class PretrainingRun:
         source = find_source(config)
         check_output(config, source)
         model_config = self._model_config(source)
-        self.loaders = self._loaders(model_config.eos_token_id)
+        with main_first(self.ranks):
+            self.loaders = self._loaders(model_config.eos_token_id)
         self.start_step, notes = start_step(config, source, self._state(0))
         self.warnings += notes
 
@@ -98,7 +95,7 @@ class PretrainingRun:
             f"model of {model.num_parameters():,} parameters ({model.n_layer} layers, width "
             f"{model.n_embd}, vocabulary {model.vocab_size}), "
             + (f"from {self.source}" if self.source else "initialised")
-            + f"; data {self.tokens.prefix}, {len(self.tokens.ids):,} tokens; "
+            + f"; data {self.data}; "
             f"steps {self.start_step + 1} to {self.config.max_steps} of {self.global_batch_size} "
             f"x {self.config.max_seq_len} tokens"
         )
@@ -111,11 +108,12 @@ class PretrainingRun:
         require(config.max_seq_len <= shape.n_positions,
                 f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
                 "positions")
-        low, high = self.tokens.id_range()
-        require(0 <= low and high < shape.vocab_size,
-                f"{self.tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
-                f"vocabulary is 0 to {shape.vocab_size - 1}: name a model with a larger one, or "
-                f"make the data with --vocab_size {shape.vocab_size}")
+        for tokens in self.data.tokens:
+            low, high = tokens.id_range()
+            require(0 <= low and high < shape.vocab_size,
+                    f"{tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
+                    f"vocabulary is 0 to {shape.vocab_size - 1}: name a model with a larger one, "
+                    f"or make the data with --vocab_size {shape.vocab_size}")
         if self.tokenizer is not None:
             eos = self.tokenizer.eos_token_id
             shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
@@ -130,21 +128,24 @@ class PretrainingRun:
             "valid": batch * evaluations,
             "test": batch * TEST_ITERS * config.eval_iters,
         }
-        bounds = split_bounds(split_shares(config.split), len(self.tokens))
-        require(has_samples(self.tokens, "train", bounds),
-                f"{self.tokens.prefix} has no document for training: --split {config.split} of "
-                f"{len(self.tokens)} documents")
+        shares = split_shares(config.split)
+        for tokens in self.data.tokens:
+            bounds = split_bounds(shares, len(tokens))
+            require(has_samples(tokens, "train", bounds, config.packing, config.max_seq_len),
+                    f"{tokens.prefix} has no document for training: --split {config.split} of "
+                    f"{len(tokens)} documents, --packing {config.packing}")
         loaders = {}
         for split, samples in wanted.items():
-            if samples == 0 or not has_samples(self.tokens, split, bounds):
+            dataset = split_dataset(
+                self.data, split, shares, seq_length=config.max_seq_len, num_samples=samples,
+                seed=config.seed, order=config.data_order, packing=config.packing,
+                pad_id=eos or 0, notes=self.warnings,
+            ) if samples else None
+            if dataset is None:
                 loaders[split] = None
                 if samples:
                     self.warnings.append(f"the {split} split is empty, its loss is not measured")
                 continue
-            dataset = PretrainDataset(
-                self.tokens, split, bounds, seq_length=config.max_seq_len, num_samples=samples,
-                seed=config.seed,
-            )
             loaders[split] = PretrainLoader(
                 dataset, config.micro_batch_size, eos,
                 self.accumulation if split == "train" else 1, self.ranks.rank, world,
@@ -198,14 +199,16 @@ class PretrainingRun:
         self.ranks.barrier()
 
 
-def find_tokenizer(config: PretrainConfig, tokens: TokenFile) -> Tokenizer | None:
+def find_tokenizer(config: PretrainConfig, data: Datasets) -> Tokenizer | None:
     """The tokenizer that made the ids: the one the flags name, else the one beside the data."""
-    beside = Path(f"{tokens.prefix}_tokenizer")
+    beside = [path for tokens in data.tokens
+              if (path := Path(f"{tokens.prefix}_tokenizer")).is_dir()]
     if config.vocab_file is not None:
         tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
-    elif beside.is_dir():
-        tokenizer = Tokenizer.load(beside)
+    elif beside:
+        tokenizer = Tokenizer.load(beside[0])
     else:
         return None
-    check_tokenizer(tokens, tokenizer)
+    for tokens in data.tokens:
+        check_tokenizer(tokens, tokenizer)
     return tokenizer

@@ -38,6 +38,10 @@ BAD = {
     ("--seed", "-1"): "--seed",
     ("--use_amp", "maybe"): "neither true nor false",
     ("--device", "tpu"): "invalid choice",
+    ("--data_order", "nemo"): "invalid choice",
+    ("--packing", "concat"): "invalid choice",
+    ("--packing", "keep", "--data_order", "megatron"): "with --packing keep blocks are shuffled",
+    ("--packing", "drop", "--max_seq_len", "1"): "--max_seq_len must be at least 2",
     ("--no_such_flag",): "unrecognized",
 }
 

@@ -1,28 +1,35 @@
 """Sample index of a split: index.py explains, _core.cpp computes, reference.py proves."""
 
 try:
-    from data_tools.index_helper._core import build_sample_idx
+    from data_tools.index_helper._core import build_blending_indices, build_sample_idx
 except ImportError as error:
     raise ImportError(
-        "the compiled index helper is missing or was built for another Python: "
+        "the compiled index helper is missing, old, or was built for another Python: "
         f"run bash scripts/setup.sh ({error})"
     ) from error
 
 from data_tools.index_helper.index import (
+    ORDERS,
     build_doc_idx,
     build_indices,
     num_epochs,
     sample,
     separate_last_epoch,
+    shuffle,
+    shuffle_blocks,
     shuffle_idx,
 )
 
 __all__ = [
+    "ORDERS",
+    "build_blending_indices",
     "build_doc_idx",
     "build_indices",
     "build_sample_idx",
     "num_epochs",
     "sample",
     "separate_last_epoch",
+    "shuffle",
+    "shuffle_blocks",
     "shuffle_idx",
 ]

@@ -1,4 +1,4 @@
-"""Which tokens make sample i: three index arrays, bit for bit those of PaddleNLP and Megatron.
+"""Which tokens make sample i: three index arrays, bit for bit those of PaddleNLP or Megatron-LM.
 
     E epochs, T tokens per epoch, L = seq_length, L + 1 tokens per sample
 
@@ -6,14 +6,21 @@
     sample_idx  int32 [(E*T - 1)//L + 1, 2]  where each sample begins: position in doc_idx, offset
     shuffle_idx uint32 [(E*T - 1)//L]        sample drawn at each step
 
-Megatron also shuffles doc_idx; PaddleNLP does not, and neither do we.
+The two orders differ in one thing: Megatron-LM (GPTDataset of megatron.core 0.16) shuffles doc_idx
+too, with the generator that then shuffles the samples. Both put a last epoch of which less than
+80 % is needed behind the others; both draw from np.random.RandomState(seed). Where PaddleNLP
+asserts that this epoch gives at most its own samples, Megatron allows the one that straddles two
+epochs, and so does this file for both.
 """
 
 from __future__ import annotations
 
 import numpy as np
 
+from data_tools.index_helper import _core
 from data_tools.index_helper._core import build_sample_idx
+
+ORDERS = ("paddlenlp", "megatron")
 
 
 def num_epochs(tokens_per_epoch: int, seq_length: int, num_samples: int) -> int:
@@ -63,28 +70,49 @@ def separate_last_epoch(
     return needed < int(0.80 * per_epoch), before
 
 
+def shuffle(row: np.ndarray, random: np.random.RandomState) -> None:
+    """random.shuffle(row) in place, draw for draw, in a fifth of its time.
+
+    row: contiguous, of 32 or 64 bits. `random` goes on from where numpy would have left it.
+    """
+    state = random.get_state(legacy=False)
+    twister = state["state"]
+    twister["pos"] = _core.shuffle(row, twister["key"], twister["pos"])
+    random.set_state(state)
+
+
+def shuffle_blocks(row: np.ndarray, first: int, random: np.random.RandomState) -> None:
+    """Shuffle row[:first] and row[first:], each in itself, in place."""
+    shuffle(row[:first], random)
+    shuffle(row[first:], random)
+
+
 def shuffle_idx(first: int, total: int, random: np.random.RandomState) -> np.ndarray:
     """0..total-1 as two blocks, [0, first) and [first, total), each shuffled in itself.
 
-    uint32, or int64 where total needs it. `random` is used for nothing else, or the numbers
-    would not be upstream's.
+    uint32, or int64 where total needs it.
     """
     dtype = np.int64 if total >= np.iinfo(np.uint32).max - 1 else np.uint32
     order = np.arange(total, dtype=dtype)
-    random.shuffle(order[:first])
-    if first < total:
-        random.shuffle(order[first:])
+    shuffle_blocks(order, first, random)
     return order
 
 
 def build_indices(
-    sizes: np.ndarray, documents: np.ndarray, seq_length: int, num_samples: int, seed: int
+    sizes: np.ndarray,
+    documents: np.ndarray,
+    seq_length: int,
+    num_samples: int,
+    seed: int,
+    order: str = "paddlenlp",
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """(doc_idx, sample_idx, shuffle_idx) for at least `num_samples` samples of one split.
 
     sizes: int32 [all documents], tokens of each. documents: int32 [split's documents], ids.
     Step k reads sample shuffle_idx[k]. ValueError when the split has no tokens.
     """
+    if order not in ORDERS:
+        raise ValueError(f"order is {order!r}, expected one of {' '.join(ORDERS)}")
     if len(documents) and not 0 <= documents.min() <= documents.max() < len(sizes):
         raise ValueError(
             f"documents go from {documents.min()} to {documents.max()}, "
@@ -92,12 +120,16 @@ def build_indices(
         )
     tokens = int(sizes[documents].sum(dtype=np.int64))
     epochs = num_epochs(tokens, seq_length, num_samples)
-    doc_idx = build_doc_idx(documents, epochs)
-    sample_idx = build_sample_idx(sizes, doc_idx, seq_length, epochs, tokens)
     separate, before = separate_last_epoch(epochs, tokens, seq_length, num_samples)
+    # Used for nothing else, or the numbers would not be upstream's.
+    random = np.random.RandomState(seed)
+    doc_idx = build_doc_idx(documents, epochs)
+    if order == "megatron":
+        behind = len(documents) if separate else 0
+        shuffle_blocks(doc_idx, len(doc_idx) - behind, random)
+    sample_idx = build_sample_idx(sizes, doc_idx, seq_length, epochs, tokens)
     total = len(sample_idx) - 1
-    order = shuffle_idx(before if separate else total, total, np.random.RandomState(seed))
-    return doc_idx, sample_idx, order
+    return doc_idx, sample_idx, shuffle_idx(before if separate else total, total, random)
 
 
 def sample(
@@ -107,21 +139,25 @@ def sample(
     sample_idx: np.ndarray,
     i: int,
     seq_length: int,
+    out: np.ndarray | None = None,
 ) -> np.ndarray:
     """int64 [seq_length + 1]: the tokens of sample i, across document boundaries.
 
     ids: all tokens. offsets: int64 [documents + 1], where each document begins in ids.
-    Inputs are [:-1] of the result, labels [1:].
+    Inputs are [:-1] of the result, labels [1:]. Written to `out` where it is given.
+    Hand in plain arrays: every slice of an np.memmap takes three times as long.
     """
-    (first, begin), (last, end) = sample_idx[i].tolist(), sample_idx[i + 1].tolist()
-    pieces = []
+    (first, begin), (last, end) = sample_idx[i : i + 2].tolist()
+    tokens = np.empty(seq_length + 1, np.int64) if out is None else out
+    filled = 0
     for position in range(first, last + 1):
-        start, stop = offsets[doc_idx[position]], offsets[doc_idx[position] + 1]
+        document = doc_idx.item(position)
+        start, stop = offsets.item(document), offsets.item(document + 1)
         if position == last:
             stop = start + end + 1
         if position == first:
             start = start + begin
-        pieces.append(ids[start:stop])
-    tokens = np.concatenate(pieces).astype(np.int64)
-    assert len(tokens) == seq_length + 1, (len(tokens), seq_length)
+        tokens[filled : filled + stop - start] = ids[start:stop]
+        filled += stop - start
+    assert filled == seq_length + 1, (filled, seq_length)
     return tokens

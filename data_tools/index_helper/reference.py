@@ -25,3 +25,21 @@ def build_sample_idx(
     positions = np.searchsorted(ends, tokens, side="right")  # first document ending after it
     positions[0] = 0
     return np.stack([positions, tokens - starts[positions]], axis=1).astype(np.int32)
+
+
+def build_blending_indices(weights: np.ndarray, size: int) -> tuple[np.ndarray, np.ndarray]:
+    """(dataset int16 [size], its sample int64 [size]) of each sample of a blend.
+
+    weights: float64 [datasets], summing to one. Sample k goes to the dataset that is furthest
+    behind weight * k samples, the first of several; each dataset's samples come in their order.
+    The first sample is chosen as the second would be, or all datasets would be equally behind.
+    Source: Megatron-LM, build_blending_indices.
+    """
+    datasets = np.empty(size, np.int16)
+    samples = np.empty(size, np.int64)
+    taken = np.zeros(len(weights), np.int64)
+    for k in range(size):
+        datasets[k] = np.argmax(weights * max(k, 1) - taken)
+        samples[k] = taken[datasets[k]]
+        taken[datasets[k]] += 1
+    return datasets, samples

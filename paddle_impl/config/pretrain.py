@@ -14,13 +14,23 @@ class PretrainConfig:
     model_name_or_path: str = flag(
         help="a registry name (trains from scratch) or a checkpoint directory (continues from it)"
     )
-    input_dir: str = flag(help="directory with X_ids.npy + X_idx.npz, or one X_ids.npy")
+    input_dir: str = flag(
+        help="directory with X_ids.npy + X_idx.npz, or one X_ids.npy; or a blend: '0.3 A 0.7 B'"
+    )
     output_dir: str = flag(help="where checkpoints and logs go; refused if it holds another run")
     resume: bool = flag(False, "continue from the newest complete checkpoint of output_dir")
     vocab_file: str | None = flag(None, "vocab.json of the data's tokenizer (else X_tokenizer/)")
     merge_file: str | None = flag(None, "merges.txt that belongs to --vocab_file")
     split: str = flag("949,50,1", "shares of train, valid and test documents, in document order")
     max_seq_len: int = flag(1024, "tokens in a training sample")
+    packing: str = flag(
+        "windows", "windows over all documents end to end; or blocks of each document, its short "
+        "tail kept (padded, no loss on padding) or dropped", choices=("windows", "keep", "drop"),
+    )
+    data_order: str = flag(
+        "paddlenlp", "order of windows: documents in file order, or shuffled too as Megatron-LM's",
+        choices=("paddlenlp", "megatron"),
+    )
     micro_batch_size: int = flag(8, "samples in one forward pass of one process")
     global_batch_size: int | None = flag(
         None, "samples in one optimizer step over all processes (default: micro batch x processes)"
@@ -84,6 +94,12 @@ class PretrainConfig:
         require(self.global_batch_size is None or self.global_batch_size >= 1,
                 f"--global_batch_size must be at least 1, got {self.global_batch_size}")
         split_shares(self.split)
+        require(self.packing == "windows" or self.data_order == "paddlenlp",
+                f"--data_order {self.data_order} orders windows; with --packing {self.packing} "
+                "blocks are shuffled, leave it out")
+        require(self.packing == "windows" or self.max_seq_len >= 2,
+                f"--packing {self.packing} takes its labels from inside of a block: --max_seq_len "
+                f"must be at least 2, got {self.max_seq_len}")
 
     def _refuse_what_is_not_built(self):
         for name in ("sharding_degree", "mp_degree", "pp_degree"):

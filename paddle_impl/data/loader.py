@@ -17,7 +17,10 @@ class PretrainLoader:
     """Batches of `dataset` (items (T + 1,) int64) for one of `world_size` processes.
 
     Labels are shifted here, once. The loss mask is 0 where the *input* is `eos_token_id`: what
-    follows the end of a document is not predictable from it.
+    follows the end of a document is not predictable from it; and where the label is padding.
+
+    dataset: its length, seq_length (T) and read(i, out), which writes item i to a row and tells
+    how many of its tokens are no padding. Or the items themselves as one array (samples, T + 1).
     """
 
     dataset: object
@@ -40,10 +43,20 @@ class PretrainLoader:
 
     def micro_batch(self, index: int) -> Batch:
         start = (index * self.world_size + self.rank) * self.micro_batch_size
-        samples = np.stack([self.dataset[start + i] for i in range(self.micro_batch_size)])
+        samples, own = read_rows(self.dataset, range(start, start + self.micro_batch_size))
         inputs, labels = samples[:, :-1], samples[:, 1:]
         if self.eos_token_id is None:
             mask = np.ones(inputs.shape, np.float32)
         else:
             mask = (inputs != self.eos_token_id).astype(np.float32)
+        if min(own) < samples.shape[1]:
+            mask[np.arange(1, samples.shape[1]) >= np.array(own)[:, None]] = 0
         return {"input_ids": inputs, "labels": labels, "loss_mask": mask}
+
+
+def read_rows(dataset, items: range) -> tuple[np.ndarray, list[int]]:
+    """The items as rows (B, T + 1) int64, and how many tokens of each are no padding."""
+    if isinstance(dataset, np.ndarray):
+        return dataset[items], [dataset.shape[1]] * len(items)
+    rows = np.empty((len(items), dataset.seq_length + 1), np.int64)
+    return rows, [dataset.read(item, row) for item, row in zip(items, rows, strict=True)]

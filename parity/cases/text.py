@@ -73,15 +73,25 @@ ORDERS = {
     "validation": ("valid", 45, SEED),  # just more than four epochs: the edge of their number
     "test": ("test", 24, SEED),
 }
+# The same with options. A blend takes 3 samples of one file to 7 of a second.
+VARIANTS = {
+    "Megatron's order, one epoch": ("train", 24, SEED, {"order": "megatron"}),
+    "Megatron's order, most of the last epoch": ("train", 130, SEED, {"order": "megatron"}),
+    "Megatron's order, a little of the last epoch": ("train", 45, SEED, {"order": "megatron"}),
+    "blocks with short tails": ("train", 130, SEED, {"packing": "keep"}),
+    "full blocks": ("valid", 45, SEED, {"packing": "drop"}),
+    "blend": ("train", 130, SEED, {"weights": (3, 7)}),
+    "blend of full blocks": ("train", 45, SEED, {"weights": (3, 7), "packing": "drop"}),
+}
 
 
-def write_token_file(prefix: Path, end: int = 0) -> None:
+def write_token_file(prefix: Path, end: int = 0, seed: int = 11) -> None:
     """PaddleNLP's format: forty documents of 0 to 39 tokens, small ids the more frequent.
 
     A document ends with the end token, and small ids make some stand elsewhere; a few documents
     are empty. Every fourth document consists of two sentences.
     """
-    rng = np.random.default_rng(11)
+    rng = np.random.default_rng(seed)
     lens = rng.integers(0, 40, 40).astype(np.int32)
     lens[[3, 30]] = 0
     ids = (END_ID * rng.random(int(lens.sum())) ** 2).astype(np.uint16)

@@ -1,4 +1,4 @@
-"""Token files to batches, by PretrainDataset and PretrainLoader."""
+"""Token files to batches, by paddle_impl's datasets and PretrainLoader."""
 
 import tempfile
 from pathlib import Path
@@ -7,8 +7,10 @@ import numpy as np
 
 from data_tools.token_file import TokenFile
 from paddle_impl.config.options import split_shares
+from paddle_impl.data.blend import split_dataset
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.pretrain import PretrainDataset, split_bounds
+from paddle_impl.data.sources import Datasets
 from parity.cases import SPLIT_BOUNDS, Case, text
 from parity.compare import Point, Trace
 
@@ -20,22 +22,36 @@ def batches(case: Case, dtype: str) -> Trace:
         for point in SPLIT_BOUNDS
     }
     with tempfile.TemporaryDirectory() as directory:
-        prefix = Path(directory) / "code"
+        prefix, second = Path(directory) / "code", Path(directory) / "second"
         text.write_token_file(prefix)
+        text.write_token_file(second, seed=12)
         for _ in ("built", "read again from the index files, which must not be mixed up"):
-            tokens = TokenFile.open(prefix)
-            for name in text.ORDERS:
+            both = TokenFile.open(prefix), TokenFile.open(second)
+            for name in text.ORDERS | text.VARIANTS:
                 for rank in range(text.RANKS):
-                    trace |= _of_rank(name, rank, tokens, case.config.eos_token_id)
+                    trace |= _of_rank(name, rank, both, case.config.eos_token_id)
     return trace
 
 
-def _of_rank(name: str, rank: int, tokens: TokenFile, end: int) -> Trace:
-    split, wanted, seed = text.ORDERS[name]
-    dataset = PretrainDataset(
-        tokens, split, split_bounds(split_shares(text.SPLIT_FLAG), len(tokens)),
-        seq_length=text.WINDOW, num_samples=wanted, seed=seed,
+def _dataset(name: str, both: tuple[TokenFile, TokenFile], end: int):
+    if name in text.ORDERS:
+        split, wanted, seed = text.ORDERS[name]
+        return PretrainDataset(
+            both[0], split, split_bounds(split_shares(text.SPLIT_FLAG), len(both[0])),
+            seq_length=text.WINDOW, num_samples=wanted, seed=seed,
+        )
+    split, wanted, seed, options = text.VARIANTS[name]
+    weights = options.get("weights", (1,))
+    return split_dataset(
+        Datasets(both[: len(weights)], weights), split, split_shares(text.SPLIT_FLAG),
+        seq_length=text.WINDOW, num_samples=wanted, seed=seed, pad_id=end, notes=[],
+        order=options.get("order", "paddlenlp"), packing=options.get("packing", "windows"),
     )
+
+
+def _of_rank(name: str, rank: int, both: tuple[TokenFile, TokenFile], end: int) -> Trace:
+    _, wanted, *_ = (text.ORDERS | text.VARIANTS)[name]
+    dataset = _dataset(name, both, end)
     loader = PretrainLoader(dataset, text.BATCH, end, text.ACCUMULATION, rank, text.RANKS)
     trace: Trace = {
         Point(step + 1, "batch", f"{name}: rank {rank}, micro batch {micro}: {part}"): values

@@ -1,9 +1,12 @@
-"""Token files to batches, read independently: PaddleNLP's order from its definition.
+"""Token files to batches, read independently: every order from its definition.
 
 Documents of a split end to end, epoch after epoch; windows of L + 1 tokens that share one token
-with the next; windows shuffled (requirements C11 to C17 of PaddleNLP's GPT pretraining).
+with the next; windows shuffled (PaddleNLP's GPT pretraining). Megatron-LM shuffles the documents
+before. Or each document cut into blocks of L tokens, which are shuffled in each epoch. A blend
+takes each sample from where most are owed.
 """
 
+import math
 import tempfile
 from pathlib import Path
 
@@ -14,6 +17,8 @@ from torch.utils.data import BatchSampler
 from parity.cases import SPLIT_BOUNDS, Batch, Case, text
 from parity.compare import Point, Trace
 
+_PADDING = -1  # in the rows of blocks, until they are parted
+
 
 def batches(case: Case, dtype: str) -> Trace:
     """Every micro batch of every rank and step of each order; the bounds of some splits."""
@@ -21,12 +26,14 @@ def batches(case: Case, dtype: str) -> Trace:
         point: np.array(_bounds(point.tensor, point.step)) for point in SPLIT_BOUNDS
     }
     with tempfile.TemporaryDirectory() as directory:
-        text.write_token_file(Path(directory) / "code")
-        tokens = read(Path(directory) / "code")
-    for name, (split, wanted, seed) in text.ORDERS.items():
-        taken = micro_batches(tokens, split, wanted, seed)
-        per_epoch = sum(map(len, tokens[slice(*text.SPLITS[split])]))
-        epochs = [samples * text.WINDOW // per_epoch for samples in text.SAMPLES_SEEN]
+        both = []
+        for name, seed in (("code", 11), ("second", 12)):
+            text.write_token_file(Path(directory) / name, seed=seed)
+            both.append(read(Path(directory) / name))
+    for name, (split, wanted, seed, *options) in (text.ORDERS | text.VARIANTS).items():
+        parts_of_split = [tokens[slice(*text.SPLITS[split])] for tokens in both]
+        samples, epochs = _taken(parts_of_split, wanted, seed, **dict(*options))
+        taken = _batched(samples)
         trace[Point(0, "epochs", name)] = np.array(epochs)
         for number in range(len(taken) // text.RANKS):
             for rank in range(text.RANKS):
@@ -56,34 +63,78 @@ def read(prefix: Path) -> tuple[torch.Tensor, ...]:
 
 def micro_batches(documents, split: str, wanted: int, seed: int) -> list[torch.Tensor]:
     """(BATCH, L + 1) each, in the order in which ranks take them; short ones are dropped."""
-    samples = _samples(documents[slice(*text.SPLITS[split])], wanted, seed)
+    return _batched(_windows(documents[slice(*text.SPLITS[split])], wanted, seed))
+
+
+def parts(batch: torch.Tensor, end: int) -> Batch:
+    """Inputs and labels, shifted; no loss where the input is an end token or the label padding."""
+    filled = torch.where(batch == _PADDING, end, batch)
+    inputs, labels = filled[:, :-1], filled[:, 1:]
+    mask = torch.where((inputs == end) | (batch[:, 1:] == _PADDING), 0.0, 1.0)
+    return {"input_ids": inputs.numpy(), "labels": labels.numpy(), "loss_mask": mask.numpy()}
+
+
+def _batched(samples: torch.Tensor) -> list[torch.Tensor]:
     return [torch.stack([samples[i] for i in batch])
             for batch in BatchSampler(range(len(samples)), text.BATCH, drop_last=True)]
 
 
-def parts(batch: torch.Tensor, end: int) -> Batch:
-    """Inputs and labels, shifted; no loss where the input is an end token."""
-    inputs, labels = batch[:, :-1], batch[:, 1:]
-    mask = torch.where(inputs == end, 0.0, 1.0)
-    return {"input_ids": inputs.numpy(), "labels": labels.numpy(), "loss_mask": mask.numpy()}
+def _taken(datasets, wanted: int, seed: int, weights=(1,), packing="windows", order="paddlenlp"):
+    """((samples, L + 1) of one dataset or a blend, passes that some numbers of samples make)."""
+    shares = np.array(weights) / sum(weights)
+    parts, passes = [], np.zeros(len(text.SAMPLES_SEEN), int)
+    for documents, share in zip(datasets, shares, strict=False):
+        asked = math.ceil(wanted * share * 1.005) if len(shares) > 1 else wanted
+        seen = (np.array(text.SAMPLES_SEEN) * share).astype(int)
+        if packing == "windows":
+            parts.append(_windows(documents, asked, seed, order == "megatron"))
+            made = seen * text.WINDOW // sum(map(len, documents))
+        else:
+            blocks = _blocks(documents, packing == "keep")
+            random = np.random.RandomState(seed)
+            epochs = [random.permutation(len(blocks)) for _ in range(-(-asked // len(blocks)))]
+            parts.append(blocks[np.concatenate(epochs)])
+            made = seen // len(blocks)
+        passes = np.maximum(passes, made)
+    if len(parts) == 1:
+        return parts[0], passes
+    rows, had = [], np.zeros(len(parts), int)
+    for number in range(wanted):
+        which = int(np.argmax(shares * max(number, 1) - had))
+        rows.append(parts[which][had[which]])
+        had[which] += 1
+    return torch.stack(rows), passes
 
 
-def _samples(documents: tuple[torch.Tensor, ...], wanted: int, seed: int) -> torch.Tensor:
+def _windows(documents, wanted: int, seed: int, shuffle_documents: bool = False) -> torch.Tensor:
     """(samples, L + 1): all of as many epochs as `wanted` samples take, in training order."""
-    length = text.WINDOW
-    one = torch.cat(documents)
+    length, tokens = text.WINDOW, sum(map(len, documents))
     epochs = 1
-    while (epochs * len(one) - 1) // length < wanted:
+    while (epochs * tokens - 1) // length < wanted:
         epochs += 1
-    windows = one.repeat(epochs).unfold(0, length + 1, length)
-    before = ((epochs - 1) * len(one) - 1) // length
+    before = ((epochs - 1) * tokens - 1) // length
     # A last epoch of which less than 80 % is wanted is shuffled by itself.
-    alone = epochs > 1 and wanted - before < int(0.8 * ((len(one) - 1) // length))
+    alone = epochs > 1 and wanted - before < int(0.8 * ((tokens - 1) // length))
     random = np.random.RandomState(seed)
+    numbers = np.tile(np.arange(len(documents)), epochs)
+    if shuffle_documents:
+        last = [(epochs - 1) * len(documents)] if alone else []
+        for block in np.split(numbers, last):
+            random.shuffle(block)
+    windows = torch.cat([documents[number] for number in numbers]).unfold(0, length + 1, length)
     blocks = np.split(np.arange(len(windows), dtype=np.uint32), [before] if alone else [])
     for block in blocks:
         random.shuffle(block)
     return windows[torch.from_numpy(np.concatenate(blocks).astype(np.int64))]
+
+
+def _blocks(documents, keep_tails: bool) -> torch.Tensor:
+    """(blocks, L + 1), padded: the L tokens of each, or fewer at the end of a document."""
+    length = text.WINDOW
+    cut = [block for document in documents for block in document.split(length)
+           if len(block) == length or (keep_tails and len(block))]
+    return torch.stack([torch.nn.functional.pad(block, (0, length + 1 - len(block)),
+                                                value=_PADDING) for block in cut])
 
 
 def _bounds(flag: str, documents: int) -> list[int]:

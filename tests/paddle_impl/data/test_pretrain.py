@@ -3,24 +3,9 @@
 import numpy as np
 import pytest
 
+from data_tools.index_helper import build_indices
 from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
-from paddle_impl.data.pretrain import (
-    PretrainDataset,
-    check_tokenizer,
-    has_samples,
-    open_dataset,
-    split_bounds,
-)
-
-
-@pytest.fixture
-def counting(tmp_path):
-    """Five documents of 20 tokens; token i of the corpus is i."""
-    with TokenFileWriter(tmp_path / "count", 100) as writer:
-        for start in range(0, 100, 20):
-            writer.append(np.arange(start, start + 20))
-    return TokenFile.open(tmp_path / "count")
+from paddle_impl.data.pretrain import PretrainDataset, has_samples, split_bounds
 
 
 def dataset(tokens, split="train", bounds=(0, 5, 5, 5), **options):
@@ -62,18 +47,6 @@ def test_an_empty_split_has_no_samples(counting):
     assert has_samples(counting, "train", [0, 5, 5, 5])
 
 
-def test_index_files_are_read_again_and_rebuilt_when_damaged(counting, tmp_path):
-    first = dataset(counting)
-    order = np.array(first.shuffle_idx)
-    files = sorted(tmp_path.glob("count_gpt_train_indexmap_10ns_6sl_*_idx.npy"))
-    assert len(files) == 3
-    assert isinstance(dataset(counting).shuffle_idx, np.memmap)
-    for file in files:
-        file.write_bytes(file.read_bytes()[:-5])
-    np.testing.assert_array_equal(dataset(counting).shuffle_idx, order)
-    assert not list(tmp_path.glob("*.tmp"))
-
-
 @pytest.mark.parametrize("change", [{"seed": 2}, {"seq_length": 7}, {"bounds": (0, 4, 5, 5)}])
 def test_what_shapes_the_order_is_in_its_key(counting, change):
     assert dataset(counting).order_key != dataset(counting, **change).order_key
@@ -84,18 +57,59 @@ def test_epochs_are_counted_in_passes_over_the_tokens(counting):
     assert [samples.epoch(n) for n in (0, 16, 17, 34)] == [0, 0, 1, 2]
 
 
-def test_one_dataset_at_a_time(counting, tmp_path):
-    with TokenFileWriter(tmp_path / "second", 10) as writer:
-        writer.append(np.arange(5))
-    with pytest.raises(ValueError, match="holds 2 datasets"):
-        open_dataset(str(tmp_path))
-    assert len(open_dataset(str(tmp_path / "count_ids.npy"))) == 5
+def test_samples_are_written_to_the_row_they_are_read_into(counting):
+    samples = dataset(counting)
+    rows = np.full((2, 7), -1, np.int64)
+    assert samples.read(3, rows[1]) == 7
+    assert rows[0].tolist() == [-1] * 7 and rows[1].tolist() == samples[3].tolist()
 
 
-def test_another_tokenizer_is_refused(tiny_data):
-    from data_tools.tokenizer import Tokenizer
+def test_megatrons_order_reads_shuffled_documents(counting):
+    samples, theirs = dataset(counting), dataset(counting, order="megatron")
+    expected = build_indices(
+        counting.document_sizes, np.arange(5, dtype=np.int32), 6, 10, 1, "megatron"
+    )
+    for found, array in zip((theirs.doc_idx, theirs.sample_idx, theirs.shuffle_idx), expected,
+                            strict=True):
+        assert found.tolist() == array.tolist()
+    assert theirs.doc_idx.tolist() != samples.doc_idx.tolist()
+    assert theirs.order_key != samples.order_key
+    # Every token of an epoch is still there, but for the last ones, which fill no sample.
+    seen = [int(token) for i in range(16) for token in theirs[i][:-1]]
+    assert len(set(seen)) == len(seen) == 96
 
-    tokens = open_dataset(str(tiny_data))
-    check_tokenizer(tokens, Tokenizer.load(f"{tokens.prefix}_tokenizer"))
-    with pytest.raises(ValueError, match="another tokenizer"):
-        check_tokenizer(tokens, Tokenizer.train(iter(["abc abc abc"]), 260))
+
+def test_keys_of_the_first_checkpoints_stay(counting):
+    """A run that was begun before there were other orders resumes."""
+    assert dataset(counting).order_key == "b0d7118feb32"
+
+
+def test_past_two_to_the_32_tokens(tmp_path):
+    """Three sparse documents of 2^31 - 1 tokens, all 0 but for the ends of the last sample."""
+    largest, length = 2**31 - 1, 2**16
+    count = (3 * largest - 1) // length
+    begin, end = (count - 1) * length, count * length
+    assert begin > 2**32
+    path = tmp_path / "sparse_ids.npy"
+    with open(path, "wb") as file:
+        np.lib.format.write_array_header_1_0(
+            file, {"descr": "<u2", "fortran_order": False, "shape": (3 * largest,)}
+        )
+        start = file.tell()
+        try:
+            file.truncate(start + 2**26)
+            if path.stat().st_blocks * 512 > 2**20:
+                pytest.skip("this file system has no sparse files")
+            file.truncate(start + 2 * 3 * largest)
+        except OSError as error:
+            pytest.skip(f"no file of 13 GB here: {error}")
+        for token, value in ((begin, 7), (begin + 1, 8), (end, 9)):
+            file.seek(start + 2 * token)
+            file.write(np.uint16(value).tobytes())
+    np.savez(tmp_path / "sparse_idx.npz", lens=np.full(3, largest, np.int32), docs=np.arange(4))
+    tokens = TokenFile.open(tmp_path / "sparse")
+    samples = dataset(tokens, bounds=(0, 3, 3, 3), seq_length=length, num_samples=1)
+    assert len(samples) == count
+    (index,) = np.flatnonzero(samples.shuffle_idx == count - 1)
+    found = samples[index]
+    assert [found[0], found[1], found[-1]] == [7, 8, 9] and found.sum() == 24

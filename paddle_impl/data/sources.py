@@ -1,0 +1,104 @@
+"""What --input_dir names: one dataset, or several with weights."""
+
+import math
+import os
+import shlex
+from dataclasses import dataclass
+
+from data_tools.token_file import TokenFile, find_prefixes
+from data_tools.tokenizer import Tokenizer
+
+
+@dataclass(frozen=True)
+class Datasets:
+    """The datasets that --input_dir names, and the weights of a blend as they were given."""
+
+    tokens: tuple[TokenFile, ...]
+    weights: tuple[float, ...]
+
+    def __str__(self) -> str:
+        total = sum(len(tokens.ids) for tokens in self.tokens)
+        if len(self.tokens) == 1:
+            return f"{self.tokens[0].prefix}, {total:,} tokens"
+        parts = zip(self.weights, self.tokens, strict=True)
+        blend = " ".join(f"{weight:g} {tokens.prefix}" for weight, tokens in parts)
+        return f"blend {blend}, {total:,} tokens"
+
+
+def open_datasets(input_dir: str) -> Datasets:
+    """One dataset, or those of a blend such as "0.3 A 0.7 B"; all must be of one tokenizer."""
+    blend = parse_blend(input_dir) or [(1.0, input_dir)]
+    data = Datasets(
+        tuple(open_dataset(path) for _, path in blend), tuple(weight for weight, _ in blend)
+    )
+    made_with = {
+        fingerprint: tokens.prefix for tokens in reversed(data.tokens)
+        if (fingerprint := (tokens.meta or {}).get("tokenizer_fingerprint"))
+    }
+    if len(made_with) > 1:
+        (one, first), (other, second) = sorted(made_with.items(), key=lambda item: item[1])[:2]
+        raise ValueError(
+            f"{first} and {second} were made with different tokenizers (fingerprints {one[:12]} "
+            f"and {other[:12]}): the same ids mean other text, blend data of one tokenizer"
+        )
+    return data
+
+
+def open_dataset(input_dir: str) -> TokenFile:
+    """The one dataset under input_dir; ValueError where there is none, or several."""
+    if parse_blend(input_dir):
+        raise ValueError(f"--input_dir {input_dir} is a blend: name one of its datasets")
+    prefixes = find_prefixes(input_dir)
+    if len(prefixes) > 1:
+        blend = " ".join(f"{1 / len(prefixes):.2g} {shlex.quote(prefix)}" for prefix in prefixes)
+        raise ValueError(
+            f"{input_dir} holds {len(prefixes)} datasets: name one of them with --input_dir "
+            f"{prefixes[0]}_ids.npy, or blend them by weights with --input_dir {blend!r}"
+        )
+    return TokenFile.open(prefixes[0])
+
+
+def parse_blend(input_dir: str) -> list[tuple[float, str]]:
+    """[(weight, path), ...] of "0.3 A 0.7 B"; nothing where it is one path, spaces and all.
+
+    A path with spaces in a blend is quoted as in a shell. ValueError for half a blend.
+    """
+    try:
+        find_prefixes(input_dir)
+        return []
+    except ValueError:
+        words = [] if os.path.exists(input_dir) else _words(input_dir)
+    if len(words) < 2 or math.isnan(_number(words[0])):
+        return []
+    weights = [_number(word) for word in words[::2]]
+    if len(words) % 2 or not all(0 < weight < math.inf for weight in weights):
+        raise ValueError(
+            f"--input_dir {input_dir} is no blend: expected weight path weight path, as in "
+            "'0.3 A 0.7 B', with weights above 0"
+        )
+    return list(zip(weights, words[1::2], strict=True))
+
+
+def check_tokenizer(tokens: TokenFile, tokenizer: Tokenizer) -> None:
+    """ValueError where the dataset says that another tokenizer made it."""
+    made_with = (tokens.meta or {}).get("tokenizer_fingerprint")
+    if made_with not in (None, tokenizer.fingerprint()):
+        raise ValueError(
+            f"{tokens.prefix} was made with another tokenizer (fingerprint {made_with[:12]}) than "
+            f"the one given ({tokenizer.fingerprint()[:12]}): the same ids mean other text"
+        )
+
+
+def _words(text: str) -> list[str]:
+    try:
+        return shlex.split(text)
+    except ValueError:  # an open quote
+        return []
+
+
+def _number(word: str) -> float:
+    """The word's value, NaN where it is no number."""
+    try:
+        return float(word)
+    except ValueError:
+        return math.nan

@@ -1,0 +1,95 @@
+"""What --input_dir may say: a folder, a prefix, a file, a blend."""
+
+import json
+
+import pytest
+
+from data_tools.tokenizer import Tokenizer
+from paddle_impl.data.sources import (
+    check_tokenizer,
+    open_dataset,
+    open_datasets,
+    parse_blend,
+)
+
+
+def test_a_folder_of_several_is_refused_with_the_form_of_a_blend(write, tmp_path):
+    write("one")
+    write("two", (5,))
+    with pytest.raises(ValueError, match="holds 2 datasets") as refused:
+        open_datasets(str(tmp_path))
+    blend = str(refused.value).rpartition("--input_dir ")[2].strip("'")
+    assert blend == f"0.5 {tmp_path}/one 0.5 {tmp_path}/two"
+    assert [len(tokens) for tokens in open_datasets(blend).tokens] == [5, 1]
+    assert len(open_dataset(str(tmp_path / "two_ids.npy"))) == 1
+
+
+@pytest.mark.parametrize(("text", "expected"), [
+    ("data", []), ("my data/code", []), ("0.3", []), ("it's", []), ("", []),
+    ("0.3 A 0.7 B", [(0.3, "A"), (0.7, "B")]),
+    (" 30  A\n70 B ", [(30.0, "A"), (70.0, "B")]),
+    ("1 A", [(1.0, "A")]),
+    ("1 'my data/A' 2 my\\ B", [(1.0, "my data/A"), (2.0, "my B")]),
+])
+def test_what_is_a_blend(text, expected):
+    assert parse_blend(text) == expected
+
+
+@pytest.mark.parametrize("text", ["0.3 A 0.7", "0.3 A B 0.7", "1 A -1 B", "0 A 1 B", "1 A inf B",
+                                  "1 A nan B", "1 A B"])
+def test_half_a_blend_is_refused(text):
+    with pytest.raises(ValueError, match="expected weight path weight path"):
+        parse_blend(text)
+
+
+def test_a_path_that_exists_is_one_dataset_spaces_and_all(write, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "1 A 2 B").mkdir()
+    write("1 A 2 B/code", (7,))
+    write("3 C 4 D")
+    for text, documents in (("1 A 2 B", 1), ("1 A 2 B/code", 1), ("3 C 4 D", 5),
+                            ("3 C 4 D_ids.npy", 5)):
+        (tokens,) = open_datasets(text).tokens
+        assert len(tokens) == documents
+
+
+def test_datasets_of_a_blend_must_be_there(write, tmp_path):
+    write("one")
+    with pytest.raises(ValueError, match="no data in .*two"):
+        open_datasets(f"0.3 {tmp_path}/one 0.7 {tmp_path}/two")
+
+
+def test_a_blend_is_not_one_dataset(write, tmp_path):
+    write("one")
+    with pytest.raises(ValueError, match="is a blend: name one of its datasets"):
+        open_dataset(f"1 {tmp_path}/one")
+
+
+def test_datasets_of_a_blend_share_a_tokenizer_or_have_none(write, tmp_path):
+    def made_with(name, fingerprint):
+        tokens = write(name)
+        path = tmp_path / f"{name}_meta.json"
+        meta = json.loads(path.read_text()) | {"tokenizer_fingerprint": fingerprint}
+        path.write_text(json.dumps(meta))
+        return tokens.prefix
+
+    a, b, other = (made_with(name, digit * 64) for name, digit in zip("abc", "001", strict=True))
+    none = write("none").prefix
+    assert len(open_datasets(f"1 {a} 1 {none} 1 {b}").tokens) == 3
+    with pytest.raises(ValueError, match="different tokenizers") as refused:
+        open_datasets(f"1 {none} 1 {a} 1 {other}")
+    for part in (a, other, "000000000000", "111111111111"):
+        assert part in str(refused.value)
+
+
+def test_datasets_tell_what_they_are(write, tmp_path):
+    one, two = write("one").prefix, write("two", (5,)).prefix
+    assert str(open_datasets(one)) == f"{one}, 100 tokens"
+    assert str(open_datasets(f"30 {one} 70 {two}")) == f"blend 30 {one} 70 {two}, 105 tokens"
+
+
+def test_another_tokenizer_is_refused(tiny_data):
+    tokens = open_dataset(str(tiny_data))
+    check_tokenizer(tokens, Tokenizer.load(f"{tokens.prefix}_tokenizer"))
+    with pytest.raises(ValueError, match="another tokenizer"):
+        check_tokenizer(tokens, Tokenizer.train(iter(["abc abc abc"]), 260))
