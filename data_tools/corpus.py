@@ -1,4 +1,4 @@
-"""Folders, archives and JSON lines -> one document at a time, and a count of what was left out.
+"""A list of files -> one document at a time, and a count of what was left out.
 
 A document's text is the file's bytes decoded as UTF-8 and nothing else: no strip, no newline
 translation, byte order mark kept. PaddleNLP strips each text, and so loses the indentation of
@@ -8,45 +8,86 @@ a first line and the newline at a file's end.
 from __future__ import annotations
 
 import io
-import os
-import random
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import TYPE_CHECKING, NamedTuple
 
-from data_tools.corpus_sources import find_files, read_texts
+from data_tools.reading.languages import suffixes_of
+from data_tools.reading.sources import read_texts
+
+if TYPE_CHECKING:  # numpy is loaded after --help
+    from data_tools.cleaning.filters import Filter
+    from data_tools.reading.file_list import FileList
 
 DOC_MODES = ("file", "blank_line", "separator")
-PYTHON_AND_CPP = tuple(".py .pyi .c .cc .cpp .cxx .h .hh .hpp .hxx .cu .cuh .ipp .inl".split())
+PYTHON_AND_CPP = suffixes_of(("python", "cpp"))
 MIN_DOC_LENGTH = 10
 EXAMPLES_PER_REASON = 3
+EVENTS_KEPT = 100_000
+TOO_SHORT, BINARY, NOT_UTF8 = "too short", "binary", "not UTF-8"
 
 
 class Document(NamedTuple):
-    """A text and where it came from: path, path:member, path:line, with #n when a text was cut."""
+    """A text and where it came from: path, path:member, path:row, with #n when a text was cut.
+
+    position: (index of the file in the list, how many of its texts were read up to and including
+    this one, left out or not). iter_documents(start=position) goes on behind this document.
+    """
 
     name: str
     text: str
+    position: tuple[int, int]
 
 
 @dataclass
 class CorpusReport:
-    """What iter_documents has yielded and skipped so far.
+    """What iter_documents has yielded and left out so far.
 
     `skipped` counts by reason: "binary" (holds a NUL byte), "not UTF-8", "too short",
-    "bad JSON line", "unreadable"; `examples` keeps the first few names of each.
+    "bad JSON line", "bad record" (a row without text), "unreadable", and the reasons of the
+    filters; `examples` keeps the first few names of each.
+    events: (name, reason) of each text left out since drain() was last called. Beyond EVENTS_KEPT
+    of them only their number is kept, so that memory stays bounded where nobody drains.
     """
 
     documents: int = 0
     utf8_bytes: int = 0
     skipped: dict[str, int] = field(default_factory=dict)
     examples: dict[str, list[str]] = field(default_factory=dict)
+    events: list[tuple[str, str]] = field(default_factory=list)
+    unnamed: dict[str, int] = field(default_factory=dict)
 
     def skip(self, reason: str, name: str) -> None:
         self.skipped[reason] = self.skipped.get(reason, 0) + 1
         names = self.examples.setdefault(reason, [])
         if len(names) < EXAMPLES_PER_REASON:
             names.append(name)
+        if len(self.events) < EVENTS_KEPT:
+            self.events.append((name, reason))
+        else:
+            self.unnamed[reason] = self.unnamed.get(reason, 0) + 1
+
+    def drain(self) -> list[tuple[str, str]]:
+        """The events, which are then forgotten; one more per reason says how many have no name."""
+        events = self.events
+        events += [(f"({count} more)", reason) for reason, count in self.unnamed.items()]
+        self.events, self.unnamed = [], {}
+        return events
+
+    def to_json(self) -> dict:
+        """Counts and examples as they are now, without the events."""
+        return {
+            "documents": self.documents,
+            "utf8_bytes": self.utf8_bytes,
+            "skipped": dict(self.skipped),
+            "examples": {reason: list(names) for reason, names in self.examples.items()},
+        }
+
+    @classmethod
+    def from_json(cls, counts: dict) -> CorpusReport:
+        """A report that goes on counting from what to_json() gave, or from nothing: {}."""
+        report = cls(**counts)
+        return cls(**report.to_json())
 
     def skipped_lines(self) -> list[str]:
         """One line per reason, for the console."""
@@ -57,37 +98,41 @@ class CorpusReport:
 
 
 def iter_documents(
-    paths: Sequence[str | os.PathLike],
+    files: FileList,
     *,
-    suffixes: Sequence[str] = PYTHON_AND_CPP,
     doc_mode: str = "file",
     separator: str | None = None,
     json_key: str = "text",
     min_doc_length: int = MIN_DOC_LENGTH,
-    exclude_dirs: Sequence[str] = (),
-    shuffle_seed: int | None = None,
+    filters: Sequence[Filter] = (),
+    strict: bool = False,
+    start: tuple[int, int] = (0, 0),
     report: CorpusReport,
 ) -> Iterator[Document]:
-    """Documents of all inputs, counted in `report`; the same inputs give the same order.
+    """Documents of all files in the list's order, counted in `report`.
 
-    paths: folders (recursive, files with one of `suffixes`), files, `.jsonl`, `.jsonl.zst`,
-    `.tar`, `.tar.gz`, `.tgz`, `.zip` (members with one of `suffixes`).
-    doc_mode: what one document is: the whole text of a file, member or JSON record ("file"), a
+    files: read by their names' endings: archives `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`, `.zip`
+    (the members that files.takes), records `.jsonl`, `.jsonl.gz`, `.json.gz`, `.jsonl.zst`,
+    `.parquet`, `.arrow`; any other file is one text. An archive or a file of records keeps its
+    own order inside, whatever the order of the list.
+    doc_mode: what one document is: the whole text of a file, member or record ("file"), a
     run of its lines between blank ones ("blank_line"), or between lines that equal `separator`.
     The dividing lines belong to no document.
+    json_key: key or column of a record's text.
     min_doc_length: characters; shorter documents, and those of white space only, are skipped.
-    shuffle_seed: None keeps the sorted order. A number permutes the files, never lines, so that
-    a split by document is one by random file. An archive or a .jsonl keeps its own order inside.
+    filters: asked in order about each document that is left; the first that drops it counts.
+    strict: what cannot be read as text is a ValueError that names it, and is not skipped. What is
+    too short or dropped by a filter never is.
+    start: a document's position; everything up to it is passed over, neither counted nor filtered.
 
-    Memory holds the list of paths and one text. Bad inputs raise ValueError before any reading.
+    Memory holds one text. Bad arguments raise ValueError before any reading.
     """
     _check_doc_mode(doc_mode, separator)
-    files = find_files(paths, suffixes, exclude_dirs)
-    if shuffle_seed is not None:
-        # random() is the one method whose sequence Python promises to keep across versions.
-        draw = random.Random(shuffle_seed).random
-        files.sort(key=lambda _: draw())
-    return _documents(files, suffixes, doc_mode, separator, json_key, min_doc_length, report)
+    if not 0 <= start[0] <= len(files) or start[1] < 0:
+        raise ValueError(f"start {start} lies outside of a list of {len(files)} files")
+    return _documents(
+        files, doc_mode, separator, json_key, min_doc_length, filters, strict, start, report
+    )
 
 
 def _check_doc_mode(doc_mode: str, separator: str | None) -> None:
@@ -102,35 +147,61 @@ def _check_doc_mode(doc_mode: str, separator: str | None) -> None:
 
 
 def _documents(
-    files: list[str],
-    suffixes: Sequence[str],
+    files: FileList,
     doc_mode: str,
     separator: str | None,
     json_key: str,
     min_doc_length: int,
+    filters: Sequence[Filter],
+    strict: bool,
+    start: tuple[int, int],
     report: CorpusReport,
 ) -> Iterator[Document]:
-    for path in files:
-        for name, data, problem in read_texts(path, suffixes, json_key):
+    first, done = start
+    for index in range(first, len(files)):
+        count = 0  # of this file's texts so far
+        for name, data, problem in read_texts(
+            files[index], files.size(index), files.takes, json_key
+        ):
             text = None
             if problem is None and b"\0" in data:
-                problem = "binary"
+                problem = BINARY
             if problem is None:
                 try:
                     text = data.decode("utf-8")
                 except UnicodeDecodeError:
-                    problem = "not UTF-8"
+                    problem = NOT_UTF8
             if problem is not None:
-                report.skip(problem, name)
+                count += 1
+                if count > done:
+                    if strict:
+                        raise ValueError(f"{name}: {problem}; without --strict it is skipped")
+                    report.skip(problem, name)
                 continue
             for number, part in enumerate(_cut(text, doc_mode, separator), start=1):
+                count += 1
+                if count <= done:
+                    continue
                 part_name = name if doc_mode == "file" else f"{name}#{number}"
-                if len(part) < min_doc_length or not part.strip():
-                    report.skip("too short", part_name)
+                reason = _left_out(part, min_doc_length, filters)
+                if reason is not None:
+                    report.skip(reason, part_name)
                     continue
                 report.documents += 1
-                report.utf8_bytes += len(part) if part.isascii() else len(part.encode("utf-8"))
-                yield Document(part_name, part)
+                report.utf8_bytes += len(data) if doc_mode == "file" else _utf8_bytes(part)
+                yield Document(part_name, part, (index, count))
+        done = 0
+
+
+def _left_out(text: str, min_doc_length: int, filters: Sequence[Filter]) -> str | None:
+    """The reason why the text is no document, or None."""
+    if len(text) < min_doc_length or not text or text.isspace():
+        return TOO_SHORT
+    return next((one.reason for one in filters if one.drops(text)), None)
+
+
+def _utf8_bytes(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode("utf-8"))
 
 
 def _cut(text: str, doc_mode: str, separator: str | None) -> Iterator[str]:

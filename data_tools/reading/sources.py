@@ -1,4 +1,4 @@
-"""Input paths -> raw texts, as bytes: folders, single files, archives, JSON lines.
+"""A file -> raw texts, as bytes: itself, or what an archive or a record file holds.
 
 Nothing here decides whether a text is any good; corpus.py does. A source that cannot be
 read is yielded with its reason instead of raised, so that one broken file in four million
@@ -7,162 +7,136 @@ does not end a day's run.
 
 from __future__ import annotations
 
-import io
-import json
+import contextlib
 import os
+import struct
 import tarfile
 import zipfile
 import zlib
-from collections.abc import Iterator, Sequence
-from typing import NamedTuple
+from collections.abc import Callable, Iterator
 
-TAR_ENDINGS = (".tar", ".tar.gz", ".tgz")
-JSON_ENDINGS = (".jsonl", ".zst")  # .zst is JSON lines, compressed
-READ_ERRORS = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+from data_tools.reading.compressed import import_zstandard, open_by_content
+from data_tools.reading.raw_text import UNREADABLE, RawText
+from data_tools.reading.record_readers import (
+    import_pyarrow,
+    read_arrow,
+    read_json_lines,
+    read_parquet,
+)
+
+TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
+# .zst is JSON lines, compressed, as the source system has it.
+JSON_ENDINGS = (".jsonl", ".zst", ".jsonl.gz", ".json.gz")
+ARROW_ENDINGS = (".parquet", ".arrow")
+STREAM_ENDINGS = (*TAR_ENDINGS, *JSON_ENDINGS, *ARROW_ENDINGS, ".zip")
+_READ_ERRORS = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
+_CHUNK = 1 << 20
 
 
-class RawText(NamedTuple):
-    """One text as it was found; `problem` is None or the reason why `data` is empty."""
+def require_packages(path: str) -> None:
+    """ValueError now, not hours into the run, where a file of that name needs a package."""
+    name = path.lower()
+    if name.endswith(".zst"):
+        import_zstandard()
+    elif name.endswith(ARROW_ENDINGS):
+        import_pyarrow()
 
-    name: str
-    data: bytes
-    problem: str | None = None
 
+def read_texts(
+    path: str, size: int, takes: Callable[[str], bool], json_key: str
+) -> Iterator[RawText]:
+    """The texts of one file: one, or one per archive member or record, in stored order.
 
-def find_files(
-    paths: Sequence[str | os.PathLike], suffixes: Sequence[str], exclude_dirs: Sequence[str] = ()
-) -> list[str]:
-    """Real paths of all input files, each once, in an order that only the tree decides.
-
-    Folders are walked in sorted order and give the files with one of `suffixes`; a file named
-    outright is taken whatever its suffix. Links to folders are not followed (they can loop).
-    An unreadable folder or a dangling link stays in the list: reading it reports it.
+    size: what the file is expected to have, in bytes. takes: which members are wanted, by name.
+    Damage ends the file with one text that is "unreadable", behind those before it. A .zip or a
+    .parquet has its table at its end: cut short, it gives nothing.
     """
-    found: dict[str, None] = {}
-    for path in map(os.fspath, paths):
-        if os.path.isdir(path):
-            found.update(dict.fromkeys(_walk(path, tuple(suffixes), exclude_dirs)))
-        elif os.path.isfile(path):
-            found[os.path.realpath(path)] = None
-        elif os.path.exists(path):
-            raise ValueError(f"input path {path!r} is neither a file nor a folder")
-        else:
-            raise ValueError(f"input path {path!r} does not exist")
-    if any(path.lower().endswith(".zst") for path in found):
-        _zstandard()
-    return list(found)
-
-
-def _walk(root: str, suffixes: tuple[str, ...], exclude_dirs: Sequence[str]) -> Iterator[str]:
-    unreadable: list[str] = []
-    # The root is made real once, so only links below it need a realpath of their own.
-    walk = os.walk(os.path.realpath(root), onerror=lambda error: unreadable.append(error.filename))
-    for folder, subfolders, names in walk:
-        subfolders[:] = sorted(name for name in subfolders if name not in exclude_dirs)
-        for name in sorted(names):
-            if not name.lower().endswith(suffixes):
-                continue
-            path = os.path.join(folder, name)
-            if os.path.islink(path):
-                path = os.path.realpath(path)
-            if os.path.isfile(path) or not os.path.exists(path):  # no pipes, no devices
-                yield path
-    yield from unreadable
-
-
-def read_texts(path: str, suffixes: Sequence[str], json_key: str) -> Iterator[RawText]:
-    """The texts of one file: one, or one per archive member or JSON line, in stored order."""
     name = path.lower()
     try:
-        if name.endswith(JSON_ENDINGS):
-            yield from _read_json_lines(path, json_key)
+        if not name.endswith(STREAM_ENDINGS):
+            yield RawText(path, _read_file(path, size))
         elif name.endswith(TAR_ENDINGS):
-            yield from _read_tar(path, tuple(suffixes))
+            yield from _read_tar(path, takes)
         elif name.endswith(".zip"):
-            yield from _read_zip(path, tuple(suffixes))
+            yield from _read_zip(path, takes)
+        elif name.endswith(".parquet"):
+            yield from read_parquet(path, json_key)
+        elif name.endswith(".arrow"):
+            yield from read_arrow(path, json_key)
         else:
-            with open(path, "rb") as file:
-                yield RawText(path, file.read())
-    except READ_ERRORS:
-        yield RawText(path, b"", "unreadable")
+            yield from read_json_lines(path, json_key)
+    except _READ_ERRORS:
+        yield RawText(path, b"", UNREADABLE)
 
 
-def _read_tar(path: str, suffixes: tuple[str, ...]) -> Iterator[RawText]:
-    with tarfile.open(path, "r|*") as archive:
-        while (member := archive.next()) is not None:
-            # tarfile keeps every header it has seen: gigabytes, at millions of members.
-            archive.members.clear()
-            if member.isreg() and member.name.lower().endswith(suffixes):
-                yield RawText(f"{path}:{member.name}", archive.extractfile(member).read())
+def _read_file(path: str, size: int) -> bytes:
+    """Three system calls for a file that has the expected size; a corpus has millions of them."""
+    file = os.open(path, os.O_RDONLY)
+    try:
+        # One byte more than expected: when exactly `size` come, that was the end.
+        data = os.read(file, size + 1)
+        if len(data) == size:
+            return data
+        parts = [data]
+        while data:
+            data = os.read(file, _CHUNK)
+            parts.append(data)
+        return b"".join(parts)
+    finally:
+        os.close(file)
 
 
-def _read_zip(path: str, suffixes: tuple[str, ...]) -> Iterator[RawText]:
-    with zipfile.ZipFile(path) as archive:
+def _read_tar(path: str, takes: Callable[[str], bool]) -> Iterator[RawText]:
+    with open_by_content(path) as file:
+        with _parsing():
+            archive = tarfile.open(fileobj=file, mode="r|*")
+        with archive:
+            for member in _members(archive):
+                if member.isreg() and takes(member.name):
+                    with _parsing():
+                        data = archive.extractfile(member).read()
+                    yield RawText(f"{path}:{member.name}", data)
+            while file.read(_CHUNK):  # a checksum stands behind what is packed
+                pass
+
+
+def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
+    """All members. Opening has read the first, which archive.next() still hands out.
+
+    It does not read the others: it keeps every header it has seen, gigabytes at millions of
+    members, and takes a header that is damaged or missing for the archive's end.
+    """
+    member = archive.next()
+    while member is not None:
+        yield member
+        with _parsing():
+            archive.fileobj.seek(archive.offset)
+            try:
+                member = tarfile.TarInfo.fromtarfile(archive)
+            except tarfile.EOFHeaderError:  # the block of zeros that ends an archive
+                return
+
+
+def _read_zip(path: str, takes: Callable[[str], bool]) -> Iterator[RawText]:
+    with _parsing():
+        archive = zipfile.ZipFile(path)
+    with archive:
         for member in archive.infolist():
-            if member.is_dir() or not member.filename.lower().endswith(suffixes):
+            if member.is_dir() or not takes(member.filename):
                 continue
             name = f"{path}:{member.filename}"
             try:
-                yield RawText(name, archive.read(member))
-            except (*READ_ERRORS, RuntimeError):  # encrypted, or a method this Python lacks
-                yield RawText(name, b"", "unreadable")
-
-
-def _read_json_lines(path: str, key: str) -> Iterator[RawText]:
-    with _open_lines(path) as lines:
-        for number, line in enumerate(lines, start=1):
-            name = f"{path}:{number}"
-            if not line.strip():
+                data = archive.read(member)
+            except Exception:  # whatever its decompressors raise; also encrypted, unknown methods
+                yield RawText(name, b"", UNREADABLE)
                 continue
-            try:
-                record = json.loads(line.decode("utf-8"))
-            except UnicodeDecodeError:
-                yield RawText(name, b"", "not UTF-8")
-                continue
-            except (ValueError, RecursionError):
-                record = None
-            text = record.get(key) if isinstance(record, dict) else None
-            if isinstance(text, str):
-                # JSON can escape half a surrogate pair; such bytes then fail as not UTF-8.
-                yield RawText(name, text.encode("utf-8", "surrogatepass"))
-            else:
-                yield RawText(name, b"", "bad JSON line")
+            yield RawText(name, data)
 
 
-def _open_lines(path: str) -> io.BufferedIOBase:
-    if not path.lower().endswith(".zst"):
-        return open(path, "rb")
-    zstandard = _zstandard()
-
-    class Reader(io.RawIOBase):
-        """zstandard's stream with its own error type turned into OSError."""
-
-        def __init__(self) -> None:
-            self.file = open(path, "rb")
-            decompressor = zstandard.ZstdDecompressor()
-            self.stream = decompressor.stream_reader(self.file, read_across_frames=True)
-
-        def readable(self) -> bool:
-            return True
-
-        def readinto(self, buffer) -> int:
-            try:
-                return self.stream.readinto(buffer)
-            except zstandard.ZstdError as error:
-                raise OSError(f"{path}: {error}") from error
-
-        def close(self) -> None:
-            self.file.close()
-            super().close()
-
-    return io.BufferedReader(Reader(), 1 << 20)
-
-
-def _zstandard():
+@contextlib.contextmanager
+def _parsing() -> Iterator[None]:
+    """Turns what zipfile and tarfile let through on damaged bytes into OSError."""
     try:
-        import zstandard
-    except ImportError:
-        raise ValueError(
-            "reading .zst needs the package zstandard: pip install zstandard"
-        ) from None
-    return zstandard
+        yield
+    except (ValueError, OverflowError, struct.error, RuntimeError) as error:
+        raise OSError(str(error)) from error

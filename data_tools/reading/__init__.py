@@ -1,0 +1,1 @@
+"""Input paths -> raw texts: which files, in which order, and what is in them."""
