@@ -4,15 +4,19 @@ from parity.mutants.mutant import room
 
 _TOKENIZER = "data_tools.tokenizer.Tokenizer"
 _LEVEL = "data_tools.tokenizer._byte_level"
+_FAST = "data_tools.fast_encoder"
 _MERGES = "data_tools.bpe_files._read_merges"
-_CREATE = "data_tools.create_pretraining_data.create"
+_FILL = "data_tools.create_pretraining_data._fill"
+_BATCHED = "data_tools.preparing.batches.batched"
+_WITH_END = "data_tools.preparing.batches.with_end"
 _DOCUMENTS = "data_tools.corpus._documents"
 _ITERATE = "data_tools.corpus.iter_documents"
-_WRITER = "data_tools.token_file_writer.TokenFileWriter"
+_STREAMS = "data_tools.token_streams.TokenStreams"
 
+_TOLD = 'return f"gives other ids for text {i} of {len(texts)} tried, {texts[i][:40]!r}"'
 _SPLITTER = "pre_tokenizers.ByteLevel(add_prefix_space=False)"
 _BATCH = "self._plain.encode_batch_fast(list(texts), add_special_tokens=False)"
-_END = "np.append(ids, end)"
+_END = "np.insert(ids, offsets[1:], eos)"
 
 BUGS = {
     "first merge taken for the version line": (
@@ -23,14 +27,14 @@ BUGS = {
         "return vocab, merges[:-1], special"),
     "a space before the text": [
         (_LEVEL, _SPLITTER, "pre_tokenizers.ByteLevel(add_prefix_space=True)"),
-        ("data_tools.tokenizer._loss", 'step["add_prefix_space"]', "False")],
+        ("data_tools.lossless.loss", 'step["add_prefix_space"]', "False")],
     "no splitting into words": (
         _LEVEL, _SPLITTER, "pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)"),
     "text normalised": [
         (_LEVEL, "tokenizer.decoder = decoders.ByteLevel()",
          "tokenizer.decoder = decoders.ByteLevel()\n"
          "    tokenizer.normalizer = tokenizers.normalizers.NFKC()"),
-        ("data_tools.tokenizer._loss", 'state["normalizer"] is not None', "False")],
+        ("data_tools.lossless.loss", 'state["normalizer"] is not None', "False")],
     "end tokens in a document are ends": [
         (f"{_TOKENIZER}.__init__", "self._plain.encode_special_tokens = True", "pass"),
         (f"{_TOKENIZER}._check", "in self._plain.encode(token, add_special_tokens=False).ids",
@@ -40,6 +44,12 @@ BUGS = {
     "end tokens in any text are ends": (
         f"{_TOKENIZER}.encode_batch", "self._plain.encode_batch_fast",
         "self._prompt.encode_batch_fast"),
+    "end tokens in a document are ends to the fast encoder": [
+        (f"{_FAST}._by_fastokens", "split_special_tokens=True", "split_special_tokens=False"),
+        (f"{_FAST}.FlatEncoder._difference", _TOLD, "pass")],
+    "texts stripped for the fast encoder": [
+        (f"{_FAST}._by_fastokens", "        texts, add", "        [t.strip() for t in texts], add"),
+        (f"{_FAST}.FlatEncoder._difference", _TOLD, "pass")],
     "texts stripped": (
         f"{_TOKENIZER}.encode_batch", "list(texts)", "[text.strip() for text in texts]"),
     "texts in reverse": (f"{_TOKENIZER}.encode_batch", "list(texts)", "list(texts)[::-1]"),
@@ -55,48 +65,49 @@ BUGS = {
         f"{_TOKENIZER}.save", '"PreTrainedTokenizerFast"', '"BertTokenizerFast"'),
     "saved without its end token": (
         f"{_TOKENIZER}.save", 'if token in self._special][:1]', "if False]"),
-    "no end token after a document": (_CREATE, "if options.append_eos else []", "if False else []"),
-    "end token wanted or not": (_CREATE, "[eos] if options.append_eos else []", "[eos]"),
-    "end token before a document": (_CREATE, _END, "np.append(end, ids)"),
-    "two end tokens after a document": (_CREATE, _END, "np.append(np.append(ids, end), end)"),
-    "first batch of documents lost": (_CREATE, "itertools.chain([first], batches)", "batches"),
+    "no end token after a document": (_FILL, "if options.append_eos:", "if False:"),
+    "end token wanted or not": (_FILL, "if options.append_eos:", "if True:"),
+    "end token before a document": (_WITH_END, _END, "np.insert(ids, offsets[:-1], eos)"),
+    "two end tokens after a document": (
+        _WITH_END, f"{_END}, offsets + np.arange(len(offsets))",
+        "np.insert(ids, np.repeat(offsets[1:], 2), eos), offsets + 2 * np.arange(len(offsets))"),
+    "first batch of documents lost": (_FILL, "_chain(first, reading)", "reading"),
     "last document lost": (
-        "data_tools.create_pretraining_data._batches", "if batch:\n        yield batch",
-        "if batch:\n        yield batch[:-1]"),
+        _BATCHED, "return Batch(texts, names,", "return Batch(texts[:-1], names[:-1],"),
     "documents shuffled though told not to": (
-        "data_tools.create_pretraining_data._documents", "options.seed if shuffle else None",
+        "data_tools.preparing.inputs.find_inputs", "options.seed if options.shuffle else None",
         "options.seed"),
-    "documents stripped": (_DOCUMENTS, "yield Document(part_name, part)",
-                           "yield Document(part_name, part.strip())"),
+    "documents stripped": (_DOCUMENTS, "yield Document(part_name, part, ",
+                           "yield Document(part_name, part.strip(), "),
     "line ends translated": (
         _DOCUMENTS, 'text = data.decode("utf-8")',
         'text = data.decode("utf-8").replace("\\r\\n", "\\n")'),
     "documents read as Latin-1": (_DOCUMENTS, 'data.decode("utf-8")', 'data.decode("latin-1")'),
     "white space at a document's end lost": (
-        _DOCUMENTS, "yield Document(part_name, part)",
-        "yield Document(part_name, part.rstrip(' '))"),
+        _DOCUMENTS, "yield Document(part_name, part, ",
+        "yield Document(part_name, part.rstrip(' '), "),
     "a document for every paragraph": (
-        _ITERATE, "_documents(files, suffixes, doc_mode,",
-        '_documents(files, suffixes, "blank_line",'),
+        _ITERATE, "files, doc_mode, separator,", 'files, "blank_line", separator,'),
     "files of the folder alone": (
-        _ITERATE, "files = find_files(paths, suffixes, exclude_dirs)",
-        "files = [f for f in find_files(paths, suffixes, exclude_dirs) if '/sub/' not in f]"),
+        "data_tools.reading.tree_walk.walk",
+        "levels.append(_below(prefix, folders, choice.exclude))", "pass"),
     "ids in 32 bits": (
         "data_tools.token_file.ids_dtype", "np.uint16 if vocab_size < 65535 else np.int32",
         "np.int32"),
     "lengths without the end token": (
-        f"{_WRITER}.append", "self._lens.append(len(ids))",
-        "self._lens.append(len(ids) - (ids[-1] == self.vocab_size - 1))"),
+        f"{_STREAMS}.append_flat", "self._lens.write(lens.astype(np.int32))",
+        "self._lens.write((lens - (ids[offsets[1:] - 1] == ids[-1])).astype(np.int32))"),
     "documents counted from one": (
-        f"{_WRITER}._finish", "np.arange(len(self._lens) + 1, dtype=np.int64)",
-        "np.arange(len(self._lens) + 1, dtype=np.int64) + 1"),
+        f"{_STREAMS}.finish", "np.arange(len(lens) + 1, dtype=np.int64)",
+        "np.arange(len(lens) + 1, dtype=np.int64) + 1"),
 }
 
 CONTROLS = {
     "texts encoded one by one": (
         f"{_TOKENIZER}.encode_batch", _BATCH,
         "[self._plain.encode(text, add_special_tokens=False) for text in texts]"),
-    "end token joined by concatenate": (_CREATE, _END, "np.concatenate([ids, end])"),
+    "end tokens placed by a list": (
+        _WITH_END, "np.insert(ids, offsets[1:], eos)", "np.insert(ids, offsets[1:].tolist(), eos)"),
 }
 
 MUTANTS = room("text", BUGS, CONTROLS)

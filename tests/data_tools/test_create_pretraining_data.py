@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_tools import create_pretraining_data as cli
+from data_tools.preparing import batches
 from data_tools.token_file import TokenFile
 from data_tools.tokenizer import END_OF_TEXT, Tokenizer
 
@@ -64,7 +64,8 @@ def test_the_whole_journey(source_tree, tmp_path):
     ):
         assert line in result.stdout
     assert re.search(
-        r"encoding: [\d.]+ s, [\d.]+ MB/s  total: .* peak memory: \d+ MiB", result.stdout
+        r"encoding: [\d.]+ s, [\d.]+ MB/s, \d+% of it in fastokens [\d.]+  total: .* "
+        r"peak memory: \d+ MiB", result.stdout
     )
 
 
@@ -187,29 +188,32 @@ def test_errors_leave_the_shell_with_code_2_and_no_traceback():
 def test_a_run_that_fails_midway_leaves_the_earlier_files(
     source_tree, tmp_path, in_process, monkeypatch, failure, code
 ):
+    """An interrupted one leaves its beginning too; an error before any checkpoint does not."""
     out = tmp_path / "out"
     arguments = ("--input_path", source_tree, "--output_prefix", out / "x", "--vocab_size", 300)
     assert in_process(*arguments) == 0
     before = contents(out)
-    encode, calls = Tokenizer.encode_batch, []
+    encode, calls = Tokenizer.encode_flat, []
 
     def fail_at_the_third(self, texts):
         calls.append(len(texts))
         if len(calls) == 3:
-            assert any(path.name.endswith(".tmp") for path in out.iterdir())
+            assert (out / "x_partial" / "ids.npy").exists()
             raise failure
         return encode(self, texts)
 
-    monkeypatch.setattr(cli, "BATCH_CHARS", 100)
-    monkeypatch.setattr(Tokenizer, "encode_batch", fail_at_the_third)
+    monkeypatch.setattr(batches, "BATCH_CHARS", 100)
+    monkeypatch.setattr(Tokenizer, "encode_flat", fail_at_the_third)
     assert in_process(*arguments, "--seed", 2) == code
-    assert contents(out) == before
+    now = contents(out)
+    assert {path: now[path] for path in before} == before
+    assert (out / "x_partial").exists() == (code == 130)
 
 
 def test_batch_size_changes_nothing(source_tree, tmp_path, in_process, monkeypatch):
     arguments = ("--input_path", source_tree, "--vocab_size", 300, "--output_prefix")
     assert in_process(*arguments, tmp_path / "a") == 0
-    monkeypatch.setattr(cli, "BATCH_CHARS", 1)
+    monkeypatch.setattr(batches, "BATCH_CHARS", 1)
     assert in_process(*arguments, tmp_path / "b") == 0
     a, b = np.load(tmp_path / "a_ids.npy"), np.load(tmp_path / "b_ids.npy")
     assert a.tolist() == b.tolist()

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.cli_options import NOT_BUILT, parse_options
+from data_tools.preparing.options import NOT_BUILT, parse_options
 
 BAD = [
     (["--input_path", "x", "--doc_mode", "separator"], "go together"),
@@ -15,9 +15,20 @@ BAD = [
     (["--tokenizer", "t", "--vocab_size", "300"], "is for training"),
     (["--vocab_size", "256"], "256 is less than 257"),
     (["--vocab_size", "many"], "invalid whole number value: 'many'"),
-    (["--tokenizer_sample_mb", "0"], "not a positive size"),
+    (["--tokenizer_sample_mb", "0"], "not a positive number"),
+    (["--min_alphanumeric", "1.5"], "1.5 is not from 0 to 1"),
+    (["--near_threshold", "0.3"], "0.3 is not from 0.5 to 1"),
+    (["--drop_low_information", "0"], "0 is not above 0 to 1"),
+    (["--language", "python", "--suffixes", ".py"], "give one of them"),
+    (["--language", "cobol"], "invalid choice: 'cobol'"),
+    (["--shard", "4/4"], "parts of 4 are 0/4 to 3/4, not 4/4"),
+    (["--shard", "1"], "1 is not a part like 0/4"),
+    (["--shard", "0/2", "--dedup", "exact"], "--dedup needs the whole corpus"),
     (["--workers", "0"], "0 is less than 1"),
-    (["--tokenizer_name", "GPTChineseTokenizer"], "GPTChineseTokenizer: not built"),
+    (["--tokenizer_name", "GPTChineseTokenizer"], "needs --tokenizer FILE.model"),
+    (["--tokenizer_name", "ErnieTokenizer"], "invalid choice: 'ErnieTokenizer'"),
+    (["--tokenizer", "t", "--cn_splited"], "--cn_splited is for --tokenizer_name GPTChinese"),
+    (["--tokenizer", "t", "--cn_seg_func", "lac"], "--cn_seg_func is for --tokenizer_name"),
     (["--data_format", "IDS"], "IDS: not built"),
     (["--input", "x"], "unrecognized arguments"),
     (["--doc_mode", "page"], "invalid choice: 'page'"),
@@ -40,7 +51,7 @@ def test_flags_that_make_no_sense_are_one_line(capsys, arguments, message):
 
 @pytest.mark.parametrize("flag", NOT_BUILT)
 def test_flags_of_what_is_not_built_say_so(flag, capsys):
-    value = ["x"] if flag in ("model_name", "cn_seg_func", "cn_split_dimer") else []
+    value = ["x"] if flag == "model_name" else []
     assert error_of(capsys, f"--{flag}", *value).startswith(f"error: --{flag}: not built (")
 
 
@@ -56,6 +67,16 @@ def test_suffixes_may_lack_their_dot():
     assert parse_options(["--suffixes", "RS", ".go"]).suffixes == (".rs", ".go")
 
 
+def test_languages_are_suffixes():
+    assert parse_options(["--language", "go", "rust"]).suffixes == (".go", ".rs")
+    assert parse_options(["--language", "python", "cpp"]).suffixes == parse_options([]).suffixes
+
+
+def test_a_part_has_a_name_of_its_own():
+    options = parse_options(["--output_prefix", "out/x", "--shard", "3/12"])
+    assert options.output_prefix == "out/x-00003-of-00012" and options.shard == (3, 12)
+
+
 def test_help_loads_nothing_heavy():
     code = (
         "import sys\nfrom data_tools import create_pretraining_data as c\n"
@@ -63,6 +84,6 @@ def test_help_loads_nothing_heavy():
         "sys.exit(bool({'numpy', 'tokenizers', 'tqdm'} & set(sys.modules)))"
     )
     result = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[2], capture_output=True, text=True
+        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True
     )
     assert result.returncode == 0 and "--append_eos" in result.stdout

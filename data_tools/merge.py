@@ -1,0 +1,134 @@
+"""Parts made with --shard -> the files that one machine would have written.
+
+    python -m data_tools.merge X        joins X-00000-of-0000N, X-00001-of-0000N, ...
+"""
+
+from __future__ import annotations
+
+import argparse
+import glob
+import os
+import re
+import shutil
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from data_tools.preparing.flag_types import Parser
+from data_tools.token_file import TokenFile
+from data_tools.token_file_writer import TokenFileWriter
+from data_tools.tokenizer import load_tokenizer
+
+CHUNK_TOKENS = 1 << 24
+# What must be the same in every part, and is the same in the whole.
+SHARED = ("vocab_size", "tokenizer_fingerprint", "made_by", "eos_token_id", "append_eos", "seed",
+          "shuffled")
+
+
+def main(argv: list[str] | None = None) -> int:
+    """Exit code: 0, or 2 with one line on stderr."""
+    options = _options(argv)
+    try:
+        documents, tokens = merge(options.prefix)
+    except (ValueError, OSError) as error:
+        print(f"error: {' '.join(str(error).split())}", file=sys.stderr)
+        return 2
+    print(f"documents: {documents:,}  tokens: {tokens:,}")
+    print(f"wrote {options.prefix}_{{ids.npy,idx.npz,meta.json,tokenizer/}}; the parts can go")
+    return 0
+
+
+def _options(argv: list[str] | None) -> argparse.Namespace:
+    parser = Parser(
+        prog="python -m data_tools.merge",
+        description="Join the parts that create_pretraining_data --shard I/N made, in order.",
+    )
+    parser.add_argument("prefix", help="the --output_prefix that every part was given")
+    return parser.parse_args(argv)
+
+
+def merge(prefix: str) -> tuple[int, int]:
+    """(documents, tokens) of the whole; ValueError where a part is missing or does not fit."""
+    parts = _open_parts(prefix)
+    first = parts[0].meta
+    tokenizer = load_tokenizer(_beside(parts[0], first["tokenizer"]))
+    with TokenFileWriter(prefix, first["vocab_size"], tokenizer) as writer:
+        for part in parts:
+            _copy(part, writer)
+        writer.meta = _merged_meta(parts)
+        if _join_logs(parts, writer.folder / "skipped.jsonl"):
+            writer.meta["skipped_log"] = os.path.basename(prefix) + "_skipped.jsonl"
+    return writer.documents, writer.tokens
+
+
+def _open_parts(prefix: str) -> list[TokenFile]:
+    names = sorted(glob.glob(f"{glob.escape(prefix)}-[0-9]*-of-[0-9]*_meta.json"))
+    if not names:
+        raise ValueError(f"no parts {prefix}-00000-of-..., as --shard I/N makes them")
+    counts = {int(re.search(r"-of-(\d+)_meta\.json$", name).group(1)) for name in names}
+    if len(counts) > 1:
+        raise ValueError(f"{prefix} has parts of {sorted(counts)}: remove those that do not belong")
+    count = counts.pop()
+    missing = [i for i in range(count)
+               if f"{prefix}-{i:05}-of-{count:05}_meta.json" not in names]
+    if missing:
+        raise ValueError(f"{prefix} lacks part {missing[0]} of {count} (--shard "
+                         f"{missing[0]}/{count})")
+    parts = [TokenFile.open(f"{prefix}-{i:05}-of-{count:05}") for i in range(count)]
+    for i, part in enumerate(parts):
+        if part.meta.get("shard") != [i, count]:
+            raise ValueError(f"{part.prefix} was not made with --shard {i}/{count}")
+        for key, ours, its in (
+            *((key, parts[0].meta[key], part.meta.get(key)) for key in SHARED),
+            *((key, parts[0].meta["source"][key], part.meta["source"].get(key))
+              for key in parts[0].meta["source"] if key != "skipped"),
+        ):
+            if ours != its:
+                raise ValueError(f"{part.prefix} has another {key} than part 0 ({its!r}, not "
+                                 f"{ours!r}): all parts come from one corpus and one set of flags")
+    return parts
+
+
+def _copy(part: TokenFile, writer: TokenFileWriter) -> None:
+    """All documents of a part, some at a time."""
+    offsets = part.document_offsets
+    first = 0
+    while first < len(part):
+        last = int(np.searchsorted(offsets, offsets[first] + CHUNK_TOKENS, side="right")) - 1
+        last = max(first + 1, last)
+        chunk = offsets[first : last + 1]
+        writer.append_flat(part.ids[chunk[0] : chunk[-1]], chunk - chunk[0])
+        first = last
+
+
+def _merged_meta(parts: list[TokenFile]) -> dict:
+    skipped: dict[str, int] = {}
+    for part in parts:
+        for reason, count in part.meta["source"]["skipped"].items():
+            skipped[reason] = skipped.get(reason, 0) + count
+    own = ("format_version", "vocab_size", "documents", "tokens", "ids_sha256", "tokenizer",
+           "tokenizer_fingerprint", "shard", "skipped_log")
+    meta = {key: value for key, value in parts[0].meta.items() if key not in own}
+    meta["utf8_bytes"] = sum(part.meta["utf8_bytes"] for part in parts)
+    meta["source"] = meta["source"] | {"skipped": dict(sorted(skipped.items()))}
+    return meta
+
+
+def _join_logs(parts: list[TokenFile], path: Path) -> bool:
+    logs = [_beside(part, part.meta["skipped_log"]) for part in parts
+            if "skipped_log" in part.meta]
+    if logs:
+        with open(path, "wb") as whole:
+            for log in logs:
+                with open(log, "rb") as one:
+                    shutil.copyfileobj(one, whole)
+    return bool(logs)
+
+
+def _beside(part: TokenFile, name: str) -> Path:
+    return Path(part.prefix).parent / os.path.basename(name)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,139 @@
+"""Documents -> batches of texts -> flat arrays of ids, the next batch read while one is encoded."""
+
+from __future__ import annotations
+
+import os
+import threading
+import time
+from collections import deque
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import NamedTuple
+
+import numpy as np
+
+from data_tools.corpus import CorpusReport, Document
+
+BATCH_CHARS = 4_000_000  # enough for all cores at work; encoded, some 30 MB
+
+
+@dataclass
+class Batch:
+    """Texts, and all that is known once they are read: a run can continue behind any batch."""
+
+    texts: list[str]
+    names: list[str]
+    position: tuple[int, int]  # of the last text read, as corpus.Document has it
+    report: dict  # CorpusReport.to_json()
+    skipped: list[tuple[str, str]]  # (name, reason) since the batch before
+    learnt: list[bytes]  # by each filter that remembers, since the batch before
+
+
+class Encoded(NamedTuple):
+    """Ids of one batch: ids uint32 [tokens], offsets int64 [texts + 1], seconds it took."""
+
+    batch: Batch
+    ids: np.ndarray
+    offsets: np.ndarray
+    seconds: float
+
+
+def batched(
+    documents: Iterable[Document], report: CorpusReport, memories: Sequence = ()
+) -> Iterator[Batch]:
+    """Cut into batches of about BATCH_CHARS characters; the last may be empty, but is there.
+
+    What was skipped behind the last document belongs to the run too. `memories` are the filters
+    that remember.
+    """
+    texts: list[str] = []
+    names: list[str] = []
+    characters, position = 0, (0, 0)
+
+    def batch() -> Batch:
+        return Batch(texts, names, position, report.to_json(), report.drain(),
+                     [memory.learnt() for memory in memories])
+
+    for document in documents:
+        texts.append(document.text)
+        names.append(document.name)
+        position = document.position
+        characters += len(document.text)
+        if characters >= BATCH_CHARS:
+            yield batch()
+            texts, names, characters = [], [], 0
+    yield batch()
+
+
+def encoded(batches: Iterable[Batch], tokenizer, workers: int) -> Iterator[Encoded]:
+    """Ids of each batch, in order, while later batches are read and encoded.
+
+    A tokenizer that releases Python's lock has threads of its own: one thread here feeds it. One
+    that holds the lock runs in `workers` processes.
+    """
+    in_processes = tokenizer.holds_gil and workers > 1
+    with _processes(tokenizer, workers) if in_processes else ThreadPoolExecutor(1) as pool:
+        yield from _in_order(batches, tokenizer, pool, workers if in_processes else 1)
+
+
+def with_end(ids: np.ndarray, offsets: np.ndarray, eos: int) -> tuple[np.ndarray, np.ndarray]:
+    """The same documents, each with `eos` behind it."""
+    return np.insert(ids, offsets[1:], eos), offsets + np.arange(len(offsets))
+
+
+def without(
+    ids: np.ndarray, offsets: np.ndarray, keep: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """The documents i for which keep[i] (bool [documents])."""
+    lens = np.diff(offsets)
+    kept = np.zeros(int(keep.sum()) + 1, dtype=np.int64)
+    np.cumsum(lens[keep], out=kept[1:])
+    return ids[np.repeat(keep, lens)], kept
+
+
+def _in_order(
+    batches: Iterable[Batch], tokenizer, pool: Executor, ahead: int
+) -> Iterator[Encoded]:
+    waiting: deque = deque()
+    encode = _encode_here if isinstance(pool, ProcessPoolExecutor) else _Encode(tokenizer)
+    for batch in batches:
+        waiting.append((batch, pool.submit(encode, batch.texts)))
+        if len(waiting) > ahead:
+            first, future = waiting.popleft()
+            yield Encoded(first, *future.result())
+    for batch, future in waiting:
+        yield Encoded(batch, *future.result())
+
+
+class _Encode:
+    def __init__(self, tokenizer):
+        self.tokenizer = tokenizer
+
+    def __call__(self, texts: list[str]) -> tuple[np.ndarray, np.ndarray, float]:
+        started = time.perf_counter()
+        ids, offsets = self.tokenizer.encode_flat(texts)
+        return ids, offsets, time.perf_counter() - started
+
+
+def _processes(tokenizer, workers: int) -> ProcessPoolExecutor:
+    # spawn: this process has threads, which a fork would copy in the middle of their work.
+    return ProcessPoolExecutor(workers, get_context("spawn"), _start, (tokenizer, os.getpid()))
+
+
+def _start(tokenizer, parent: int) -> None:
+    global _encode_here_with
+    _encode_here_with = _Encode(tokenizer)
+    threading.Thread(target=_leave_with, args=(parent,), daemon=True).start()
+
+
+def _leave_with(parent: int) -> None:
+    """End this process when its parent was killed: nobody else would tell it."""
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _encode_here(texts: list[str]) -> tuple[np.ndarray, np.ndarray, float]:
+    return _encode_here_with(texts)

@@ -1,0 +1,137 @@
+"""X_partial/: a run that is not finished, from which the next run with the same plan continues.
+
+    plan.json      everything that shapes the output; another plan begins anew
+    tokenizer/     where one was trained
+    ids.npy, lens  what token_streams.py writes
+    skipped.jsonl  name and reason of each text left out
+    memory.0 ...   what filters for duplicates have learnt
+    state.json     how long each of these was at the last checkpoint, and what had been read
+
+The streams grow beyond the last checkpoint, and are cut back to it when a run continues.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import json
+import os
+import shutil
+from pathlib import Path
+
+from data_tools.preparing.batches import Batch
+from data_tools.token_streams import Stream, TokenStreams, put_in_place, write_json
+
+
+class PartialRun:
+    """Context manager around the folder; one process at a time.
+
+    After entering, `finished` says that an earlier run with this plan had only to be put in
+    place, which was done. `state` is None for a run from the start. Left by an exception, the
+    folder stays where it holds something to continue from, and goes where it does not.
+    """
+
+    def __init__(self, prefix: str, plan: dict):
+        self.prefix, self.plan = prefix, plan
+        self.folder = Path(f"{prefix}_partial")
+        self.state: dict | None = None
+        self.finished = False
+
+    def __enter__(self) -> PartialRun:
+        self._made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        self.folder.mkdir(parents=True, exist_ok=True)
+        self._lock()
+        same = _read(self.folder / "plan.json") == self.plan
+        if (self.folder / "meta.json").exists():
+            put_in_place(self.folder, self.prefix)
+            self.finished = same
+            if self.finished:
+                return self
+            self.folder.mkdir()
+            self._lock()
+        elif same:
+            self.state = _read(self.folder / "state.json")
+        if not same:
+            self._empty()
+            write_json(self.folder / "plan.json", self.plan)
+        return self
+
+    @property
+    def tokenizer_folder(self) -> Path:
+        return self.folder / "tokenizer"
+
+    def open_streams(self, vocab_size: int, memories: list) -> None:
+        """Cut everything back to the last checkpoint, and let the filters learn it again."""
+        lengths = self.state["lengths"] if self.state else {}
+        self.tokens = TokenStreams(self.folder, vocab_size, **lengths.get("tokens", {}))
+        self._skipped = Stream(self.folder / "skipped.jsonl", lengths.get("skipped", 0))
+        self._memories = []
+        for number, memory in enumerate(memories):
+            path, length = self.folder / f"memory.{number}", lengths.get(f"memory.{number}", 0)
+            self._memories.append(Stream(path, length))
+            memory.restore(path.read_bytes())
+
+    def log(self, batch: Batch) -> None:
+        """Keep what a batch brings beside its ids."""
+        for name, reason in batch.skipped:
+            line = json.dumps({"name": name, "reason": reason}, ensure_ascii=False) + "\n"
+            # A file's name need not be UTF-8: Python then holds lone surrogates.
+            self._skipped.write(line.encode("utf-8", "backslashreplace"))
+        for stream, learnt in zip(self._memories, batch.learnt, strict=True):
+            stream.write(learnt)
+
+    def checkpoint(self, position: tuple[int, int], reports: dict) -> None:
+        """What is written so far is what a killed run continues from."""
+        lengths = {"tokens": self.tokens.sync(), "skipped": self._skipped.sync()}
+        for number, stream in enumerate(self._memories):
+            lengths[f"memory.{number}"] = stream.sync()
+        self.state = {"position": list(position), "reports": reports, "lengths": lengths}
+        write_json(self.folder / "state.json", self.state)
+
+    def finish(self, meta: dict, tokenizer) -> None:
+        """Put X_ids.npy and the others in place; nothing of the folder remains."""
+        if self._skipped.length:
+            meta = meta | {"skipped_log": os.path.basename(self.prefix) + "_skipped.jsonl"}
+            self._skipped.sync()
+        else:
+            (self.folder / "skipped.jsonl").unlink()
+        self.tokens.finish(meta, tokenizer, os.path.basename(self.prefix))
+        put_in_place(self.folder, self.prefix)
+
+    def __exit__(self, kind, error, traceback) -> None:
+        for stream in (getattr(self, "tokens", None), getattr(self, "_skipped", None),
+                       *getattr(self, "_memories", ())):
+            if stream is not None:
+                stream.close()
+        if kind is not None and issubclass(kind, ValueError) and self.state is None:
+            shutil.rmtree(self.folder, ignore_errors=True)
+            with contextlib.suppress(OSError):  # somebody else uses a folder that we made
+                for path in self._made[1:]:
+                    path.rmdir()
+        os.close(self._held)
+
+    def _lock(self) -> None:
+        self._held = os.open(self.folder, os.O_RDONLY)
+        try:
+            fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError:
+            os.close(self._held)
+            raise ValueError(
+                f"another process is writing {self.prefix}: wait for it, or give this run another "
+                "--output_prefix"
+            ) from None
+
+    def _empty(self) -> None:
+        for path in self.folder.iterdir():
+            if path.is_dir():
+                shutil.rmtree(path)
+            else:
+                path.unlink()
+
+
+def _read(path: Path) -> dict | None:
+    """A JSON file of our own; None where it is missing or was damaged."""
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return None

@@ -1,0 +1,159 @@
+"""Runs that are killed, and then started again by the same command."""
+
+import fcntl
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from data_tools.token_file import TokenFile
+from data_tools.tokenizer import Tokenizer
+
+REPO = Path(__file__).parents[3]
+WORDS = "def return import for while class self value index total name path open read".split()
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory):
+    """300 files of 1 to 20 kB, some twice, some broken, and an archive of records."""
+    root = tmp_path_factory.mktemp("corpus")
+    draw = random.Random(7)
+    for i in range(300):
+        lines = [" ".join(draw.choices(WORDS, k=8)) for _ in range(draw.randint(30, 500))]
+        if i % 17 == 0:
+            lines = ["the same again"] * 40
+        (root / f"m{i:03}.py").write_text("\n".join(lines) + "\n")
+        if i % 50 == 0:
+            (root / f"m{i:03}_broken.py").write_bytes(b"\xff\xfe not text")
+    with open(root / "records.jsonl", "w") as file:
+        for i in range(200):
+            file.write(json.dumps({"text": " ".join(draw.choices(WORDS, k=100))}) + "\n")
+            if i % 40 == 0:
+                file.write("not json\n")
+    return root
+
+
+@pytest.fixture(scope="module")
+def tokenizer_folder(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("tokenizer")
+    Tokenizer.train([" ".join(WORDS) + "\n"] * 20, 300).save(folder)
+    return folder
+
+
+# The command, in small batches, killed at the n-th call that changes a name or syncs a file, or
+# after some seconds, as kill -9 would: nothing is flushed, nothing is cleaned up.
+DRIVER = """
+import os, signal, sys
+at, seconds = int(sys.argv.pop(1)), float(sys.argv.pop(1))
+calls = 0
+def counted(function):
+    def call(*arguments, **options):
+        global calls
+        calls += 1
+        if calls == at:
+            os.kill(os.getpid(), signal.SIGKILL)
+        return function(*arguments, **options)
+    return call
+for name in ("fsync", "replace", "rename", "unlink", "rmdir"):
+    setattr(os, name, counted(getattr(os, name)))
+from data_tools import create_pretraining_data
+from data_tools.preparing import batches
+batches.BATCH_CHARS = 20_000
+signal.setitimer(signal.ITIMER_REAL, seconds)
+code = create_pretraining_data.main()
+print("calls", calls)
+sys.exit(code)
+"""
+
+
+def run(corpus, folder, *flags, at=0, seconds=0.0):
+    command = [sys.executable, "-c", DRIVER, at, seconds, "--input_path", corpus,
+               corpus / "records.jsonl", "--output_prefix", folder / "x",
+               "--checkpoint_mb", 0.1, "--quiet", *flags]
+    return subprocess.run(list(map(str, command)), cwd=REPO, capture_output=True, text=True,
+                          env=os.environ | {"PYTHONPATH": str(REPO)}, check=False)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*")) if path.is_file()}
+
+
+FLAGS = {
+    "plain": (),
+    "without duplicates and bad texts": ("--dedup", "exact", "--min_chars_per_token", "2.56"),
+}
+
+
+@pytest.mark.parametrize("flags", FLAGS.values(), ids=FLAGS)
+def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
+    corpus, tokenizer_folder, tmp_path, flags
+):
+    flags = ("--tokenizer", tokenizer_folder, *flags)
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    began = time.perf_counter()
+    result = run(corpus, whole, *flags)
+    seconds = time.perf_counter() - began
+    assert result.returncode == 0, result.stderr
+    calls = int(result.stdout.split()[-1])
+    assert calls > 20
+
+    draw, deaths, continued = random.Random(3), 0, 0
+    for moment in range(10):
+        moments = ({"at": draw.randint(1, calls)}, {"seconds": draw.uniform(0.5, 1) * seconds})
+        result = run(corpus, killed, *flags, **moments[moment % 4 == 3])
+        deaths += result.returncode < 0
+        continued += (killed / "x_partial" / "state.json").exists()
+    result = run(corpus, killed, *flags)
+    assert result.returncode == 0, result.stderr
+    assert deaths >= 6 and continued >= 3
+    assert contents(killed) == contents(whole)
+    assert len(TokenFile.open(killed / "x")) > 100
+
+
+def test_every_moment_of_the_finish(corpus, tokenizer_folder, tmp_path):
+    """Killed at each of the last calls in turn, while files move to their places."""
+    flags = ("--tokenizer", tokenizer_folder)
+    calls = int(run(corpus, tmp_path / "whole", *flags).stdout.split()[-1])
+    for at in range(calls - 14, calls + 1, 2):
+        folder = tmp_path / str(at)
+        assert run(corpus, folder, *flags, at=at).returncode == -signal.SIGKILL
+        assert run(corpus, folder, *flags).returncode == 0
+        assert contents(folder) == contents(tmp_path / "whole"), at
+
+
+def test_another_plan_begins_anew(corpus, tokenizer_folder, tmp_path):
+    flags = ("--tokenizer", tokenizer_folder)
+    assert run(corpus, tmp_path, *flags, at=12).returncode < 0
+    assert (tmp_path / "x_partial" / "state.json").exists()
+    assert run(corpus, tmp_path, *flags, "--seed", 5).returncode == 0
+    seed = run(corpus, tmp_path / "seed", *flags, "--seed", 5)
+    assert seed.returncode == 0
+    ours, expected = (TokenFile.open(path / "x") for path in (tmp_path, tmp_path / "seed"))
+    assert ours.ids.tolist() == expected.ids.tolist()
+
+
+def test_a_trained_tokenizer_is_not_trained_again(corpus, tmp_path):
+    result = run(corpus, tmp_path, "--vocab_size", 300, at=14)
+    assert result.returncode < 0
+    trained = tmp_path / "x_partial" / "tokenizer" / "tokenizer.json"
+    before = trained.stat().st_mtime_ns
+    assert run(corpus, tmp_path, "--vocab_size", 300, at=10).returncode < 0
+    assert trained.stat().st_mtime_ns == before
+
+
+def test_two_runs_at_once_to_one_prefix(corpus, tokenizer_folder, tmp_path):
+    """The second is told, and the first is not disturbed."""
+    (tmp_path / "x_partial").mkdir()
+    held = os.open(tmp_path / "x_partial", os.O_RDONLY)
+    fcntl.flock(held, fcntl.LOCK_EX)
+    result = run(corpus, tmp_path, "--tokenizer", tokenizer_folder)
+    os.close(held)
+    assert result.returncode == 2 and "another process is writing" in result.stderr
+    assert run(corpus, tmp_path, "--tokenizer", tokenizer_folder).returncode == 0

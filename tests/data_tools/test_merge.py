@@ -1,0 +1,68 @@
+"""Parts made on several machines, joined: what one machine would have written."""
+
+import json
+
+import pytest
+
+from data_tools import merge
+from data_tools.token_file import TokenFile
+
+
+def prepare(in_process, source_tree, folder, tokenizer, *more):
+    tokenizer.save(folder.parent / "t")
+    return in_process("--input_path", source_tree, "--tokenizer", folder.parent / "t",
+                      "--output_prefix", folder / "x", "--quiet", *more)
+
+
+def contents(folder):
+    return {str(path.relative_to(folder)): path.read_bytes()
+            for path in sorted(folder.rglob("*"))
+            if path.is_file() and "-of-" not in str(path.relative_to(folder))}
+
+
+@pytest.mark.parametrize("count", [1, 3, 30])
+def test_joined_parts_equal_one_run(source_tree, tokenizer, tmp_path, in_process, count):
+    """30 parts of 24 files: some have no document."""
+    assert prepare(in_process, source_tree, tmp_path / "whole", tokenizer) == 0
+    for index in range(count):
+        assert prepare(in_process, source_tree, tmp_path / "parts", tokenizer,
+                       "--shard", f"{index}/{count}") == 0
+    assert merge.main([str(tmp_path / "parts" / "x")]) == 0
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+    assert (tmp_path / "whole" / "x_skipped.jsonl").read_text().count("\n") == 4
+
+
+def test_a_large_part_is_copied_piece_by_piece(
+    source_tree, tokenizer, tmp_path, in_process, monkeypatch
+):
+    monkeypatch.setattr(merge, "CHUNK_TOKENS", 100)
+    assert prepare(in_process, source_tree, tmp_path / "whole", tokenizer) == 0
+    assert prepare(in_process, source_tree, tmp_path / "parts", tokenizer, "--shard", "0/1") == 0
+    assert merge.main([str(tmp_path / "parts" / "x")]) == 0
+    assert contents(tmp_path / "parts") == contents(tmp_path / "whole")
+
+
+def test_parts_that_are_missing_or_do_not_fit(
+    source_tree, tokenizer, tmp_path, in_process, capsys
+):
+    folder = tmp_path / "parts"
+    prefix = str(folder / "x")
+    assert merge.main([prefix]) == 2 and "no parts" in capsys.readouterr().err
+    assert prepare(in_process, source_tree, folder, tokenizer, "--shard", "0/2") == 0
+    assert merge.main([prefix]) == 2
+    assert "lacks part 1 of 2 (--shard 1/2)" in capsys.readouterr().err
+    assert prepare(in_process, source_tree, folder, tokenizer, "--shard", "1/2", "--seed", 8) == 0
+    assert merge.main([prefix]) == 2
+    assert "x-00001-of-00002 has another seed than part 0 (8, not 1234)" in capsys.readouterr().err
+    assert prepare(in_process, source_tree, folder, tokenizer, "--shard", "0/1") == 0
+    assert merge.main([prefix]) == 2 and "parts of [1, 2]" in capsys.readouterr().err
+    assert not (folder / "x_ids.npy").exists()
+
+
+def test_a_part_says_so(source_tree, tokenizer, tmp_path, in_process):
+    assert prepare(in_process, source_tree, tmp_path / "p", tokenizer, "--shard", "1/3") == 0
+    part = TokenFile.open(tmp_path / "p" / "x-00001-of-00003")
+    assert part.meta["shard"] == [1, 3] and 0 < len(part) < 20
+    skipped = (tmp_path / "p" / "x-00001-of-00003_skipped.jsonl").read_text().splitlines()
+    assert len(skipped) == sum(part.meta["source"]["skipped"].values())
+    assert set(json.loads(skipped[0])) == {"name", "reason"}
