@@ -23,7 +23,7 @@ def run(config) -> None:
     """Loss, perplexity and bits per byte of one split's documents, beside gzip's."""
     from tqdm import tqdm
 
-    from data_tools.tokenizer import Tokenizer
+    from data_tools.tokenizer import load_tokenizer
     from paddle_impl import checkpoint
     from paddle_impl.config.options import require, split_shares
     from paddle_impl.data.pretrain import SPLITS, split_bounds
@@ -31,7 +31,7 @@ def run(config) -> None:
     from paddle_impl.evaluate import code_length
 
     model = checkpoint.load_model(Path(config.model_name_or_path))
-    tokenizer = Tokenizer.load(config.model_name_or_path)
+    tokenizer = load_tokenizer(config.model_name_or_path)
     tokens = open_dataset(config.input_dir)
     check_tokenizer(tokens, tokenizer)
     bounds = split_bounds(split_shares(config.split), len(tokens))

@@ -22,7 +22,7 @@ def main(argv: list[str] | None = None) -> None:
 
 def run(config) -> None:
     """Generate for every prompt, print as PaddleNLP does, write JSON lines if asked."""
-    from data_tools.tokenizer import Tokenizer
+    from data_tools.tokenizer import Tokenizer, load_tokenizer
     from paddle_impl import checkpoint
     from paddle_impl.generate import generate, uniform_draws
 
@@ -30,7 +30,7 @@ def run(config) -> None:
     if config.vocab_file is not None:
         tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
     else:
-        tokenizer = Tokenizer.load(config.model_name_or_path)
+        tokenizer = load_tokenizer(config.model_name_or_path)
     eos = tokenizer.eos_token_id
     prompts = _prompts(config)
     # A prompt without a character starts a new document.

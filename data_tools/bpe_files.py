@@ -1,4 +1,4 @@
-"""GPT-2's vocab.json + merges.txt: reading them, and the byte alphabet both are written in."""
+"""GPT-2's vocab.json + merges.txt: finding and reading them, and the byte alphabet they are in."""
 
 from __future__ import annotations
 
@@ -16,6 +16,17 @@ def byte_of_symbol() -> dict[str, int]:
     others = [byte for byte in range(256) if byte not in printable]
     symbols = {chr(byte): byte for byte in printable}
     return symbols | {chr(256 + i): byte for i, byte in enumerate(others)}
+
+
+def find_files(path: str | os.PathLike) -> list[Path]:
+    """The tokenizer.json at `path`, or in a folder without one [vocab.json, merges.txt]; or []."""
+    path = Path(path)
+    if not path.is_dir():
+        return [path] if path.is_file() and path.suffix != ".model" else []
+    pair = [path / "vocab.json", path / "merges.txt"]
+    if (path / "tokenizer.json").is_file():
+        return [path / "tokenizer.json"]
+    return pair if all(file.exists() for file in pair) else []
 
 
 def read_vocab_and_merges(

@@ -1,12 +1,11 @@
 """Byte-level BPE: load, train, encode, decode to exact bytes, save as transformers reads it.
 
 Only lossless tokenizers are let in: those for which decode_bytes(encode(text)) is text's bytes.
-SentencePiece is not handled here.
+SentencePiece, which is not, is chinese_tokenizer's.
 """
 
 from __future__ import annotations
 
-import copy
 import hashlib
 import json
 import os
@@ -16,9 +15,14 @@ from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers import AddedToken, decoders, models, pre_tokenizers, trainers
+from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
-from data_tools.bpe_files import byte_of_symbol, read_vocab_and_merges
+from data_tools.any_tokenizer import AnyTokenizer
+from data_tools.bpe_files import byte_of_symbol, find_files, read_vocab_and_merges
+from data_tools.bpe_training import train
+from data_tools.fast_encoder import FlatEncoder
+from data_tools.library_tokenizer import read_json, settings, twin
+from data_tools.lossless import loss
 
 END_OF_TEXT = "<|endoftext|>"
 END_TOKENS = (END_OF_TEXT, "</s>", "<eod>", "<|end_of_text|>", "<eos>", "[EOS]")
@@ -32,17 +36,20 @@ class Tokenizer:
     prompts written on purpose, recognises special tokens.
     """
 
+    holds_gil = False
+    unk_token_id = None  # 256 bytes spell any text
+
     def __init__(self, tokenizer: tokenizers.Tokenizer, origin: str = "the tokenizer"):
-        self._prompt = copy.deepcopy(tokenizer)
-        self._prompt.no_truncation()  # a tokenizer.json may carry either, and both lose text
-        self._prompt.no_padding()
-        self._state = json.loads(self._prompt.to_str())
+        # Without truncation and padding: a tokenizer.json may carry either, and both lose text.
+        self._prompt = twin(tokenizer)
+        self._settings = settings(self._prompt)
         self._vocab: dict[str, int] = self._prompt.get_vocab(with_added_tokens=True)
-        self._added = {token["content"] for token in self._state["added_tokens"]}
-        self._special = {t["content"] for t in self._state["added_tokens"] if t["special"]}
+        self._added = {token["content"] for token in self._settings["added_tokens"]}
+        self._special = {t["content"] for t in self._settings["added_tokens"] if t["special"]}
         # Two objects, not one switched to and fro: the switch would not survive threads.
-        self._plain = copy.deepcopy(self._prompt)
+        self._plain = twin(self._prompt)
         self._plain.encode_special_tokens = True
+        self._flat = FlatEncoder(self._plain)
         self._check(origin)
 
     def __reduce__(self):
@@ -52,23 +59,14 @@ class Tokenizer:
     @classmethod
     def load(cls, path: str | os.PathLike) -> Tokenizer:
         """From a tokenizer.json, or a folder with tokenizer.json or vocab.json + merges.txt."""
-        path = Path(path)
-        if path.is_dir():
-            file = path / "tokenizer.json"
-            pair = path / "vocab.json", path / "merges.txt"
-            if not file.exists() and all(p.exists() for p in pair):
-                return cls.from_vocab_and_merges(*pair)
-        else:
-            file = path
-        if not file.is_file():
-            raise ValueError(
-                f"no tokenizer at {path}: expected tokenizer.json, or vocab.json and merges.txt"
-            )
-        try:
-            tokenizer = tokenizers.Tokenizer.from_file(str(file))
-        except Exception as error:  # the library raises plain Exception
-            raise ValueError(f"{file} is not a tokenizer.json: {error}") from None
-        return cls(tokenizer, str(file))
+        match find_files(path):
+            case [file]:
+                return cls(read_json(file), str(file))
+            case [vocab_file, merges_file]:
+                return cls.from_vocab_and_merges(vocab_file, merges_file)
+        raise ValueError(
+            f"no tokenizer at {path}: expected tokenizer.json, or vocab.json and merges.txt"
+        )
 
     @classmethod
     def from_vocab_and_merges(
@@ -83,31 +81,47 @@ class Tokenizer:
         return cls(tokenizer, str(vocab_file))
 
     @classmethod
-    def train(cls, texts: Iterable[str], vocab_size: int) -> Tokenizer:
-        """Learn merges from `texts`; a small corpus can give fewer tokens than `vocab_size`.
+    def byte_level(cls) -> Tokenizer:
+        """Without merges: a byte is its own id, 0 to 255, and `<|endoftext|>` is 256."""
+        tokenizer = _byte_level(models.BPE(vocab=byte_of_symbol() | {END_OF_TEXT: 256}, merges=[]))
+        tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True, normalized=False)])
+        return cls(tokenizer)
+
+    @classmethod
+    def train(cls, texts: Iterable[str | list[str]], vocab_size: int) -> Tokenizer:
+        """Learn merges from texts, single or in lists; a small corpus can give fewer tokens.
 
         `<|endoftext|>` is id 0 and the 256 bytes follow, so any text can be encoded. The same
         texts in the same order give the same tokenizer.
         """
-        if vocab_size < 257:
-            raise ValueError(
-                f"vocab_size must be at least 257 (256 bytes and {END_OF_TEXT}), not {vocab_size}"
-            )
         tokenizer = _byte_level(models.BPE())
-        trainer = trainers.BpeTrainer(
-            vocab_size=vocab_size,
-            min_frequency=2,
-            special_tokens=[AddedToken(END_OF_TEXT, special=True, normalized=False)],
-            initial_alphabet=sorted(pre_tokenizers.ByteLevel.alphabet()),
-            show_progress=False,
-        )
-        tokenizer.train_from_iterator(iter(texts), trainer)
+        train(tokenizer, texts, vocab_size, END_OF_TEXT)
         return cls(tokenizer)
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """One int32 array of ids per text, in parallel; special tokens in a text are plain text."""
         encodings = self._plain.encode_batch_fast(list(texts), add_special_tokens=False)
         return [np.array(encoding.ids, dtype=np.int32) for encoding in encodings]
+
+    def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """encode_batch in one piece: ids uint32 [tokens], offsets int64 [texts + 1].
+
+        Text i has ids[offsets[i]:offsets[i + 1]], not to be written to. See fast_encoder.
+        """
+        return self._flat.encode(texts)
+
+    @property
+    def encoder(self) -> str:
+        """What encode_flat runs on: "fastokens 0.3.5", or "tokenizers 0.23.3"."""
+        return self._flat.name
+
+    def self_check(self, texts: Sequence[str]) -> None:
+        """Compare encode_flat with encode_batch; if they differ, warn, and drop the fast one."""
+        self._flat.self_check(texts)
+
+    def warm_up(self) -> None:
+        """Let a thread build what encode_flat runs on, while the caller reads its first texts."""
+        self._flat.warm_up()
 
     def encode(self, text: str, *, special_tokens: bool = False) -> np.ndarray:
         """int32 ids; with special_tokens, `<|endoftext|>` and its like become their own ids."""
@@ -150,7 +164,8 @@ class Tokenizer:
 
     def fingerprint(self) -> str:
         """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from."""
-        merges = [m.split(" ") if isinstance(m, str) else m for m in self._state["model"]["merges"]]
+        merges = json.loads(self._prompt.to_str())["model"]["merges"]
+        merges = [m.split(" ") if isinstance(m, str) else m for m in merges]
         canonical = {
             "vocab": sorted(self._vocab, key=self._vocab.__getitem__),
             "merges": merges,
@@ -188,7 +203,7 @@ class Tokenizer:
 
     def _check(self, origin: str) -> None:
         """Refuse what would lose or change text, or let a document's text become an end id."""
-        problem = _loss(self._state, self._vocab)
+        problem = loss(self._settings, self._vocab)
         known_end = [t for t in END_TOKENS if t in self._added and t not in self._special]
         if problem is None and known_end:
             problem = f"{known_end[0]} is an added token but not marked special"
@@ -203,27 +218,22 @@ class Tokenizer:
             )
 
 
+def load_tokenizer(path: str | os.PathLike) -> AnyTokenizer:
+    """Whichever kind lies at `path`, a folder or a file."""
+    from data_tools.chinese_tokenizer import ChineseTokenizer, find_model
+
+    if find_files(path):
+        return Tokenizer.load(path)
+    if find_model(path):
+        return ChineseTokenizer.load(path)
+    raise ValueError(
+        f"no tokenizer at {path}: expected tokenizer.json, vocab.json and merges.txt, or a "
+        "SentencePiece .model"
+    )
+
+
 def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
     tokenizer = tokenizers.Tokenizer(model)
     tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokenizer.decoder = decoders.ByteLevel()
     return tokenizer
-
-
-def _loss(state: dict, vocab: dict[str, int]) -> str | None:
-    """Why a tokenizer.json does not keep text byte for byte, or None."""
-    if state["model"]["type"] != "BPE":
-        return f"its model is {state['model']['type']}"
-    if state["model"].get("dropout"):
-        return "it drops merges at random (dropout)"
-    if state["normalizer"] is not None:
-        return f"it changes text before encoding ({state['normalizer']['type']})"
-    splitter = state["pre_tokenizer"] or {"type": "none"}
-    steps = splitter.get("pretokenizers", [splitter])
-    byte_level = [step for step in steps if step["type"] == "ByteLevel"]
-    if not byte_level:
-        return f"its pre-tokenizer is {splitter['type']}"
-    if any(step["add_prefix_space"] for step in byte_level):
-        return "it adds a space before the text (add_prefix_space)"
-    missing = sum(symbol not in vocab for symbol in byte_of_symbol())
-    return f"its vocabulary lacks {missing} of the 256 bytes" if missing else None

@@ -7,7 +7,7 @@ import math
 from functools import partial
 from pathlib import Path
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint, distributed, runtime
 from paddle_impl.config.model import ModelConfig, named_model
 from paddle_impl.config.options import require, split_shares
@@ -109,6 +109,8 @@ class PretrainingRun:
                 f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
                 "positions")
         for tokens in self.data.tokens:
+            if 0 < (tokens.meta or {}).get("vocab_size", 0) <= shape.vocab_size:
+                continue  # checked when they were written; reading 22 GB of ids again takes minutes
             low, high = tokens.id_range()
             require(0 <= low and high < shape.vocab_size,
                     f"{tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
@@ -199,14 +201,14 @@ class PretrainingRun:
         self.ranks.barrier()
 
 
-def find_tokenizer(config: PretrainConfig, data: Datasets) -> Tokenizer | None:
+def find_tokenizer(config: PretrainConfig, data: Datasets) -> AnyTokenizer | None:
     """The tokenizer that made the ids: the one the flags name, else the one beside the data."""
     beside = [path for tokens in data.tokens
               if (path := Path(f"{tokens.prefix}_tokenizer")).is_dir()]
     if config.vocab_file is not None:
         tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
     elif beside:
-        tokenizer = Tokenizer.load(beside[0])
+        tokenizer = load_tokenizer(beside[0])
     else:
         return None
     for tokens in data.tokens:

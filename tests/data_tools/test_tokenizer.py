@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Library
-from tokenizers import models, normalizers, pre_tokenizers
 
 from data_tools.bpe_files import byte_of_symbol
 from data_tools.tokenizer import END_OF_TEXT, Tokenizer
@@ -22,6 +22,13 @@ TRICKY = [
     "\r\n\n\n    x = 1",
     "",
 ]
+
+
+BYTE_LEVEL = pre_tokenizers.ByteLevel(add_prefix_space=False)
+
+
+def beside(step):
+    return pre_tokenizers.Sequence([step, BYTE_LEVEL])
 
 
 def test_byte_alphabet_is_the_librarys():
@@ -163,6 +170,14 @@ def test_truncation_and_padding_in_the_file_are_switched_off(tokenizer, tmp_path
         (lambda t: setattr(t, "model", models.BPE({"a": 0}, [])), "lacks 255 of the 256"),
         (lambda t: t.add_tokens(["</s>"]), "not marked special"),
         (lambda t: setattr(t.model, "dropout", 0.1), "at random"),
+        (lambda t: setattr(t.model, "continuing_subword_prefix", "##"), "not a tokenizer.json"),
+        (lambda t: setattr(t.model, "end_of_word_suffix", "##"), "adds '##'"),
+        (lambda t: t.add_tokens([AddedToken("add", lstrip=True)]), "'add' swallows"),
+        (lambda t: setattr(t, "pre_tokenizer", beside(pre_tokenizers.WhitespaceSplit())),
+         "is WhitespaceSplit"),
+        (lambda t: setattr(t, "pre_tokenizer", beside(pre_tokenizers.Split(" ", "removed"))),
+         "is Split"),
+        (lambda t: setattr(t, "pre_tokenizer", beside(BYTE_LEVEL)), "is ByteLevel"),
     ],
 )
 def test_tokenizers_that_change_text_are_refused(tokenizer, tmp_path, change, message):

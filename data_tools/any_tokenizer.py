@@ -1,0 +1,55 @@
+"""What every kind of tokenizer offers to the rest of data_tools."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Sequence
+from typing import Protocol
+
+import numpy as np
+
+
+class AnyTokenizer(Protocol):
+    """tokenizer.Tokenizer and chinese_tokenizer.ChineseTokenizer; load_tokenizer opens either.
+
+    Text encodes as plain text: no text makes the end token's id, unless encode is asked to let it.
+    """
+
+    holds_gil: bool  # encode_flat keeps other Python threads waiting: use processes
+    unk_token_id: int | None  # the id of what the vocabulary cannot spell; None: spells everything
+
+    @property
+    def vocab_size(self) -> int: ...
+
+    @property
+    def eos_token_id(self) -> int: ...
+
+    @property
+    def encoder(self) -> str:
+        """Names and versions of what encode_flat runs on."""
+
+    def warm_up(self) -> None:
+        """Start what takes a while before the first text can be encoded."""
+
+    def self_check(self, texts: Sequence[str]) -> None:
+        """Find out before a long run whether `texts` can be encoded, and encoded right."""
+
+    def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+        """ids uint32 [tokens], offsets int64 [texts + 1]."""
+
+    def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
+        """One int32 array of ids per text."""
+
+    def encode(self, text: str, *, special_tokens: bool = False) -> np.ndarray: ...
+
+    def decode_bytes(self, ids: Iterable[int]) -> bytes: ...
+
+    def decode(self, ids: Iterable[int]) -> str: ...
+
+    def token_byte_lengths(self) -> np.ndarray:
+        """int32 [vocab_size]: bytes of text that decode_bytes gives for each token."""
+
+    def fingerprint(self) -> str:
+        """sha256 (hex) of all that gives ids their meaning."""
+
+    def save(self, directory: str | os.PathLike) -> None: ...
