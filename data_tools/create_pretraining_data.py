@@ -100,7 +100,8 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
         for batch, ids, offsets, seconds in encoded(_chain(first, reading), tokenizer,
                                                     options.workers):
             busy += seconds
-            unknown += int((ids == getattr(tokenizer, "unk_token_id", -1)).sum())
+            if tokenizer.unk_token_id is not None:
+                unknown += int((ids == tokenizer.unk_token_id).sum())
             ids, offsets = late(batch, ids, offsets)
             if options.append_eos:
                 ids, offsets = with_end(ids, offsets, eos)

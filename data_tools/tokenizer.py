@@ -17,12 +17,12 @@ import numpy as np
 import tokenizers
 from tokenizers import AddedToken, decoders, models, pre_tokenizers
 
-from data_tools.any_tokenizer import AnyTokenizer
-from data_tools.bpe_files import byte_of_symbol, find_files, read_vocab_and_merges
-from data_tools.bpe_training import train
-from data_tools.fast_encoder import FlatEncoder
-from data_tools.library_tokenizer import read_json, settings, twin
-from data_tools.lossless import loss
+from data_tools.tokenizing.any_tokenizer import AnyTokenizer
+from data_tools.tokenizing.bpe_files import byte_of_symbol, find_files, read_vocab_and_merges
+from data_tools.tokenizing.bpe_training import train
+from data_tools.tokenizing.fast_encoder import FlatEncoder
+from data_tools.tokenizing.library_tokenizer import read_json, settings, twin
+from data_tools.tokenizing.lossless import loss
 
 END_OF_TEXT = "<|endoftext|>"
 END_TOKENS = (END_OF_TEXT, "</s>", "<eod>", "<|end_of_text|>", "<eos>", "[EOS]")
@@ -220,7 +220,7 @@ class Tokenizer:
 
 def load_tokenizer(path: str | os.PathLike) -> AnyTokenizer:
     """Whichever kind lies at `path`, a folder or a file."""
-    from data_tools.chinese_tokenizer import ChineseTokenizer, find_model
+    from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer, find_model
 
     if find_files(path):
         return Tokenizer.load(path)

@@ -8,13 +8,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_tools import VERSION
-from data_tools.chinese_tokenizer import ChineseTokenizer
 from data_tools.corpus import CorpusReport, Document, iter_documents
 from data_tools.preparing.options import BYTES
 from data_tools.preparing.report import say
 from data_tools.reading.file_list import FileList
 from data_tools.token_streams import save_tokenizer
 from data_tools.tokenizer import Tokenizer, load_tokenizer
+from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer
 
 # Flags that change nothing in the files that a run writes.
 NO_MATTER = ("workers", "checkpoint_mb", "log_interval", "quiet", "summary_json", "strict")

@@ -4,8 +4,8 @@ from parity.mutants.mutant import room
 
 _TOKENIZER = "data_tools.tokenizer.Tokenizer"
 _LEVEL = "data_tools.tokenizer._byte_level"
-_FAST = "data_tools.fast_encoder"
-_MERGES = "data_tools.bpe_files._read_merges"
+_FAST = "data_tools.tokenizing.fast_encoder"
+_MERGES = "data_tools.tokenizing.bpe_files._read_merges"
 _FILL = "data_tools.create_pretraining_data._fill"
 _BATCHED = "data_tools.preparing.batches.batched"
 _WITH_END = "data_tools.preparing.batches.with_end"
@@ -23,18 +23,18 @@ BUGS = {
         _MERGES, '1 if lines[0].startswith("#version") else 0', "1"),
     "merges in reverse": (_MERGES, "return merges", "return merges[::-1]"),
     "last merge lost": (
-        "data_tools.bpe_files.read_vocab_and_merges", "return vocab, merges, special",
+        "data_tools.tokenizing.bpe_files.read_vocab_and_merges", "return vocab, merges, special",
         "return vocab, merges[:-1], special"),
     "a space before the text": [
         (_LEVEL, _SPLITTER, "pre_tokenizers.ByteLevel(add_prefix_space=True)"),
-        ("data_tools.lossless.loss", 'step["add_prefix_space"]', "False")],
+        ("data_tools.tokenizing.lossless.loss", 'step["add_prefix_space"]', "False")],
     "no splitting into words": (
         _LEVEL, _SPLITTER, "pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)"),
     "text normalised": [
         (_LEVEL, "tokenizer.decoder = decoders.ByteLevel()",
          "tokenizer.decoder = decoders.ByteLevel()\n"
          "    tokenizer.normalizer = tokenizers.normalizers.NFKC()"),
-        ("data_tools.lossless.loss", 'state["normalizer"] is not None', "False")],
+        ("data_tools.tokenizing.lossless.loss", 'state["normalizer"] is not None', "False")],
     "end tokens in a document are ends": [
         (f"{_TOKENIZER}.__init__", "self._plain.encode_special_tokens = True", "pass"),
         (f"{_TOKENIZER}._check", "in self._plain.encode(token, add_special_tokens=False).ids",
@@ -56,7 +56,7 @@ BUGS = {
     "end token is the last id but one": (
         f"{_TOKENIZER}.eos_token_id", "return self._vocab[token]", "return self._vocab[token] - 1"),
     "bytes of a shifted alphabet": (
-        "data_tools.bpe_files.byte_of_symbol", 'ord("¬") + 1', 'ord("¬")'),
+        "data_tools.tokenizing.bpe_files.byte_of_symbol", 'ord("¬") + 1', 'ord("¬")'),
     "decoding drops the last byte": (
         f"{_TOKENIZER}.decode_bytes", 'b"".join(out)', 'b"".join(out)[:-1]'),
     "end tokens decode to text": (

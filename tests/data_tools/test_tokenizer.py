@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, models, normalizers, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
-from data_tools.bpe_files import byte_of_symbol
 from data_tools.tokenizer import END_OF_TEXT, Tokenizer
+from data_tools.tokenizing.bpe_files import byte_of_symbol
 
 SNIPPET = 'def add_numbers(a, b):\n    """Add the two numbers `a` and `b`."""\n    return a + b'
 TRICKY = [

@@ -5,8 +5,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from data_tools.fast_encoder import TRIALS
 from data_tools.tokenizer import END_OF_TEXT, Tokenizer
+from data_tools.tokenizing.fast_encoder import TRIALS
 
 WHITE = "\t\n\x0b\x0c\r\x1c\x1d\x1e\x1f \x85\xa0\u1680\u180e\u2003\u2028\u2029\u202f\u3000\u200b"
 PIECES = [

@@ -8,9 +8,9 @@ import pytest
 from tokenizers import Tokenizer as Library
 from tokenizers import pre_tokenizers
 
-from data_tools.any_tokenizer import AnyTokenizer
-from data_tools.chinese_tokenizer import ChineseTokenizer
 from data_tools.tokenizer import END_OF_TEXT, Tokenizer, load_tokenizer
+from data_tools.tokenizing.any_tokenizer import AnyTokenizer
+from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer
 
 SNIPPET = 'def add_numbers(a, b):\n    """Add the two numbers `a` and `b`."""\n    return a + b'
 MIXED = "caf\u00e9 \u4f60\U0001f642\r\n\t\0"

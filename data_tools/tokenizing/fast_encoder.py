@@ -18,7 +18,7 @@ from collections.abc import Sequence
 import numpy as np
 import tokenizers
 
-from data_tools.library_tokenizer import NOT_ITS_FAULT, pre_tokenizer_steps, settings
+from data_tools.tokenizing.library_tokenizer import NOT_ITS_FAULT, pre_tokenizer_steps, settings
 
 TRIALS = (  # one line for each kind of character or text that encoders have got wrong
     "",

@@ -19,8 +19,13 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.chinese_words import Cut, checked_segmentation, segmenter_version, words_by
-from data_tools.fast_encoder import flat
+from data_tools.tokenizing.chinese_words import (
+    Cut,
+    checked_segmentation,
+    segmenter_version,
+    words_by,
+)
+from data_tools.tokenizing.fast_encoder import flat
 
 SPACE, NEWLINE = "\u2582", "\u2583"
 MODEL_FILE, SETTINGS_FILE = "sentencepiece.model", "segmentation.json"

@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_tools.chinese_tokenizer import ChineseTokenizer
 from data_tools.tokenizer import Tokenizer, load_tokenizer
+from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer
 
 WELCOME = "\u6b22\u8fce\u4f7f\u7528\u767e\u5ea6\u98de\u6868\uff01"
 CODE = "hello world\n  def f(x): return 1"
@@ -20,7 +20,7 @@ WIDE_END = "\uff1ceod\uff1e"  # what NFKC makes <eod> of
 
 @pytest.fixture(scope="module")
 def cpm_file():
-    here = Path(__file__).parents[2]
+    here = Path(__file__).parents[3]
     shared = Path(os.environ.get("GPT_SHARED_DATA", here.parent / "shared" / "data"))
     if not (shared / "cpm" / "chinese_vocab.model").exists():
         pytest.skip(f"CPM's vocabulary is not in {shared}; set GPT_SHARED_DATA")

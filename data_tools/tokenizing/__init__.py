@@ -1,0 +1,1 @@
+"""Behind tokenizer.py: reading and training BPE, the fast encoder, Chinese."""
