@@ -14,14 +14,16 @@ import sys
 import time
 import warnings
 from argparse import Namespace
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from data_tools.preparing.options import parse_options
+from data_tools.tokenizing import head_start
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help and after --workers is known
     from data_tools.preparing.partial_run import PartialRun
 
-SELF_CHECK_CHARS = 200_000
+SELF_CHECK_CHARS = 100_000
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -30,6 +32,8 @@ def main(argv: list[str] | None = None) -> int:
     # Read once, when the tokenizers libraries start their threads.
     os.environ["RAYON_NUM_THREADS"] = str(options.workers)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
+    if options.tokenizer:
+        head_start.begin(options.tokenizer)
     from data_tools.preparing.report import say
 
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
@@ -48,12 +52,12 @@ def main(argv: list[str] | None = None) -> int:
 
 def create(options: Namespace) -> None:
     """The whole journey, in order: files, tokenizer, ids on disk, files in place, summary."""
+    started = time.perf_counter()
     from data_tools.preparing.inputs import find_inputs, given_tokenizer, plan_of, trained_tokenizer
     from data_tools.preparing.partial_run import PartialRun
     from data_tools.preparing.report import say
     from data_tools.token_file_writer import checked_prefix
 
-    started = time.perf_counter()
     if not options.append_eos:
         say("warning: --no-append_eos glues documents together with nothing between them: "
             "the model cannot learn where a file ends")
@@ -78,7 +82,7 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     from data_tools.cleaning.late_filter import LateFilter
     from data_tools.corpus import CorpusReport
     from data_tools.preparing.batches import batched, encoded, with_end
-    from data_tools.preparing.inputs import documents, meta_of, nothing_found
+    from data_tools.preparing.inputs import documents, keep_tokenizer, meta_of, nothing_found
     from data_tools.preparing.report import Progress, Summary, peak_memory_mib
 
     eos = _end_token(tokenizer, options.append_eos)
@@ -96,7 +100,9 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     first = next(reading)
     tokenizer.self_check(_first_texts(first.texts))
     encoding_started, busy, unknown = time.perf_counter(), 0.0, 0
-    with Progress(options, files.total_bytes, report) as progress:
+    with (Progress(options, files.total_bytes, report) as progress,
+          ThreadPoolExecutor(1) as beside):
+        beside.submit(keep_tokenizer, tokenizer, run.tokenizer_folder)
         for batch, ids, offsets, seconds in encoded(_chain(first, reading), tokenizer,
                                                     options.workers):
             busy += seconds

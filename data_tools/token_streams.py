@@ -80,7 +80,8 @@ class TokenStreams:
         if len(lens) and not 0 < lens.min() <= lens.max() < 2**31:
             raise ValueError("a document has 1 to 2^31 - 1 ids, "
                              f"not {lens.min() if lens.min() < 1 else lens.max()}")
-        low, high = (int(ids.min()), int(ids.max())) if len(ids) else (0, 0)
+        low = int(ids.min()) if len(ids) and ids.dtype.kind == "i" else 0
+        high = int(ids.max()) if len(ids) else 0
         if low < 0 or high >= self.vocab_size:
             wrong = low if low < 0 else high
             raise ValueError(f"token id {wrong} is outside the vocabulary of {self.vocab_size}")
@@ -98,7 +99,8 @@ class TokenStreams:
     def finish(self, meta: dict, tokenizer, name: str) -> None:
         """Complete the folder: idx.npz, tokenizer/ and, last of all, meta.json.
 
-        meta is stored along with the counts; `name` is what the files will be called by.
+        meta is stored along with the counts; `name` is what the files will be called by. A
+        tokenizer/ that is there already is `tokenizer`.
         """
         self._ids.overwrite_start(self._header())
         self._ids.sync()
@@ -118,7 +120,8 @@ class TokenStreams:
         if tokenizer is not None:
             counts["tokenizer"] = name + "_tokenizer"
             counts["tokenizer_fingerprint"] = tokenizer.fingerprint()
-            save_tokenizer(tokenizer, self.folder / "tokenizer")
+            if not (self.folder / "tokenizer").exists():
+                save_tokenizer(tokenizer, self.folder / "tokenizer")
         write_json(self.folder / "meta.json", counts | meta)
 
     def close(self) -> None:

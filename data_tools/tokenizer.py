@@ -39,7 +39,9 @@ class Tokenizer:
     holds_gil = False
     unk_token_id = None  # 256 bytes spell any text
 
-    def __init__(self, tokenizer: tokenizers.Tokenizer, origin: str = "the tokenizer"):
+    def __init__(self, tokenizer: tokenizers.Tokenizer, origin: str = "the tokenizer",
+                 file: Path | None = None):
+        """file: the tokenizer.json that `tokenizer` was read from."""
         # Without truncation and padding: a tokenizer.json may carry either, and both lose text.
         self._prompt = twin(tokenizer)
         self._settings = settings(self._prompt)
@@ -49,7 +51,8 @@ class Tokenizer:
         # Two objects, not one switched to and fro: the switch would not survive threads.
         self._plain = twin(self._prompt)
         self._plain.encode_special_tokens = True
-        self._flat = FlatEncoder(self._plain)
+        cuts = tokenizer.truncation or tokenizer.padding
+        self._flat = FlatEncoder(self._plain, None if cuts else file)
         self._check(origin)
 
     def __reduce__(self):
@@ -61,7 +64,7 @@ class Tokenizer:
         """From a tokenizer.json, or a folder with tokenizer.json or vocab.json + merges.txt."""
         match find_files(path):
             case [file]:
-                return cls(read_json(file), str(file))
+                return cls(read_json(file), str(file), file)
             case [vocab_file, merges_file]:
                 return cls.from_vocab_and_merges(vocab_file, merges_file)
         raise ValueError(
@@ -164,6 +167,10 @@ class Tokenizer:
 
     def fingerprint(self) -> str:
         """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from."""
+        return self._fingerprint
+
+    @cached_property
+    def _fingerprint(self) -> str:
         merges = json.loads(self._prompt.to_str())["model"]["merges"]
         merges = [m.split(" ") if isinstance(m, str) else m for m in merges]
         canonical = {
@@ -220,10 +227,10 @@ class Tokenizer:
 
 def load_tokenizer(path: str | os.PathLike) -> AnyTokenizer:
     """Whichever kind lies at `path`, a folder or a file."""
-    from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer, find_model
-
     if find_files(path):
         return Tokenizer.load(path)
+    from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer, find_model
+
     if find_model(path):
         return ChineseTokenizer.load(path)
     raise ValueError(

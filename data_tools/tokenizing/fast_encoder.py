@@ -14,10 +14,12 @@ import random
 import threading
 import warnings
 from collections.abc import Sequence
+from pathlib import Path
 
 import numpy as np
 import tokenizers
 
+from data_tools.tokenizing.head_start import take
 from data_tools.tokenizing.library_tokenizer import NOT_ITS_FAULT, pre_tokenizer_steps, settings
 
 TRIALS = (  # one line for each kind of character or text that encoders have got wrong
@@ -47,8 +49,9 @@ class FlatEncoder:
     remembers words in at most some 110 MB (measured on 400 MB of words that never came twice).
     """
 
-    def __init__(self, plain: tokenizers.Tokenizer):
-        self._plain = plain
+    def __init__(self, plain: tokenizers.Tokenizer, file: Path | None = None):
+        """file: a tokenizer.json that says the same, for which a head start may have been made."""
+        self._plain, self._file = plain, file
         self._fast = None
         self._built = False
         self._building = threading.Lock()
@@ -101,7 +104,8 @@ class FlatEncoder:
             os.environ.setdefault("FASTOKENS_BPE_THREADS", threads)  # read once, at the first text
         reason = unlike(settings(self._plain))
         try:
-            fast = None if reason else Fast.from_json_str(self._plain.to_str())
+            begun = take(self._file)
+            fast = None if reason else begun or Fast.from_json_str(self._plain.to_str())
             reason = reason or self._difference(fast, self._trials())
         except NOT_ITS_FAULT:
             raise

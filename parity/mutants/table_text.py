@@ -16,7 +16,6 @@ _STREAMS = "data_tools.token_streams.TokenStreams"
 _TOLD = 'return f"gives other ids for text {i} of {len(texts)} tried, {texts[i][:40]!r}"'
 _SPLITTER = "pre_tokenizers.ByteLevel(add_prefix_space=False)"
 _BATCH = "self._plain.encode_batch_fast(list(texts), add_special_tokens=False)"
-_END = "np.insert(ids, offsets[1:], eos)"
 
 BUGS = {
     "first merge taken for the version line": (
@@ -67,10 +66,14 @@ BUGS = {
         f"{_TOKENIZER}.save", 'if token in self._special][:1]', "if False]"),
     "no end token after a document": (_FILL, "if options.append_eos:", "if False:"),
     "end token wanted or not": (_FILL, "if options.append_eos:", "if True:"),
-    "end token before a document": (_WITH_END, _END, "np.insert(ids, offsets[:-1], eos)"),
-    "two end tokens after a document": (
-        _WITH_END, f"{_END}, offsets + np.arange(len(offsets))",
-        "np.insert(ids, np.repeat(offsets[1:], 2), eos), offsets + 2 * np.arange(len(offsets))"),
+    "end token before a document": [
+        (_WITH_END, "ended[start + i : stop + i]", "ended[start + i + 1 : stop + i + 1]"),
+        (_WITH_END, "ended[stop + i] = eos", "ended[start + i] = eos")],
+    "two end tokens after a document": [
+        (_WITH_END, "len(ids) + len(offsets) - 1,", "len(ids) + 2 * len(offsets) - 2,"),
+        (_WITH_END, "[start + i : stop + i]", "[start + 2 * i : stop + 2 * i]"),
+        (_WITH_END, "ended[stop + i] = eos", "ended[stop + 2 * i : stop + 2 * i + 2] = eos"),
+        (_WITH_END, "offsets + np.arange(len(offsets))", "offsets + 2 * np.arange(len(offsets))")],
     "first batch of documents lost": (_FILL, "_chain(first, reading)", "reading"),
     "last document lost": (
         _BATCHED, "return Batch(texts, names,", "return Batch(texts[:-1], names[:-1],"),
@@ -106,8 +109,8 @@ CONTROLS = {
     "texts encoded one by one": (
         f"{_TOKENIZER}.encode_batch", _BATCH,
         "[self._plain.encode(text, add_special_tokens=False) for text in texts]"),
-    "end tokens placed by a list": (
-        _WITH_END, "np.insert(ids, offsets[1:], eos)", "np.insert(ids, offsets[1:].tolist(), eos)"),
+    "end tokens inserted at once": (
+        _WITH_END, "return ended,", "return np.insert(ids, offsets[1:], eos),"),
 }
 
 MUTANTS = room("text", BUGS, CONTROLS)

@@ -11,6 +11,7 @@ import json
 import shutil
 import sys
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +19,7 @@ from data_common import PEERS, Part, cores, in_turns, median, run, times_faster
 from data_corpus import SUFFIXES, Corpus, write_json_lines
 
 OURS = "this project"
-TOKENIZERS = "tokenizers, encode_batch_fast"
+METHODS = ("encode_batch", "encode_batch_fast")
 PADDLENLP = "PaddleNLP, GPTTokenizer"
 HEADER = ("side", "seconds", "MB/s", "MB/s per core", "encoding, share of the time",
           "this project is faster by")
@@ -41,9 +42,11 @@ def measure(corpus: Corpus, tokenizer: Path, work: Path, rounds: int,
     lines = work / "corpus.jsonl"
     sides = {
         OURS: lambda: _ours(corpus, tokenizer, out),
-        TOKENIZERS: lambda: _peer(sys.executable, "tokenizers_batch.py",
-                                  [corpus.folder, tokenizer, out / "x"], out),
     }
+    for method in METHODS:
+        arguments = [corpus.folder, tokenizer, out / "x", method]
+        sides[f"tokenizers, {method}"] = partial(
+            _peer, sys.executable, "tokenizers_batch.py", arguments, out)
     missing = paddlenlp_problem(paddlenlp_python, "paddlenlp.transformers.gpt.tokenizer")
     if not missing:
         write_json_lines(corpus, lines)

@@ -1,9 +1,9 @@
 """Files -> token files by a plain script on `tokenizers`, as anyone would write it.
 
-    python tokenizers_batch.py CORPUS_FOLDER TOKENIZER_FOLDER OUTPUT_PREFIX
+    python tokenizers_batch.py CORPUS_FOLDER TOKENIZER_FOLDER OUTPUT_PREFIX METHOD
 
 Reads every file under the folder in sorted order, encodes batches of 2,000,000 characters with
-encode_batch_fast on all cores, ends each document with <|endoftext|>, and saves the same pair of
+METHOD (encode_batch, or encode_batch_fast, which counts no offsets) on all cores, ends each document with <|endoftext|>, and saves the same pair of
 files as this project. All ids stay in memory until the end. Prints its seconds as JSON.
 """
 
@@ -18,15 +18,16 @@ import tokenizers
 BATCH_CHARS = 2_000_000
 
 
-def main(corpus: str, tokenizer_folder: str, prefix: str) -> None:
+def main(corpus: str, tokenizer_folder: str, prefix: str, method: str) -> None:
     tokenizer = tokenizers.Tokenizer.from_file(f"{tokenizer_folder}/tokenizer.json")
     tokenizer.encode_special_tokens = True  # <|endoftext|> in a source file is text
+    encode = getattr(tokenizer, method)
     eos = tokenizer.token_to_id("<|endoftext|>")
     dtype = np.uint16 if tokenizer.get_vocab_size() < 65535 else np.int32
     documents, encoding = [], 0.0
     for batch in batches(corpus):
         started = time.perf_counter()
-        encodings = tokenizer.encode_batch_fast(batch, add_special_tokens=False)
+        encodings = encode(batch, add_special_tokens=False)
         encoding += time.perf_counter() - started
         documents += [np.array(one.ids + [eos], dtype=dtype) for one in encodings]
     np.save(f"{prefix}_ids.npy", np.concatenate(documents))
