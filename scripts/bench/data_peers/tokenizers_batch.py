@@ -2,9 +2,10 @@
 
     python tokenizers_batch.py CORPUS_FOLDER TOKENIZER_FOLDER OUTPUT_PREFIX METHOD
 
-Reads every file under the folder in sorted order, encodes batches of 2,000,000 characters with
-METHOD (encode_batch, or encode_batch_fast, which counts no offsets) on all cores, ends each document with <|endoftext|>, and saves the same pair of
-files as this project. All ids stay in memory until the end. Prints its seconds as JSON.
+Reads every file under the folder in sorted order, encodes batches of 2,000,000 characters on all
+cores with METHOD (encode_batch, or encode_batch_fast, which counts no offsets), ends each document
+with <|endoftext|>, and saves the same pair of files as this project. All ids stay in memory until
+the end. Prints its seconds as JSON.
 """
 
 import json
