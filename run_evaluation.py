@@ -23,10 +23,10 @@ def run(config) -> None:
     """Loss, perplexity and bits per byte of one split's documents, beside gzip's."""
     from tqdm import tqdm
 
+    from data_tools.splits import SPLITS, split_bounds
     from data_tools.tokenizer import load_tokenizer
     from paddle_impl import checkpoint
     from paddle_impl.config.options import require, split_shares
-    from paddle_impl.data.pretrain import SPLITS, split_bounds
     from paddle_impl.data.sources import check_tokenizer, open_dataset
     from paddle_impl.evaluate import code_length
 

@@ -146,9 +146,10 @@ def _decode(data: TokenFile, options: Namespace) -> dict:
 
 
 def _sample(data: TokenFile, options: Namespace) -> tuple[dict, list[Piece]]:
-    from data_tools.inspect_sample import PARTS, drawn, split_bounds, window
+    from data_tools.inspect_sample import bounds_of, drawn, window
+    from data_tools.splits import SPLITS
 
-    bounds, part = split_bounds(options.split, len(data)), PARTS.index(options.part)
+    bounds, part = bounds_of(options.split, len(data)), SPLITS.index(options.part)
     documents, i = (bounds[part], bounds[part + 1]), options.sample
     if options.num_samples is None:
         pieces = window(data, documents, i, options.seq_length)

@@ -13,9 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_tools.splits import split_bounds
 from data_tools.token_file import TokenFile
-
-PARTS = ("train", "valid", "test")
 
 
 @dataclass(frozen=True)
@@ -28,8 +27,8 @@ class Piece:
     epoch: int
 
 
-def split_bounds(split: str, documents: int) -> list[int]:
-    """Document bounds [0, a, b, documents] of train, valid, test: PaddleNLP's rounding.
+def bounds_of(split: str, documents: int) -> list[int]:
+    """Document bounds [0, a, b, documents] of train, valid, test.
 
     split: up to three weights, "949,50,1" or "949/50/1"; what is missing is 0.
     """
@@ -41,11 +40,7 @@ def split_bounds(split: str, documents: int) -> list[int]:
     total = sum(weights)
     if len(weights) != 3 or min(weights) < 0 or not 0 < total < float("inf"):
         raise ValueError(f"split {split!r}: expected three weights like 949,50,1")
-    bounds = [0]
-    for weight in weights:
-        bounds.append(bounds[-1] + int(round(weight / total * documents)))
-    excess = bounds[-1] - documents
-    return [0] + [bound - excess for bound in bounds[1:]]
+    return split_bounds([weight / total for weight in weights], documents)
 
 
 def drawn(

@@ -7,6 +7,7 @@ import math
 from functools import partial
 from pathlib import Path
 
+from data_tools.splits import split_bounds
 from data_tools.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint, distributed, runtime
 from paddle_impl.config.model import ModelConfig, named_model
@@ -15,7 +16,7 @@ from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.blend import split_dataset
 from paddle_impl.data.index_files import main_first
 from paddle_impl.data.loader import PretrainLoader
-from paddle_impl.data.pretrain import has_samples, split_bounds
+from paddle_impl.data.pretrain import has_samples
 from paddle_impl.data.sources import Datasets, check_tokenizer, open_datasets
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm

@@ -10,19 +10,9 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from data_tools import index_helper
+from data_tools.splits import SPLITS
 from data_tools.token_file import TokenFile
 from paddle_impl.data.index_files import VERSION, open_or_build
-
-SPLITS = ("train", "valid", "test")
-
-
-def split_bounds(shares: list[float], documents: int) -> list[int]:
-    """Document bounds [0, a, b, documents] of train, valid and test (PaddleNLP's rounding)."""
-    bounds = [0]
-    for share in shares:
-        bounds.append(bounds[-1] + int(round(share * documents)))
-    excess = bounds[-1] - documents
-    return [0] + [bound - excess for bound in bounds[1:]]
 
 
 class Samples:

@@ -5,11 +5,12 @@ from pathlib import Path
 
 import numpy as np
 
+from data_tools.splits import split_bounds
 from data_tools.token_file import TokenFile
 from paddle_impl.config.options import split_shares
 from paddle_impl.data.blend import split_dataset
 from paddle_impl.data.loader import PretrainLoader
-from paddle_impl.data.pretrain import PretrainDataset, split_bounds
+from paddle_impl.data.pretrain import PretrainDataset
 from paddle_impl.data.sources import Datasets
 from parity.cases import SPLIT_BOUNDS, Case, text
 from parity.compare import Point, Trace

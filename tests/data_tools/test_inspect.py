@@ -9,7 +9,7 @@ import pytest
 
 from data_tools import index_helper
 from data_tools.inspect import main
-from data_tools.inspect_sample import ids_of, split_bounds, window
+from data_tools.inspect_sample import bounds_of, ids_of, window
 from data_tools.token_file import TokenFile
 from data_tools.token_file_writer import TokenFileWriter
 
@@ -131,7 +131,7 @@ def test_samples_are_windows_of_the_documents(counting, run, sample, ids, places
 @pytest.mark.parametrize(("num_samples", "seed"), [(2, 1234), (7, 1234), (40, 5), (4, 0)])
 def test_samples_are_those_of_a_run(counting, run, num_samples, seed, order):
     data = TokenFile.open(counting)
-    bounds = split_bounds("3,2", len(data))
+    bounds = bounds_of("3,2", len(data))
     documents = np.arange(bounds[0], bounds[1], dtype=np.int32)
     built = index_helper.build_indices(data.document_sizes, documents, 3, num_samples, seed, order)
     for n, i in enumerate(built[2].tolist()):
@@ -158,7 +158,7 @@ def test_samples_are_those_of_a_run(counting, run, num_samples, seed, order):
     ],
 )
 def test_splits_are_paddlenlps(split, documents, bounds):
-    assert split_bounds(split, documents) == bounds
+    assert bounds_of(split, documents) == bounds
 
 
 def test_the_parts_of_a_split(counting, run):

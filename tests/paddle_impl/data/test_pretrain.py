@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from data_tools.index_helper import build_indices
+from data_tools.splits import split_bounds
 from data_tools.token_file import TokenFile
-from paddle_impl.data.pretrain import PretrainDataset, has_samples, split_bounds
+from paddle_impl.data.pretrain import PretrainDataset, has_samples
 
 
 def dataset(tokens, split="train", bounds=(0, 5, 5, 5), **options):
