@@ -16,7 +16,7 @@ from data_tools.reading.languages import suffixes_of
 from data_tools.reading.sources import read_texts
 
 if TYPE_CHECKING:  # numpy is loaded after --help
-    from data_tools.cleaning.filters import Filter
+    from data_tools.cleaning.base import Filter
     from data_tools.reading.file_list import FileList
 
 DOC_MODES = ("file", "blank_line", "separator")

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 
-from data_tools.cleaning.filters import Filter
+from data_tools.cleaning.base import Filter
 
 
 class ExactDuplicate(Filter):

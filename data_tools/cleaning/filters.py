@@ -15,6 +15,8 @@ import hashlib
 from argparse import Namespace
 from typing import TYPE_CHECKING
 
+from data_tools.cleaning.base import Filter
+
 if TYPE_CHECKING:
     import numpy as np
 
@@ -25,23 +27,6 @@ FIRST_LINES = 5
 FEW_ASSIGNMENTS = 4
 _ASCII = bytes(range(128))
 _ASCII_ALPHANUMERIC = bytes(code for code in _ASCII if chr(code).isalnum())
-
-
-class Filter:
-    """Says of each text whether it is left out; `reason` is what the report counts it under.
-
-    Where `remembers` is true, drops(text) also learns the text if it is kept. Such a filter has
-    learnt(), the bytes learnt since the last call, and restore(memory): a fresh filter that is
-    given all these bytes, joined in order, decides from there on as the first one would have.
-    Call learnt() when drops() has seen exactly the documents that a restart will not see again:
-    a document learnt but not yet stored would be dropped after the restart as its own duplicate.
-    """
-
-    reason: str
-    remembers = False
-
-    def drops(self, text: str) -> bool:
-        raise NotImplementedError
 
 
 class MaxLineLength(Filter):

@@ -17,7 +17,7 @@ import math
 
 import numpy as np
 
-from data_tools.cleaning.filters import Filter
+from data_tools.cleaning.base import Filter
 
 VALUES = 256
 MIN_WORDS = 10

@@ -5,7 +5,8 @@
     int64 [n + 1] (ids into X.bin), sizes [s] (int64; PaddleNLP writes int32), first item of
     each document int64 [d] (absent in fairseq's)
 
-An item is a tensor; only rows are read. Facts from PaddleNLP's and fairseq's readers.
+An item is a tensor; only rows are read. Facts from PaddleNLP's reader; of fairseq's own layout, no
+file was at hand to try.
 """
 
 from __future__ import annotations

@@ -7,7 +7,7 @@ import types
 import pytest
 
 from data_tools import corpus
-from data_tools.cleaning.filters import Filter
+from data_tools.cleaning.base import Filter
 from data_tools.corpus import PYTHON_AND_CPP, CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
 

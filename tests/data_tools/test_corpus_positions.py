@@ -9,8 +9,8 @@ import zstandard
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from data_tools.cleaning.base import Filter
 from data_tools.cleaning.exact_duplicates import ExactDuplicate
-from data_tools.cleaning.filters import Filter
 from data_tools.corpus import CorpusReport, iter_documents
 from data_tools.reading import sources
 from data_tools.reading.file_list import FileList
