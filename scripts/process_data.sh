@@ -2,9 +2,10 @@
 # Source code -> data_tools/code_python_{ids.npy,idx.npz,meta.json,tokenizer/}.
 #
 #   bash scripts/process_data.sh                        the code already on this machine, no download
-#   bash scripts/process_data.sh DIR [DIR|FILE ...]     folders, .tar.gz, .zip, .jsonl, .jsonl.zst
+#   bash scripts/process_data.sh DIR [DIR|FILE ...]     folders, .tar.gz, .zip, .jsonl.zst, .parquet ...
 #   bash scripts/process_data.sh DIR --vocab_size 8192  flags after the paths: see --help
 #
+# Started again after it was stopped, it continues.
 # Paths before the first flag count from where you are, paths in flags from the project's root.
 set -euo pipefail
 

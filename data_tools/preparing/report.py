@@ -73,6 +73,8 @@ class Summary:
                   f"lacks ({self.unknown_tokens / tokens:.2%})")
         for line in report.skipped_lines():
             print(line)
+        if report.skipped:
+            print(f"named in {options.output_prefix}_skipped.jsonl")
         print(f"encoding: {self.encoding_seconds:.1f} s, {speed:.2f} MB/s, {busy:.0%} of it in "
               f"{self.encoder}  total: {self.total_seconds:.1f} s  "
               f"peak memory: {self.peak_memory_mib:.0f} MiB")

@@ -61,6 +61,7 @@ def test_the_whole_journey(source_tree, tmp_path):
         "skipped, binary: 1 (such as ",
         "skipped, not UTF-8: 1 (such as ",
         "skipped, too short: 2 (such as ",
+        f"named in {prefix}_skipped.jsonl",
     ):
         assert line in result.stdout
     assert re.search(
