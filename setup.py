@@ -6,10 +6,11 @@ from setuptools import setup
 setup(
     ext_modules=[
         Pybind11Extension(
-            "data_tools.index_helper._core",
-            ["data_tools/index_helper/_core.cpp"],
+            f"data_tools.index_helper.{name}",
+            [f"data_tools/index_helper/{name}.cpp"],
             cxx_std=17,
         )
+        for name in ("_core", "_samples")
     ],
     cmdclass={"build_ext": build_ext},
 )

@@ -28,7 +28,7 @@ if [ -z "$device" ]; then
     fi
 fi
 
-inputs=$(cat pyproject.toml setup.py data_tools/index_helper/_core.cpp | cksum | tr ' ' -)
+inputs=$(cat pyproject.toml setup.py data_tools/index_helper/*.cpp | cksum | tr ' ' -)
 have=$(sed -n 's/^extras=//p' "$stamp" 2>/dev/null || true)
 want=$(printf '%s\n' ${have//,/ } ${extras//,/ } | sort -u | paste -sd, -)
 want_stamp=$(printf 'device=%s\ninputs=%s\nroot=%s\nextras=%s' "$device" "$inputs" "$PWD" "$want")

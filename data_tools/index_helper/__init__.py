@@ -1,7 +1,8 @@
-"""Sample index of a split: index.py explains, _core.cpp computes, reference.py proves."""
+"""Sample index of a split: index.py explains, the two .cpp compute, reference.py proves."""
 
 try:
     from data_tools.index_helper._core import build_blending_indices, build_sample_idx
+    from data_tools.index_helper._samples import copy_sample
 except ImportError as error:
     raise ImportError(
         "the compiled index helper is missing, old, or was built for another Python: "
@@ -13,7 +14,6 @@ from data_tools.index_helper.index import (
     build_doc_idx,
     build_indices,
     num_epochs,
-    sample,
     separate_last_epoch,
     shuffle,
     shuffle_blocks,
@@ -26,8 +26,8 @@ __all__ = [
     "build_doc_idx",
     "build_indices",
     "build_sample_idx",
+    "copy_sample",
     "num_epochs",
-    "sample",
     "separate_last_epoch",
     "shuffle",
     "shuffle_blocks",

@@ -130,34 +130,3 @@ def build_indices(
     sample_idx = build_sample_idx(sizes, doc_idx, seq_length, epochs, tokens)
     total = len(sample_idx) - 1
     return doc_idx, sample_idx, shuffle_idx(before if separate else total, total, random)
-
-
-def sample(
-    ids: np.ndarray,
-    offsets: np.ndarray,
-    doc_idx: np.ndarray,
-    sample_idx: np.ndarray,
-    i: int,
-    seq_length: int,
-    out: np.ndarray | None = None,
-) -> np.ndarray:
-    """int64 [seq_length + 1]: the tokens of sample i, across document boundaries.
-
-    ids: all tokens. offsets: int64 [documents + 1], where each document begins in ids.
-    Inputs are [:-1] of the result, labels [1:]. Written to `out` where it is given.
-    Hand in plain arrays: every slice of an np.memmap takes three times as long.
-    """
-    (first, begin), (last, end) = sample_idx[i : i + 2].tolist()
-    tokens = np.empty(seq_length + 1, np.int64) if out is None else out
-    filled = 0
-    for position in range(first, last + 1):
-        document = doc_idx.item(position)
-        start, stop = offsets.item(document), offsets.item(document + 1)
-        if position == last:
-            stop = start + end + 1
-        if position == first:
-            start = start + begin
-        tokens[filled : filled + stop - start] = ids[start:stop]
-        filled += stop - start
-    assert filled == seq_length + 1, (filled, seq_length)
-    return tokens

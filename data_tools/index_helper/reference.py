@@ -43,3 +43,30 @@ def build_blending_indices(weights: np.ndarray, size: int) -> tuple[np.ndarray, 
         samples[k] = taken[datasets[k]]
         taken[datasets[k]] += 1
     return datasets, samples
+
+
+def sample(
+    ids: np.ndarray,
+    offsets: np.ndarray,
+    doc_idx: np.ndarray,
+    sample_idx: np.ndarray,
+    i: int,
+    seq_length: int,
+) -> np.ndarray:
+    """int64 [seq_length + 1]: the tokens of sample i, across document boundaries.
+
+    ids: all tokens. offsets: int64 [documents + 1], where each document begins in ids.
+    Inputs are [:-1] of the result, labels [1:].
+    """
+    (first, begin), (last, end) = sample_idx[i], sample_idx[i + 1]
+    pieces = []
+    for position in range(first, last + 1):
+        start, stop = offsets[doc_idx[position]], offsets[doc_idx[position] + 1]
+        if position == last:
+            stop = start + end + 1
+        if position == first:
+            start = start + begin
+        pieces.append(ids[start:stop])
+    tokens = np.concatenate(pieces).astype(np.int64)
+    assert len(tokens) == seq_length + 1, (len(tokens), seq_length)
+    return tokens

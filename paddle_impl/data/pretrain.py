@@ -65,9 +65,9 @@ class PretrainDataset(Samples):
 
     def read(self, index: int, out: np.ndarray) -> int:
         """Write sample `index` to `out` (T + 1,); how many of its tokens are no padding: all."""
-        index_helper.sample(
+        index_helper.copy_sample(
             self._ids, self._offsets, self.doc_idx, self.sample_idx,
-            self.shuffle_idx.item(index), self.seq_length, out,
+            self.shuffle_idx.item(index), out,
         )
         return len(out)
 

@@ -3,7 +3,7 @@
 from parity.mutants.mutant import room
 
 _INDEX = "data_tools.index_helper.index"
-_SAMPLE = f"{_INDEX}.sample"
+_SAMPLE = "data_tools.index_helper._samples.copy_sample"
 _LAST_EPOCH = f"{_INDEX}.separate_last_epoch"
 _SHUFFLE = f"{_INDEX}.shuffle"
 _BLOCKS = f"{_INDEX}.shuffle_blocks"
@@ -65,10 +65,10 @@ BUGS = {
     "a document's last token begins no window": (
         _WALK, _FITS, _ENDS.replace("first < end", "first + 1 < end")),
     "windows begin a token late": (
-        _SAMPLE, "start = start + begin", "start = start + begin + 1"),
-    "windows end a token early": (_SAMPLE, "stop = start + end + 1", "stop = start + end"),
+        _SAMPLE, "start += begin;", "start += begin + 1;"),
+    "windows end a token early": (_SAMPLE, "stop = start + end + 1;", "stop = start + end;"),
     "documents by position, not by number": (
-        _SAMPLE, "doc_idx.item(position)", "position % (len(offsets) - 1)"),
+        _SAMPLE, "documents[position]", "position % (offsets.size() - 1)"),
     "samples in file order": (
         f"{_DATASET}.read", "self.shuffle_idx.item(index)", "index"),
     "next split's documents": (

@@ -92,7 +92,7 @@ def test_setup_says_what_to_install(tmp_path, tools, advice):
     if tools:
         (bin_ / "python3").symlink_to(Path(sys.executable).resolve())
     for name in ("pyproject.toml", "setup.py", "data_tools/index_helper/_core.cpp",
-                 "scripts/setup.sh"):
+                 "data_tools/index_helper/_samples.cpp", "scripts/setup.sh"):
         (project / name).parent.mkdir(parents=True, exist_ok=True)
         shutil.copy(ROOT / name, project / name)
     process = subprocess.run(

@@ -14,12 +14,13 @@ from data_tools.index_helper import (
     build_doc_idx,
     build_indices,
     build_sample_idx,
+    copy_sample,
     num_epochs,
-    sample,
     separate_last_epoch,
     shuffle_idx,
 )
 from data_tools.index_helper.reference import build_sample_idx as specified_sample_idx
+from data_tools.index_helper.reference import sample as specified_sample
 
 SEVEN = [[0, 0], [0, 4], [2, 0], [2, 4], [3, 1], [4, 0], [5, 1], [5, 5]]
 
@@ -97,7 +98,10 @@ def test_samples_are_slices_of_the_documents_laid_end_to_end():
         assert len(order) == len(sample_idx) - 1 >= count
         assert sorted(order.tolist()) == list(range(len(order)))
         for i in range(len(order)):
-            tokens = sample(ids, offsets, doc_idx, sample_idx, i, seq_length)
+            tokens = specified_sample(ids, offsets, doc_idx, sample_idx, i, seq_length)
+            read = np.full(seq_length + 1, -1, np.int64)
+            copy_sample(ids, offsets, doc_idx, sample_idx, i, read)
+            assert read.tolist() == tokens.tolist()
             begin = i * seq_length
             expected = row_of_tokens[begin : begin + seq_length + 1]
             assert tokens.dtype == np.int64 and tokens.tolist() == expected.tolist()
@@ -110,8 +114,37 @@ def test_with_token_i_equal_to_i_every_sample_is_a_range():
     doc_idx, sample_idx, order = build_indices(sizes, np.arange(6, dtype=np.int32), 8, 14, 0)
     assert len(order) == 14
     for i in range(14):
-        tokens = sample(np.arange(116, dtype=np.uint16), offsets, doc_idx, sample_idx, i, 8)
+        tokens = np.zeros(9, np.int64)
+        copy_sample(np.arange(116, dtype=np.int32), offsets, doc_idx, sample_idx, i, tokens)
         assert tokens.tolist() == list(range(8 * i, 8 * i + 9))
+
+
+def test_an_index_of_other_documents_reads_nothing_beyond_them():
+    """The data may have been replaced since: an error, never memory that is not the ids'."""
+    ids, offsets = np.arange(10, dtype=np.uint16), np.array([0, 4, 10])
+    documents, places, out = row(0, 1), np.array([[0, 0], [1, 2]], np.int32), np.zeros(7, np.int64)
+    copy_sample(ids, offsets, documents, places, 0, out)
+    assert out.tolist() == [0, 1, 2, 3, 4, 5, 6]
+    bad = np.array([[0, 0], [2, 2]], np.int32), np.array([[0, 0], [1, 90]], np.int32)
+    back, beyond = np.array([[0, 9], [1, 2]], np.int32), np.array([0, 4, 40])
+    for arguments, message in [
+        ((ids, offsets, documents, places, 1, out), "sample 1 of 1"),
+        ((ids, offsets, documents, places, -1, out), "sample -1 of 1"),
+        ((ids, offsets, documents, bad[0], 0, out), "beyond doc_idx"),
+        ((ids, offsets, documents, bad[1], 0, out), "not of these documents"),
+        ((ids, offsets, documents, back, 0, out), "not of these documents"),
+        ((ids, beyond, documents, places, 0, out[:2]), "not of these documents"),
+        ((ids, offsets, row(0, 5), places, 0, out), "names document 5 of 2"),
+        ((ids, offsets, row(0, -1), places, 0, out), "names document -1 of 2"),
+        ((ids, offsets, documents, places, 0, np.zeros(8, np.int64)), "has 7 tokens, wanted are 8"),
+        ((ids.astype(np.int64), offsets, documents, places, 0, out), "ids must be"),
+        ((ids, offsets.astype(np.int32), documents, places, 0, out), "offsets must be"),
+        ((ids, offsets, documents, places[0], 0, out), "offsets must be"),
+        ((ids, offsets, documents, places, 0, out.astype(np.int32)), "out must be"),
+        ((ids[::2], offsets, documents, places, 0, out), "ids must be"),
+    ]:
+        with pytest.raises(ValueError, match=message):
+            copy_sample(*arguments)
 
 
 def test_past_two_to_the_31_tokens():
