@@ -9,4 +9,5 @@ def split_bounds(shares: list[float], documents: int) -> list[int]:
     for share in shares:
         bounds.append(bounds[-1] + int(round(share * documents)))
     excess = bounds[-1] - documents
-    return [0] + [bound - excess for bound in bounds[1:]]
+    # Where train has no share, rounding could take a document more than there is.
+    return [0] + [max(0, bound - excess) for bound in bounds[1:]]

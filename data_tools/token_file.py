@@ -33,6 +33,8 @@ IDS_TYPES, INDEX_TYPES = (np.uint16, np.int32), {"lens": (np.int32,), "docs": (n
 
 def ids_dtype(vocab_size: int) -> np.dtype:
     """PaddleNLP's rule, its bound included: 65,535 tokens would fit uint16 and get int32."""
+    if vocab_size > 2**31:
+        raise ValueError(f"a vocabulary of {vocab_size} tokens does not fit the format's int32 ids")
     return np.dtype(np.uint16 if vocab_size < 65535 else np.int32)
 
 

@@ -30,7 +30,8 @@ class TokenFileWriter:
     def __enter__(self) -> TokenFileWriter:
         # The process id keeps two runs to one prefix out of each other's files.
         self.folder = Path(f"{self.prefix}.{os.getpid()}.tmp")
-        self.folder.mkdir(parents=True, exist_ok=True)
+        shutil.rmtree(self.folder, ignore_errors=True)  # of a killed process with our number
+        self.folder.mkdir(parents=True)
         self._streams = TokenStreams(self.folder, self.vocab_size)
         return self
 

@@ -100,7 +100,7 @@ class PretrainingRun:
             f"steps {self.start_step + 1} to {self.config.max_steps} of {self.global_batch_size} "
             f"x {self.config.max_seq_len} tokens"
         )
-        for warning in self.warnings:
+        for warning in dict.fromkeys(self.warnings):
             self.tracker.say(f"warning: {warning}")
 
     def _model_config(self, source: Path | None) -> ModelConfig:
@@ -117,18 +117,24 @@ class PretrainingRun:
                     f"{tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
                     f"vocabulary is 0 to {shape.vocab_size - 1}: name a model with a larger one, "
                     f"or make the data with --vocab_size {shape.vocab_size}")
+        eos = self.data.eos_token_id
         if self.tokenizer is not None:
-            eos = self.tokenizer.eos_token_id
+            own = end_of(self.tokenizer)
+            require(eos is None or own in (None, eos),
+                    f"documents of {self.data} end in token {eos}, the tokenizer's end is {own}")
+            eos = own if eos is None else eos
+        if eos is not None or self.tokenizer is not None:
             shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
         return config.with_dropout(shape)
 
     def _loaders(self, eos: int | None) -> dict[str, PretrainLoader | None]:
         config, world = self.config, self.ranks.world_size
         batch = config.micro_batch_size * world
-        evaluations = (config.max_steps // config.eval_freq + 1) * config.eval_iters
         wanted = {
             "train": self.global_batch_size * config.max_steps,
-            "valid": batch * evaluations,
+            # PaddleNLP asks for those of all evaluations together. Ours read the same ones each
+            # time, and these must not depend on how long the run is.
+            "valid": batch * config.eval_iters,
             "test": batch * TEST_ITERS * config.eval_iters,
         }
         shares = split_shares(config.split)
@@ -200,6 +206,14 @@ class PretrainingRun:
             )
             self.tracker.say(f"saved {path}")
         self.ranks.barrier()
+
+
+def end_of(tokenizer: AnyTokenizer) -> int | None:
+    """The id that ends a document; None for a vocabulary that has none."""
+    try:
+        return tokenizer.eos_token_id
+    except ValueError:
+        return None
 
 
 def find_tokenizer(config: PretrainConfig, data: Datasets) -> AnyTokenizer | None:

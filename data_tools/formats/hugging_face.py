@@ -149,6 +149,8 @@ def _pyarrow():
         import pyarrow
         import pyarrow.ipc
         import pyarrow.types
-    except ImportError:
-        raise ValueError("Hugging Face's files need pyarrow: pip install pyarrow") from None
+    except ImportError as error:
+        raise ValueError(
+            f"Hugging Face's files need pyarrow: pip install pyarrow ({error})"
+        ) from None
     return pyarrow

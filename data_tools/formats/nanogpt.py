@@ -17,6 +17,7 @@ from data_tools.token_file import TokenFile
 
 GPT2_EOS = 50256
 LLM_C_MAGIC, LLM_C_HEADER = 20240520, 1024  # bytes
+LLM_C_MAGICS = (LLM_C_MAGIC, 20240801)  # of tokens in two bytes, and in four
 
 
 def read_nanogpt(path: str, eos: int | None) -> Row:
@@ -29,7 +30,10 @@ def read_nanogpt(path: str, eos: int | None) -> Row:
         raise ValueError(f"{path} is {size} bytes long, expected two for each id: copy it again")
     with open(file, "rb") as stream:
         magic, version, tokens = struct.unpack("<3i", stream.read(12).ljust(12, b"\0"))
-    if (magic, version) == (LLM_C_MAGIC, 1):
+    if magic in LLM_C_MAGICS and (magic, version) != (LLM_C_MAGIC, 1):
+        raise ValueError(f"{path} has llm.c's header {magic} of version {version}; of these only "
+                         f"{LLM_C_MAGIC} of version 1, GPT-2's two bytes an id, is read")
+    if magic == LLM_C_MAGIC:
         if size != LLM_C_HEADER + 2 * tokens:
             raise ValueError(
                 f"{path} is {size} bytes long but its header announces {tokens} ids, "

@@ -92,9 +92,10 @@ def read_arrow(path: str, column: str) -> Iterator[RawText]:
 def import_pyarrow():
     try:
         import pyarrow
-    except ImportError:
+    except ImportError as error:
         raise ValueError(
-            "reading .parquet and .arrow needs the package pyarrow: pip install pyarrow"
+            "reading .parquet and .arrow needs the package pyarrow: pip install pyarrow "
+            f"({error})"
         ) from None
     return pyarrow
 

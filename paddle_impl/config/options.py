@@ -29,7 +29,8 @@ def split_shares(split: str) -> list[float]:
         shares = [float(part) for part in split.replace("/", ",").split(",")]
     except ValueError:
         shares = []
-    require(1 <= len(shares) <= 3 and min(shares, default=-1) >= 0 and sum(shares) > 0,
+    require(1 <= len(shares) <= 3 and min(shares, default=-1) >= 0
+            and 0 < sum(shares) < float("inf"),
             f"--split takes three non-negative numbers such as 949,50,1, got {split!r}")
     shares += [0.0] * (3 - len(shares))
     return [share / sum(shares) for share in shares]

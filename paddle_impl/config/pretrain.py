@@ -24,8 +24,9 @@ class PretrainConfig:
     split: str = flag("949,50,1", "shares of train, valid and test documents, in document order")
     max_seq_len: int = flag(1024, "tokens in a training sample")
     packing: str = flag(
-        "windows", "windows over all documents end to end; or blocks of each document, its short "
-        "tail kept (padded, no loss on padding) or dropped", choices=("windows", "keep", "drop"),
+        "windows", "windows over all documents joined end to end; or blocks of each document, its "
+        "short tail kept (padded, no loss on padding) or dropped",
+        choices=("windows", "keep", "drop"),
     )
     data_order: str = flag(
         "paddlenlp", "order of windows: documents in file order, or shuffled too as Megatron-LM's",

@@ -64,8 +64,8 @@ class PackedDataset(Samples):
         return length
 
     def sample_order(self) -> str:
-        """Digest of the first blocks' order."""
-        return digest_of_order(self.shuffle_idx)
+        """Digest of the first epoch's order, which more epochs leave as it is."""
+        return digest_of_order(self.shuffle_idx[: len(self.blocks)])
 
     def epoch(self, samples: int) -> int:
         """Whole passes over the split's blocks that `samples` samples have made."""

@@ -59,6 +59,7 @@ class PretrainDataset(Samples):
             ),
         )
         self._ids, self._offsets = np.asarray(tokens.ids), tokens.document_offsets
+        self._per_epoch = int(self._offsets[last] - self._offsets[first])
 
     def __len__(self) -> int:
         return len(self.shuffle_idx)
@@ -77,8 +78,7 @@ class PretrainDataset(Samples):
 
     def epoch(self, samples: int) -> int:
         """Whole passes over the split's tokens that `samples` samples have made."""
-        tokens = int(self.tokens.document_sizes[self.documents].sum(dtype=np.int64))
-        return samples * self.seq_length // tokens
+        return samples * self.seq_length // self._per_epoch
 
 
 def index_arrays(

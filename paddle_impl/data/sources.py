@@ -16,6 +16,11 @@ class Datasets:
     tokens: tuple[TokenFile, ...]
     weights: tuple[float, ...]
 
+    @property
+    def eos_token_id(self) -> int | None:
+        """The id that ends documents, where the data say so."""
+        return next((eos for tokens in self.tokens if (eos := _eos(tokens)) is not None), None)
+
     def __str__(self) -> str:
         total = sum(len(tokens.ids) for tokens in self.tokens)
         if len(self.tokens) == 1:
@@ -41,6 +46,13 @@ def open_datasets(input_dir: str) -> Datasets:
             f"{first} and {second} were made with different tokenizers (fingerprints {one[:12]} "
             f"and {other[:12]}): the same ids mean other text, blend data of one tokenizer"
         )
+    for tokens in data.tokens:
+        if _eos(tokens) not in (None, data.eos_token_id):
+            raise ValueError(f"documents of {tokens.prefix} end in token {_eos(tokens)}, those of "
+                             f"the others in {data.eos_token_id}: blend data of one tokenizer")
+    prefixes = [os.path.realpath(tokens.prefix) for tokens in data.tokens]
+    if len(set(prefixes)) < len(prefixes):
+        raise ValueError(f"--input_dir {input_dir} names a dataset twice: add up its weights")
     return data
 
 
@@ -71,10 +83,11 @@ def parse_blend(input_dir: str) -> list[tuple[float, str]]:
     if len(words) < 2 or math.isnan(_number(words[0])):
         return []
     weights = [_number(word) for word in words[::2]]
-    if len(words) % 2 or not all(0 < weight < math.inf for weight in weights):
+    total = sum(weights)
+    if len(words) % 2 or not total > 0 or not all(0 < w / total < math.inf for w in weights):
         raise ValueError(
             f"--input_dir {input_dir} is no blend: expected weight path weight path, as in "
-            "'0.3 A 0.7 B', with weights above 0"
+            "'0.3 A 0.7 B', with weights above 0 that do not vanish beside each other"
         )
     return list(zip(weights, words[1::2], strict=True))
 
@@ -87,6 +100,10 @@ def check_tokenizer(tokens: TokenFile, tokenizer: Tokenizer) -> None:
             f"{tokens.prefix} was made with another tokenizer (fingerprint {made_with[:12]}) than "
             f"the one given ({tokenizer.fingerprint()[:12]}): the same ids mean other text"
         )
+
+
+def _eos(tokens: TokenFile) -> int | None:
+    return (tokens.meta or {}).get("eos_token_id")
 
 
 def _words(text: str) -> list[str]:

@@ -79,7 +79,8 @@ BUGS = {
     "split shares cut, not rounded": (_SPLIT, "int(round(share * documents))",
                                       "int(share * documents)"),
     "split's excess left to the last": (
-        _SPLIT, "[bound - excess for bound in bounds[1:]]", "bounds[1:-1] + [documents]"),
+        _SPLIT, "[max(0, bound - excess) for bound in bounds[1:]]",
+        "bounds[1:-1] + [documents]"),
     "index files of another seed": (
         _KEY, _SHAPED_BY, _SHAPED_BY.replace("seed, ", "")),
     "index files of another number of samples": [

@@ -20,8 +20,7 @@ def pretraining(case: Case, dtype: str) -> Trace:
         tokens = order.read(Path(directory) / "code")
     per_step = text.BATCH * text.ACCUMULATION
     train = _batches(tokens, "train", per_step * text.RUN_STEPS)
-    evaluations = text.RUN_STEPS // text.RUN_EVAL_EVERY + 1
-    valid = _batches(tokens, "valid", text.BATCH * text.RUN_EVAL_BATCHES * evaluations)
+    valid = _batches(tokens, "valid", text.BATCH * text.RUN_EVAL_BATCHES)
     test = _batches(tokens, "test", text.BATCH * text.RUN_TEST_BATCHES)
     steps = [train[i * text.ACCUMULATION : (i + 1) * text.ACCUMULATION]
              for i in range(text.RUN_STEPS)]

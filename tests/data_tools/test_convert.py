@@ -81,6 +81,13 @@ def test_where_nanogpts_documents_end(tmp_path, convert, blocks):
     assert rows(out) == [[1, 2, 64]] and TokenFile.open(out).meta["eos_token_id"] is None
 
 
+@pytest.mark.parametrize("header", [(20240801, 7), (20240520, 2)])
+def test_llm_cs_other_headers_are_refused(tmp_path, convert, header):
+    (tmp_path / "x.bin").write_bytes(np.array([*header, 2], "<i4").tobytes().ljust(1032, b"\0"))
+    error = convert("from-nanogpt", tmp_path / "x.bin", tmp_path / "y", code=2)
+    assert f"llm.c's header {header[0]} of version {header[1]}" in error
+
+
 def test_llm_cs_header_is_not_taken_for_ids(tmp_path, convert):
     header = np.zeros(256, "<i4")
     header[:3] = 20240520, 1, 3
@@ -183,6 +190,8 @@ def test_a_vocabulary_that_is_too_small_leaves_no_files(tmp_path, convert):
 @pytest.mark.parametrize("form", ["from-megatron", "from-nanogpt", "from-hf", "from-npz",
                                   "from-jsonl-ids", "to-megatron", "to-nanogpt"])  # fmt: skip
 def test_what_is_not_there_is_one_line(tmp_path, convert, form):
+    if form == "from-hf":
+        pytest.importorskip("pyarrow")
     error = convert(form, tmp_path / "gone", tmp_path / "y", code=2)
     assert error.startswith("error: ") and "gone" in error and error.count("\n") == 1
     assert os.listdir(tmp_path) == []

@@ -1,6 +1,8 @@
 """Token files: written whole or not at all, opened only when every count agrees."""
 
 import json
+import os
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -221,3 +223,16 @@ def test_prefix_and_vocabulary_are_checked():
     with pytest.raises(ValueError, match="must be positive"):
         TokenFileWriter("x", 0)
     assert ids_dtype(1) == np.uint16
+
+
+def test_a_vocabulary_that_no_type_holds():
+    with pytest.raises(ValueError, match="3000000000 tokens does not fit"):
+        ids_dtype(3_000_000_000)
+
+
+def test_what_a_killed_process_of_the_same_number_left_is_not_taken(tmp_path, tokenizer):
+    left = Path(f"{tmp_path / 'x'}.{os.getpid()}.tmp")
+    (left / "tokenizer").mkdir(parents=True)
+    (left / "tokenizer" / "tokenizer.json").write_text("of another run")
+    write(tmp_path / "x", vocab_size=300, tokenizer=tokenizer)
+    assert Tokenizer.load(tmp_path / "x_tokenizer").fingerprint() == tokenizer.fingerprint()

@@ -109,3 +109,11 @@ def test_which_splits_hold_a_sample(tokens, packing, length, bounds, filled):
 def test_a_split_without_blocks_is_an_error_and_no_endless_loop(tokens):
     with pytest.raises(ValueError, match="a split without blocks"):
         dataset(tokens, tail="drop", seq_length=11)
+
+
+def test_more_epochs_are_the_same_run(tokens):
+    """Earlier epochs keep their order, so a resume for longer is told nothing."""
+    one, three = dataset(tokens), dataset(tokens, num_samples=20)
+    assert three.shuffle_idx[: len(one)].tolist() == one.shuffle_idx.tolist()
+    assert three.sample_order() == one.sample_order()
+    assert dataset(tokens, seed=2).sample_order() != one.sample_order()

@@ -14,6 +14,13 @@ def dataset(tokens, split="train", bounds=(0, 5, 5, 5), **options):
     return PretrainDataset(tokens, split, list(bounds), **options)
 
 
+@pytest.mark.parametrize("documents", [3, 7, 11])
+def test_a_split_without_training_documents_begins_at_the_first(documents):
+    """PaddleNLP's rounding would begin at -1 here."""
+    bounds = split_bounds([0, 0.5, 0.5], documents)
+    assert bounds[:2] == [0, 0] and bounds == sorted(bounds) and bounds[-1] == documents
+
+
 @pytest.mark.parametrize(("shares", "documents", "expected"), [
     ((949, 50, 1), 1000, [0, 949, 999, 1000]), ((949, 50, 1), 100, [0, 95, 100, 100]),
     ((949, 50, 1), 10, [0, 10, 10, 10]), ((900, 50, 50), 30, [0, 26, 28, 30]),

@@ -98,11 +98,32 @@ def test_options_reach_the_samples(options, tiny_data, tmp_path):
                               plain.loaders["train"].step(0)[0]["input_ids"])
 
 
-def test_blocks_train_and_evaluate(flags, tiny_data, tmp_path):
-    run_pretrain.main(flags(tiny_data, "--packing", "keep"))
+@pytest.mark.parametrize("packing", ["keep", "drop"])
+def test_blocks_train_and_evaluate(flags, tiny_data, tmp_path, packing):
+    run_pretrain.main(flags(tiny_data, "--packing", packing, "--eval_freq", 1))
     found = records(tmp_path / "run")
-    assert [r["step"] for r in found if "loss" in r] == [1, 2]
-    assert all(0 < r["loss"] < 10 for r in found if "loss" in r)
+    for kind, steps in {"loss": [1, 2], "valid_loss": [1, 2], "test_loss": [2]}.items():
+        assert [r["step"] for r in found if kind in r] == steps
+        assert all(0 < r[kind] < 10 for r in found if kind in r)
+
+
+def test_the_data_say_what_ends_their_documents(tmp_path):
+    """No tokenizer, and the model's own end token, 0, is an ordinary one here."""
+    with TokenFileWriter(tmp_path / "x", 300) as writer:
+        for start in range(40):
+            writer.append(np.array([0, start, start + 1, 250]))
+        writer.meta = {"eos_token_id": 250}
+    batch = PretrainingRun(config(tmp_path / "x", tmp_path)).loaders["train"].micro_batch(0)
+    assert (batch["loss_mask"] == (batch["input_ids"] != 250)).all()
+    assert (batch["input_ids"] == 0).any() and (batch["input_ids"] == 250).any()
+
+
+def test_held_out_batches_do_not_depend_on_the_length_of_the_run(tiny_data, tmp_path):
+    batches = [
+        PretrainingRun(config(tiny_data, tmp_path, max_steps=steps, eval_freq=1, eval_iters=2))
+        .loaders["valid"].micro_batch(1)["input_ids"].tolist() for steps in (3, 300)
+    ]
+    assert batches[0] == batches[1]
 
 
 def test_a_damaged_index_is_told_once(flags, tiny_data, tmp_path, capsys):

@@ -2,8 +2,10 @@
 
 import json
 
+import numpy as np
 import pytest
 
+from data_tools.token_file_writer import TokenFileWriter
 from data_tools.tokenizer import Tokenizer
 from paddle_impl.data.sources import (
     check_tokenizer,
@@ -93,3 +95,25 @@ def test_another_tokenizer_is_refused(tiny_data):
     check_tokenizer(tokens, Tokenizer.load(f"{tokens.prefix}_tokenizer"))
     with pytest.raises(ValueError, match="another tokenizer"):
         check_tokenizer(tokens, Tokenizer.train(iter(["abc abc abc"]), 260))
+
+
+def ending_in(path, eos):
+    with TokenFileWriter(path, 300) as writer:
+        writer.append(np.array([1, 2, eos]))
+        writer.meta = {"eos_token_id": eos}
+    return path
+
+
+def test_the_end_token_comes_with_the_data(tmp_path):
+    first, second = ending_in(tmp_path / "a", 7), ending_in(tmp_path / "b", 8)
+    assert open_datasets(str(first)).eos_token_id == 7
+    with pytest.raises(ValueError, match="documents of .*b end in token 8, those of .* in 7"):
+        open_datasets(f"0.5 {first} 0.5 {second}")
+
+
+@pytest.mark.parametrize("blend", ["1 {a} 1 {a}", "1e300 {a} 1e-300 {b}", "1e308 {a} 1e308 {b}",
+                                   "-1 {a} 1 {b}"])
+def test_blends_that_make_no_sense(tmp_path, blend):
+    paths = {name: ending_in(tmp_path / name, 7) for name in "ab"}
+    with pytest.raises(ValueError, match="names a dataset twice|do not vanish"):
+        open_datasets(blend.format(**paths))
