@@ -62,8 +62,12 @@ def create(options: Namespace) -> None:
         say("warning: --no-append_eos glues documents together with nothing between them: "
             "the model cannot learn where a file ends")
     checked_prefix(options.output_prefix)
+    if options.summary_json and not os.path.isdir(os.path.dirname(options.summary_json) or "."):
+        raise ValueError(f"--summary_json {options.summary_json}: there is no such folder")
     tokenizer = given_tokenizer(options)
-    if tokenizer:
+    if tokenizer and tokenizer.holds_gil:
+        tokenizer.self_check([])  # says now that a package is missing
+    elif tokenizer:
         tokenizer.warm_up()  # beside the search for files
     files = find_inputs(options)
     with PartialRun(options.output_prefix, plan_of(options, files, tokenizer)) as run:
@@ -81,7 +85,7 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     from data_tools.cleaning.filters import filters_from
     from data_tools.cleaning.late_filter import LateFilter
     from data_tools.corpus import CorpusReport
-    from data_tools.preparing.batches import batched, encoded, with_end
+    from data_tools.preparing.batches import SLOW_BATCH_CHARS, batched, encoded, with_end
     from data_tools.preparing.inputs import documents, keep_tokenizer, meta_of, nothing_found
     from data_tools.preparing.report import Progress, Summary, peak_memory_mib
 
@@ -96,7 +100,8 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     before = report.utf8_bytes
     step = int(options.checkpoint_mb * 1e6)
     due = before + step
-    reading = batched(documents(options, files, report, filters, start), report, memories)
+    reading = batched(documents(options, files, report, filters, start), report, memories,
+                      SLOW_BATCH_CHARS if tokenizer.holds_gil else None)
     first = next(reading)
     tokenizer.self_check(_first_texts(first.texts))
     encoding_started, busy, unknown = time.perf_counter(), 0.0, 0
@@ -115,7 +120,7 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
             run.log(batch)
             read = CorpusReport.from_json(batch.report)
             progress.update(read)
-            if read.utf8_bytes >= due:
+            if batch.position and read.utf8_bytes >= due:
                 due = read.utf8_bytes + step
                 run.checkpoint(batch.position,
                                {"read": batch.report, "late": late.report.to_json()})

@@ -65,10 +65,15 @@ class TokenFileWriter:
                 if not self.documents:
                     raise ValueError(f"no documents to write to {self.prefix}")
                 self._streams.finish(self.meta, self.tokenizer, os.path.basename(self.prefix))
-                put_in_place(self.folder, self.prefix)
+        except BaseException:
+            kind = True
+            raise
         finally:
             self._streams.close()
-            shutil.rmtree(self.folder, ignore_errors=True)
+            if kind is not None:
+                shutil.rmtree(self.folder, ignore_errors=True)
+        if kind is None:
+            put_in_place(self.folder, self.prefix)
 
 
 def checked_prefix(prefix: str | os.PathLike) -> str:

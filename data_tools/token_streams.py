@@ -16,10 +16,6 @@ import numpy as np
 
 from data_tools.token_file import FORMAT_VERSION, ids_dtype
 
-# Several renames are not one. meta.json goes last: whoever opens the files between two of them
-# finds counts that disagree, and is told so.
-FINAL_NAMES = ("ids.npy", "idx.npz", "skipped.jsonl", "meta.json")
-
 
 class Stream:
     """A file that is only appended to, and can be cut back to a length it had before."""
@@ -142,24 +138,33 @@ class TokenStreams:
 def put_in_place(folder: Path, prefix: str) -> None:
     """Move a finished folder's files to X_ids.npy and so on, and remove the folder.
 
-    Can be called again after a kill: what has moved has moved. Files of an earlier run that
-    have no successor (its tokenizer, its list of skipped texts) go.
+    Can be called again after a kill: what has moved has moved. Several renames are not one, so
+    X_idx.npz goes first of all and comes last: whoever opens the files meanwhile is told that it
+    is missing. Files of an earlier run that have no successor (its tokenizer, its list of skipped
+    texts) go.
     """
     # From here on there is nothing to continue: ids.npy is about to leave the folder.
     (folder / "state.json").unlink(missing_ok=True)
     tokenizer, ours = Path(f"{prefix}_tokenizer"), folder / "tokenizer"
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    if (folder / "ids.npy").exists():
+        Path(f"{prefix}_idx.npz").unlink(missing_ok=True)
+        _sync_folder(Path(prefix).parent)
+        (folder / "ids.npy").replace(f"{prefix}_ids.npy")
     if tokenizer.exists() and (ours.exists() or "tokenizer" not in meta):
         # A folder cannot be renamed onto a full one.
         shutil.rmtree(folder / "old_tokenizer", ignore_errors=True)
         tokenizer.rename(folder / "old_tokenizer")
     if ours.exists():
         ours.rename(tokenizer)
-    for name in FINAL_NAMES:
-        if (folder / name).exists():
-            (folder / name).replace(f"{prefix}_{name}")
-        elif name == "skipped.jsonl" and "skipped_log" not in meta:
-            Path(f"{prefix}_{name}").unlink(missing_ok=True)
+    if (folder / "skipped.jsonl").exists():
+        (folder / "skipped.jsonl").replace(f"{prefix}_skipped.jsonl")
+    elif "skipped_log" not in meta:
+        Path(f"{prefix}_skipped.jsonl").unlink(missing_ok=True)
+    # A copy: the folder's own says what there is to do, until all is done.
+    write_json(Path(f"{prefix}_meta.json"), meta)
+    if (folder / "idx.npz").exists():
+        (folder / "idx.npz").replace(f"{prefix}_idx.npz")
     _sync_folder(Path(prefix).parent)
     shutil.rmtree(folder)
 
@@ -180,7 +185,7 @@ def write_json(path: Path, content: dict) -> None:
     """Whole or not at all, over an earlier one."""
     temporary = path.with_name(path.name + ".tmp")
     with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2, ensure_ascii=False)
+        json.dump(content, file, indent=2)  # in ASCII: a path need not be UTF-8
         file.write("\n")
         sync(file)
     temporary.replace(path)

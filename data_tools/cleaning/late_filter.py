@@ -1,4 +1,4 @@
-"""The one filter that needs the ids: documents with too few characters for their tokens."""
+"""Filters that need the ids: documents without any, or with too few characters for them."""
 
 from __future__ import annotations
 
@@ -7,6 +7,8 @@ import numpy as np
 from data_tools.cleaning.filters import MinCharactersPerToken
 from data_tools.corpus import CorpusReport
 from data_tools.preparing.batches import Batch, without
+
+NO_TOKENS = "no tokens"
 
 
 class LateFilter:
@@ -20,12 +22,15 @@ class LateFilter:
         self, batch: Batch, ids: np.ndarray, offsets: np.ndarray
     ) -> tuple[np.ndarray, np.ndarray]:
         """The documents that stay; the others are named in batch.skipped."""
-        if self._filter is None:
+        tokens = np.diff(offsets)
+        keep = tokens > 0  # a Chinese vocabulary may know no character of a text
+        if self._filter is not None:
+            characters = np.array([len(text) for text in batch.texts], dtype=np.int64)
+            keep &= self._filter.keep(characters, tokens)
+        if keep.all():
             return ids, offsets
-        characters = np.array([len(text) for text in batch.texts], dtype=np.int64)
-        keep = self._filter.keep(characters, np.diff(offsets))
         for i in np.flatnonzero(~keep).tolist():
-            self.report.skip(self._filter.reason, batch.names[i])
+            self.report.skip(self._filter.reason if tokens[i] else NO_TOKENS, batch.names[i])
             self.report.documents += 1
             self.report.utf8_bytes += len(batch.texts[i].encode("utf-8"))
         batch.skipped += self.report.drain()

@@ -9,6 +9,7 @@ import time
 from collections import deque
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor, ThreadPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
 from dataclasses import dataclass
 from multiprocessing import get_context
 from typing import NamedTuple
@@ -18,15 +19,18 @@ import numpy as np
 from data_tools.corpus import CorpusReport, Document
 
 BATCH_CHARS = 4_000_000  # enough for all cores at work; encoded, some 30 MB
+SLOW_BATCH_CHARS = 250_000  # half a second for a tokenizer in Python: a run can be stopped there
 
 
 @dataclass
 class Batch:
-    """Texts, and all that is known once they are read: a run can continue behind any batch."""
+    """Texts, and all that is known once they are read."""
 
     texts: list[str]
     names: list[str]
-    position: tuple[int, int]  # of the last text read, as corpus.Document has it
+    # Of the last text read, as corpus.Document has it; None where more was read and left out
+    # behind it: no run can continue there without counting that twice.
+    position: tuple[int, int] | None
     report: dict  # CorpusReport.to_json()
     skipped: list[tuple[str, str]]  # (name, reason) since the batch before
     learnt: list[bytes]  # by each filter that remembers, since the batch before
@@ -42,30 +46,30 @@ class Encoded(NamedTuple):
 
 
 def batched(
-    documents: Iterable[Document], report: CorpusReport, memories: Sequence = ()
+    documents: Iterable[Document], report: CorpusReport, memories: Sequence = (),
+    size: int | None = None,
 ) -> Iterator[Batch]:
-    """Cut into batches of about BATCH_CHARS characters; the last may be empty, but is there.
+    """Cut into batches of about `size` (BATCH_CHARS) characters; the last may be empty.
 
     What was skipped behind the last document belongs to the run too. `memories` are the filters
     that remember.
     """
     texts: list[str] = []
     names: list[str] = []
-    characters, position = 0, (0, 0)
+    characters = 0
 
-    def batch() -> Batch:
+    def batch(position: tuple[int, int] | None) -> Batch:
         return Batch(texts, names, position, report.to_json(), report.drain(),
                      [memory.learnt() for memory in memories])
 
     for document in documents:
         texts.append(document.text)
         names.append(document.name)
-        position = document.position
         characters += len(document.text)
-        if characters >= BATCH_CHARS:
-            yield batch()
+        if characters >= (size or BATCH_CHARS):
+            yield batch(document.position)
             texts, names, characters = [], [], 0
-    yield batch()
+    yield batch(None)
 
 
 def encoded(batches: Iterable[Batch], tokenizer, workers: int) -> Iterator[Encoded]:
@@ -76,7 +80,13 @@ def encoded(batches: Iterable[Batch], tokenizer, workers: int) -> Iterator[Encod
     """
     in_processes = tokenizer.holds_gil and workers > 1
     with _processes(tokenizer, workers) if in_processes else ThreadPoolExecutor(1) as pool:
-        yield from _in_order(batches, tokenizer, pool, workers if in_processes else 1)
+        try:
+            yield from _in_order(batches, tokenizer, pool, workers if in_processes else 1)
+        except BrokenProcessPool:
+            raise OSError("a process that tokenizes was killed, for want of memory perhaps: give "
+                          "fewer --workers; the same command continues") from None
+        finally:
+            pool.shutdown(cancel_futures=True)
 
 
 def with_end(ids: np.ndarray, offsets: np.ndarray, eos: int) -> tuple[np.ndarray, np.ndarray]:

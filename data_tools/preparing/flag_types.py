@@ -57,4 +57,4 @@ def shard(text: str) -> tuple[int, int]:
 
 positive.__name__ = "number"
 shard.__name__ = "part"
-share, similarity, probability = between(0, 1), between(0.5, 1), between(0, 1, above=True)
+similarity, share = between(0.5, 1), between(0, 1, above=True)

@@ -129,10 +129,9 @@ def _cleaning(add) -> None:
     add(
         "--near_threshold",
         type=kind.similarity,
-        default=0.85,
         metavar="J",
         help="Jaccard similarity of the words from which two documents are near duplicates "
-        "(default: %(default)s)",
+        "(default: 0.85)",
     )
     add(
         "--max_line_length",
@@ -160,7 +159,7 @@ def _cleaning(add) -> None:
     )
     add(
         "--drop_low_information",
-        type=kind.probability,
+        type=kind.share,
         metavar="P",
         help="for Python: leave out files with at most 4 '=' and, with this probability, those "
         "that look like configuration or tests or have no def, class, for or while; the same text "
@@ -191,11 +190,10 @@ def _tokenizing(add) -> None:
     add(
         "--cn_seg_func",
         choices=("jieba", "lac"),
-        default="jieba",
-        help="what cuts Chinese text into words (default: %(default)s)",
+        help="what cuts Chinese text into words (default: jieba)",
     )
     add("--cn_splited", action="store_true", help="Chinese text is cut into words already")
-    add("--cn_split_dimer", default=" ", help="what stands between those words (default: a space)")
+    add("--cn_split_dimer", help="what stands between those words (default: a space)")
     add(
         "--vocab_size",
         type=kind.number(257),

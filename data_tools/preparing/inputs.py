@@ -15,6 +15,7 @@ from data_tools.preparing.report import say
 from data_tools.reading.file_list import FileList
 from data_tools.token_streams import save_tokenizer
 from data_tools.tokenizer import Tokenizer, load_tokenizer
+from data_tools.tokenizing.bpe_files import find_files
 
 # Flags that change nothing in the files that a run writes.
 NO_MATTER = ("workers", "checkpoint_mb", "log_interval", "quiet", "summary_json", "strict")
@@ -35,6 +36,7 @@ def find_inputs(options: Namespace) -> FileList:
         include=options.include,
         exclude=options.exclude,
         exclude_dirs=options.exclude_dirs,
+        outputs=options.output_prefix,
     )
     files.order(options.seed if options.shuffle else None)
     return files
@@ -123,10 +125,14 @@ def trained_tokenizer(options: Namespace, files: FileList, folder: Path) -> Toke
 def _tokenizer_files(options: Namespace) -> list[Path]:
     if options.vocab_file:
         return [Path(options.vocab_file), Path(options.merge_file)]
-    given = Path(options.tokenizer or "")
-    if not options.tokenizer or not given.is_dir():
-        return [given] if given.is_file() else []
-    return sorted(path for path in given.iterdir() if path.is_file())
+    if not options.tokenizer or options.tokenizer == BYTES:
+        return []
+    from data_tools.tokenizing.chinese_tokenizer import SETTINGS_FILE, find_model
+
+    if options.tokenizer_name != "GPTChineseTokenizer" and (files := find_files(options.tokenizer)):
+        return files
+    model = find_model(options.tokenizer)
+    return [path for path in (model, model.parent / SETTINGS_FILE) if path.is_file()]
 
 
 def _digest(file: Path) -> str:
@@ -141,6 +147,7 @@ def plan_of(options: Namespace, files: FileList, tokenizer) -> dict:
     return {
         "version": VERSION,
         "files": files.digest,
+        "newest_file_ns": files.newest_ns,
         "tokenizer": [_digest(file) for file in _tokenizer_files(options)],
         "segmenter": tokenizer.encoder if tokenizer and tokenizer.holds_gil else None,
         "flags": {name: list(v) if isinstance(v, tuple) else v for name, v in flags.items()},
@@ -163,6 +170,10 @@ def meta_of(options: Namespace, files: FileList, report: CorpusReport, eos: int 
             "suffixes": list(options.suffixes),
             "doc_mode": options.doc_mode,
             "min_doc_length": options.min_doc_length,
+            "json_key": options.json_key,
+            "separator": options.separator,
+            "include": list(options.include),
+            "exclude": list(options.exclude),
             "cleaning": {flag: getattr(options, flag) for flag in CLEANING
                          if getattr(options, flag)},
             "skipped": dict(sorted(report.skipped.items())),
@@ -175,5 +186,6 @@ def nothing_found(options: Namespace, report: CorpusReport) -> str:
     skipped = "; ".join(report.skipped_lines())
     return (
         f"no documents in {', '.join(options.input_path)}: looked in folders and archives for "
-        f"{' '.join(options.suffixes)} (--suffixes changes that){'; ' + skipped if skipped else ''}"
+        f"{' '.join(options.suffixes)} (--suffixes changes that), in records for "
+        f"{options.json_key!r} (--json_key){'; ' + skipped if skipped else ''}"
     )

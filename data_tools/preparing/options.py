@@ -30,6 +30,10 @@ def parse_options(argv: list[str] | None = None) -> argparse.Namespace:
         options.vocab_size = 2048 if options.default_corpus else 50257
     if options.tokenizer_sample_mb is None:
         options.tokenizer_sample_mb = DEFAULT_SAMPLE_MB
+    if options.near_threshold is None:
+        options.near_threshold = 0.85
+    options.cn_seg_func = options.cn_seg_func or "jieba"
+    options.cn_split_dimer = options.cn_split_dimer or " "
     if options.shard:
         index, count = options.shard
         options.output_prefix += part_name(index, count)
@@ -49,6 +53,10 @@ def _problem(options: argparse.Namespace) -> str | None:
         return f"--data_format {options.data_format}: not built, files are told by their names"
     if options.language and options.suffixes:
         return "--language and --suffixes both choose the files, give one of them"
+    if options.near_threshold is not None and options.dedup != "near":
+        return "--near_threshold is for --dedup near"
+    if options.tokenizer == "":
+        return "--tokenizer names nothing: give a folder, a file, or the word bytes"
     if options.shard and options.dedup:
         return "--dedup needs the whole corpus in one run, so it does not go with --shard"
     if (options.doc_mode == "separator") != bool(options.separator):
@@ -66,11 +74,16 @@ def _tokenizer_problem(options: argparse.Namespace) -> str | None:
             if getattr(options, flag) is not None:
                 return f"--{flag} is for training a tokenizer, but one was given to load"
     if options.tokenizer_name == "GPTChineseTokenizer":
-        if not options.tokenizer:
+        if options.tokenizer in (None, BYTES):
             return "--tokenizer_name GPTChineseTokenizer needs --tokenizer FILE.model"
+        if options.cn_split_dimer is not None and not options.cn_splited:
+            return "--cn_split_dimer is for --cn_splited"
+        if options.cn_splited and options.cn_seg_func:
+            return "--cn_splited text is cut already, so --cn_seg_func has nothing to cut"
         return None
-    chinese = {"cn_seg_func": "jieba", "cn_splited": False, "cn_split_dimer": " "}
-    for flag, default in chinese.items():
-        if getattr(options, flag) != default:
+    if options.tokenizer_name and (options.tokenizer or "").endswith(".model"):
+        return "--tokenizer FILE.model is of --tokenizer_name GPTChineseTokenizer"
+    for flag in ("cn_seg_func", "cn_splited", "cn_split_dimer"):
+        if getattr(options, flag):
             return f"--{flag} is for --tokenizer_name GPTChineseTokenizer"
     return None

@@ -17,10 +17,15 @@ import fcntl
 import json
 import os
 import shutil
+import warnings
 from pathlib import Path
+from re import fullmatch
 
 from data_tools.preparing.batches import Batch
 from data_tools.token_streams import Stream, TokenStreams, put_in_place, write_json
+
+OUR_NAMES = (r"((plan|state|meta)\.json|ids\.npy|idx\.npz|lens|skipped\.jsonl|memory\.\d+|tokenizer"
+             r"|old_tokenizer)(\.tmp)?")
 
 
 class PartialRun:
@@ -39,9 +44,11 @@ class PartialRun:
 
     def __enter__(self) -> PartialRun:
         self._made = [path for path in (self.folder, *self.folder.parents) if not path.exists()]
+        self._check_ours()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock()
-        same = _read(self.folder / "plan.json") == self.plan
+        earlier = _read(self.folder / "plan.json")
+        same = earlier == self.plan
         if (self.folder / "meta.json").exists():
             put_in_place(self.folder, self.prefix)
             self.finished = same
@@ -52,7 +59,7 @@ class PartialRun:
         elif same:
             self.state = _read(self.folder / "state.json")
         if not same:
-            self._empty()
+            self._begin_anew(earlier)
             write_json(self.folder / "plan.json", self.plan)
         return self
 
@@ -96,13 +103,11 @@ class PartialRun:
         else:
             (self.folder / "skipped.jsonl").unlink()
         self.tokens.finish(meta, tokenizer, os.path.basename(self.prefix))
+        self._close()
         put_in_place(self.folder, self.prefix)
 
     def __exit__(self, kind, error, traceback) -> None:
-        for stream in (getattr(self, "tokens", None), getattr(self, "_skipped", None),
-                       *getattr(self, "_memories", ())):
-            if stream is not None:
-                stream.close()
+        self._close()
         if kind is not None and issubclass(kind, ValueError) and self.state is None:
             shutil.rmtree(self.folder, ignore_errors=True)
             with contextlib.suppress(OSError):  # somebody else uses a folder that we made
@@ -110,18 +115,39 @@ class PartialRun:
                     path.rmdir()
         os.close(self._held)
 
+    def _close(self) -> None:
+        for stream in (getattr(self, "tokens", None), getattr(self, "_skipped", None),
+                       *getattr(self, "_memories", ())):
+            if stream is not None:
+                stream.close()
+
     def _lock(self) -> None:
         self._held = os.open(self.folder, os.O_RDONLY)
         try:
             fcntl.flock(self._held, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError:
+        except BlockingIOError:
             os.close(self._held)
             raise ValueError(
                 f"another process is writing {self.prefix}: wait for it, or give this run another "
                 "--output_prefix"
             ) from None
 
-    def _empty(self) -> None:
+    def _check_ours(self) -> None:
+        """ValueError where the folder is somebody else's: it is going to be emptied."""
+        names = [path.name for path in self.folder.iterdir()] if self.folder.exists() else []
+        foreign = [name for name in names if not fullmatch(OUR_NAMES, name)]
+        if foreign:
+            raise ValueError(f"{self.folder} holds {foreign[0]}, which no run of this command "
+                             "made: move it, or give another --output_prefix")
+
+    def _begin_anew(self, earlier: dict | None) -> None:
+        state = _read(self.folder / "state.json")
+        if earlier and state:
+            done = state["reports"]["read"]["documents"]
+            changed = ", ".join(key for key in self.plan if earlier.get(key) != self.plan[key])
+            warnings.warn(f"{self.folder} has {done:,} documents of another run, which differs in "
+                          f"{changed}: beginning anew", stacklevel=2)
+        (self.folder / "state.json").unlink(missing_ok=True)  # first: without the rest it lies
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)

@@ -69,16 +69,17 @@ class Summary:
         print(f"tokens/document: {self.tokens / documents:.1f}  "
               f"bytes/token: {self.utf8_bytes / tokens:.3f}")
         if self.unknown_tokens:
-            print(f"unknown: {self.unknown_tokens:,} tokens stand for text that the vocabulary "
-                  f"lacks ({self.unknown_tokens / tokens:.2%})")
+            print(f"unknown: {self.unknown_tokens:,} of the tokens made now stand for text that "
+                  "the vocabulary lacks")
         for line in report.skipped_lines():
-            print(line)
+            print(printable(line))
+        prefix = printable(options.output_prefix)
         if report.skipped:
-            print(f"named in {options.output_prefix}_skipped.jsonl")
+            print(f"named in {prefix}_skipped.jsonl")
         print(f"encoding: {self.encoding_seconds:.1f} s, {speed:.2f} MB/s, {busy:.0%} of it in "
               f"{self.encoder}  total: {self.total_seconds:.1f} s  "
               f"peak memory: {self.peak_memory_mib:.0f} MiB")
-        print(f"wrote {options.output_prefix}_{{ids.npy,idx.npz,meta.json,tokenizer/}}")
+        print(f"wrote {prefix}_{{ids.npy,idx.npz,meta.json,tokenizer/}}")
         if options.summary_json:
             with open(options.summary_json, "w", encoding="utf-8") as file:
                 json.dump(asdict(self) | {"skipped": report.skipped}, file, indent=2)
@@ -104,4 +105,9 @@ def peak_memory_mib() -> float:
 
 def say(line: str) -> None:
     """To the person who waits; standard output is for the summary."""
-    print(line, file=sys.stderr, flush=True)
+    print(printable(line), file=sys.stderr, flush=True)
+
+
+def printable(line: str) -> str:
+    """A file's name need not be UTF-8; Python then holds lone surrogates, which no stream takes."""
+    return line.encode("utf-8", "backslashreplace").decode("utf-8")

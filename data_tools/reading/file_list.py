@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import os
 import random
+import re
 import struct
 import tempfile
 from array import array
@@ -37,6 +38,7 @@ class FileList:
     def __init__(self, paths, offsets: np.ndarray, sizes: np.ndarray, choice: Choice):
         """paths: the temporary file; offsets, sizes: int64 [files]."""
         self._paths, self._offsets, self._sizes, self._choice = paths, offsets, sizes, choice
+        self.newest_ns = 0  # when the file that changed last was written, of all that were found
         self._digest: str | None = None
         self._whole_digest: str | None = None
 
@@ -49,6 +51,7 @@ class FileList:
         include: Sequence[str] = (),
         exclude: Sequence[str] = (),
         exclude_dirs: Sequence[str] = (),
+        outputs: str = "",
     ) -> FileList:
         """Each real file of all inputs once, where it is first met; ValueError for a bad input.
 
@@ -57,14 +60,19 @@ class FileList:
         a name in `exclude_dirs` are not entered. Globs (globs.Globs) are held against the path
         inside the input folder. A file named outright is taken whatever its name, and so are the
         files of a folder that datasets saved. Links and broken entries: tree_walk.walk.
+        outputs: prefix of token files; what a run writes there is not its input.
 
         While it looks, memory takes 28 bytes a file, and more for files that it meets twice.
         """
         choice = Choice.of(suffixes, include, exclude, exclude_dirs)
         paths_file = tempfile.TemporaryFile(buffering=1 << 20)
         offsets, sizes, hashes = array("q"), array("q"), array("Q")
-        offset = 0
+        offset = newest_ns = 0
+        own = _written_to(outputs)
         for found in _all_inputs(paths, choice):
+            if own and own.match(found.path):
+                continue
+            newest_ns = max(newest_ns, found.changed_ns)
             require_packages(found.path)
             hashed, record = _record(found)
             paths_file.write(record)
@@ -75,6 +83,7 @@ class FileList:
         paths_file.flush()
         whole = cls(paths_file, np.frombuffer(offsets, np.int64), np.frombuffer(sizes, np.int64),
                     choice)
+        whole.newest_ns = newest_ns
         whole._keep_first(_repeated(np.frombuffer(hashes, np.uint64)))
         return whole
 
@@ -201,7 +210,18 @@ def _all_inputs(paths: Sequence[str | os.PathLike], choice: Choice) -> Iterator[
 
 def _named(root: str, relative: str) -> Found:
     path = os.path.join(root, relative)
-    return Found(path, relative, os.stat(path).st_size, os.path.realpath(path))
+    status = os.stat(path)
+    return Found(path, relative, status.st_size, os.path.realpath(path), status.st_mtime_ns)
+
+
+def _written_to(prefix: str) -> re.Pattern | None:
+    """The absolute paths of what is written for X, and for the parts of X that --shard names."""
+    if not prefix:
+        return None
+    folder, name = os.path.split(re.sub(r"-\d{5}-of-\d{5}$", "", prefix))
+    x = re.escape(os.path.join(os.path.realpath(folder), name))
+    return re.compile(rf"{x}(-\d{{5}}-of-\d{{5}})?(_(ids\.npy|idx\.npz|meta\.json|skipped\.jsonl)$"
+                      r"|_(partial|tokenizer)/|\.\d+\.tmp/)")
 
 
 def _record(found: Found) -> tuple[int, bytes]:

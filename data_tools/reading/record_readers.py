@@ -30,7 +30,7 @@ def read_json_lines(path: str, key: str) -> Iterator[RawText]:
             if not line.strip():
                 continue
             try:
-                record = json.loads(line.decode("utf-8"))
+                record = json.loads(line.decode("utf-8-sig" if number == 1 else "utf-8"))
             except UnicodeDecodeError:
                 yield RawText(name, b"", "not UTF-8")
                 continue

@@ -20,12 +20,14 @@ class Found(NamedTuple):
 
     path: absolute, its input root without links. relative: the path's end, below that root.
     size: bytes. real: the path without any link, by which a file that is met twice is known.
+    changed_ns: when it was last written, in nanoseconds since 1970; 0 where that is not known.
     """
 
     path: str
     relative: str
     size: int
     real: str
+    changed_ns: int = 0
 
 
 @dataclass(frozen=True)
@@ -118,7 +120,9 @@ def _look_at(path: str, relative: str) -> Found | None:
             status = os.stat(real)
     except OSError:  # dangling, looping, or gone since it was listed
         return Found(path, relative, 0, real)
-    return Found(path, relative, status.st_size, real) if stat.S_ISREG(status.st_mode) else None
+    if not stat.S_ISREG(status.st_mode):
+        return None
+    return Found(path, relative, status.st_size, real, status.st_mtime_ns)
 
 
 class SortedNames:

@@ -4,6 +4,7 @@ import fcntl
 import json
 import os
 import random
+import shutil
 import signal
 import subprocess
 import sys
@@ -133,7 +134,8 @@ def test_another_plan_begins_anew(corpus, tokenizer_folder, tmp_path):
     calls = int(run(corpus, tmp_path / "whole", *flags).stdout.split()[-1])
     assert run(corpus, tmp_path, *flags, at=calls - 20).returncode < 0
     assert (tmp_path / "x_partial" / "state.json").exists()
-    assert run(corpus, tmp_path, *flags, "--seed", 5).returncode == 0
+    again = run(corpus, tmp_path, *flags, "--seed", 5)
+    assert again.returncode == 0 and "documents of another run, which differs in" in again.stderr
     seed = run(corpus, tmp_path / "seed", *flags, "--seed", 5)
     assert seed.returncode == 0
     ours, expected = (TokenFile.open(path / "x") for path in (tmp_path, tmp_path / "seed"))
@@ -158,3 +160,50 @@ def test_two_runs_at_once_to_one_prefix(corpus, tokenizer_folder, tmp_path):
     os.close(held)
     assert result.returncode == 2 and "another process is writing" in result.stderr
     assert run(corpus, tmp_path, "--tokenizer", tokenizer_folder).returncode == 0
+
+
+def test_texts_left_out_behind_the_last_document_are_counted_once(tokenizer_folder, tmp_path):
+    folder = tmp_path / "in"
+    folder.mkdir()
+    for name in ("a", "b", "c"):
+        (folder / f"{name}.py").write_text(f"def {name}():\n    return self\n" * 2000)
+    (folder / "z.py").write_text("short")
+    (folder / "records.jsonl").write_text("")
+    flags = ("--tokenizer", tokenizer_folder, "--no-shuffle", "--checkpoint_mb", "0.00001")
+    calls = int(run(folder, tmp_path / "whole", *flags).stdout.split()[-1])
+    assert run(folder, tmp_path / "cut", *flags, at=calls - 14).returncode < 0
+    assert (tmp_path / "cut" / "x_partial" / "state.json").exists()
+    assert run(folder, tmp_path / "cut", *flags).returncode == 0
+    assert contents(tmp_path / "cut") == contents(tmp_path / "whole")
+    assert (tmp_path / "whole" / "x_skipped.jsonl").read_text().count("z.py") == 1
+
+
+def test_no_moment_of_the_finish_leaves_files_that_open_and_do_not_belong_together(
+    corpus, tokenizer_folder, tmp_path
+):
+    """An earlier run of other order, but equal counts, is being replaced."""
+    flags = ("--tokenizer", tokenizer_folder)
+    assert run(corpus, tmp_path, *flags, "--seed", 1).returncode == 0
+    calls = int(run(corpus, tmp_path / "other", *flags, "--seed", 2).stdout.split()[-1])
+    saved, opened = contents(tmp_path), set()
+    for at in range(calls - 22, calls + 1, 2):
+        assert run(corpus, tmp_path, *flags, "--seed", 2, at=at).returncode < 0
+        try:
+            data = TokenFile.open(tmp_path / "x")
+            assert data.verify() == []
+            opened.add(data.meta["seed"])
+        except ValueError as error:
+            assert "x_idx.npz is missing" in str(error)
+            opened.add(None)
+        shutil.rmtree(tmp_path / "x_partial", ignore_errors=True)
+        for name, content in saved.items():
+            (tmp_path / name).write_bytes(content)
+    assert opened == {1, 2, None}
+
+
+def test_a_folder_of_somebody_else_is_not_emptied(corpus, tokenizer_folder, tmp_path):
+    (tmp_path / "x_partial").mkdir()
+    (tmp_path / "x_partial" / "notes.md").write_text("precious")
+    result = run(corpus, tmp_path, "--tokenizer", tokenizer_folder)
+    assert result.returncode == 2 and "x_partial holds notes.md" in result.stderr
+    assert (tmp_path / "x_partial" / "notes.md").read_text() == "precious"

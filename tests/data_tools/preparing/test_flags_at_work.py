@@ -1,12 +1,17 @@
 """Options of the command: cleaning, strictness, bytes as tokens, the summary; a full disk."""
 
 import json
+import os
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 from data_tools.preparing import batches
 from data_tools.token_file import TokenFile
 from data_tools.token_streams import TokenStreams
+
+REPO = Path(__file__).parents[3]
 
 
 def contents(folder):
@@ -91,3 +96,39 @@ def test_the_summary_for_programs(source_tree, tmp_path, in_process):
     assert numbers["tokens"] == len(TokenFile.open(tmp_path / "x").ids)
     assert 0 < numbers["encoder_busy_seconds"] <= numbers["encoding_seconds"]
     assert numbers["encoded_bytes"] == numbers["utf8_bytes"]
+
+
+def test_names_that_are_not_utf8(tmp_path, tokenizer):
+    """Linux allows any bytes: they are written escaped, in the state, the log and the summary."""
+    tokenizer.save(tmp_path / "t")
+    folder = tmp_path / os.fsdecode(b"caf\xe9")
+    folder.mkdir()
+    (folder / os.fsdecode(b"short\xe9.py")).write_text("x")
+    for i in range(3):
+        (folder / f"m{i}.py").write_text(f"def add_{i}(a, b):\n    return a + b\n" * 50)
+    command = [sys.executable, "-m", "data_tools.create_pretraining_data", "--input_path", folder,
+               "--tokenizer", tmp_path / "t", "--output_prefix", tmp_path / "x",
+               "--checkpoint_mb", "0.0001", "--summary_json", tmp_path / "s.json"]
+    result = subprocess.run(list(map(os.fspath, command)), cwd=REPO, capture_output=True,
+                            env=os.environ | {"PYTHONIOENCODING": "utf-8:strict"}, check=False)
+    assert result.returncode == 0, result.stderr
+    assert rb"short\udce9.py" in result.stdout
+    assert rb"short\udce9.py" in (tmp_path / "x_skipped.jsonl").read_bytes()
+    assert len(TokenFile.open(tmp_path / "x")) == 3
+
+
+def test_a_run_does_not_read_what_runs_have_written(source_tree, tmp_path, in_process):
+    """The output lies inside of the input: the second run finds what the first found."""
+    flags = ("--suffixes", ".py", ".txt", ".jsonl", ".json", "--vocab_size", 300, "--quiet")
+    prefix = source_tree / "out" / "x"
+    for shard in (), ("--shard", "0/1"), ():
+        assert in_process("--input_path", source_tree, "--output_prefix", prefix, *flags,
+                          *shard) == 0
+        assert TokenFile.open(prefix).meta["source"]["files"] == 25
+
+
+def test_summary_into_nowhere_is_said_at_once(source_tree, tmp_path, in_process, capsys):
+    arguments = ("--input_path", source_tree, "--output_prefix", tmp_path / "x")
+    assert in_process(*arguments, "--summary_json", tmp_path / "gone" / "s.json") == 2
+    assert "there is no such folder" in capsys.readouterr().err
+    assert not list(tmp_path.glob("x*"))
