@@ -56,9 +56,9 @@ def test_a_control_breaks_none(name):
 
 
 def test_an_exception_is_a_divergence():
-    with planted(BY_NAME["windows end a token early"]):  # which an assertion of ours notices
+    with planted(BY_NAME["windows end a token early"]):  # which the copying code notices
         (_, results), *_ = ladder.climb(["order"], [cases.case(CASE)])
-    assert "raised AssertionError" in first_divergence(results)[0].note
+    assert "raised ValueError" in first_divergence(results)[0].note
 
 
 def test_the_kill_rate_is_told(capsys):
