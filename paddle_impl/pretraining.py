@@ -110,8 +110,6 @@ class PretrainingRun:
                 f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
                 "positions")
         for tokens in self.data.tokens:
-            if 0 < (tokens.meta or {}).get("vocab_size", 0) <= shape.vocab_size:
-                continue  # checked when they were written; reading 22 GB of ids again takes minutes
             low, high = tokens.id_range()
             require(0 <= low and high < shape.vocab_size,
                     f"{tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
