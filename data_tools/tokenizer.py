@@ -21,8 +21,8 @@ from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 from data_tools.tokenizing.bpe_files import byte_of_symbol, find_files, read_vocab_and_merges
 from data_tools.tokenizing.bpe_training import train
 from data_tools.tokenizing.fast_encoder import FlatEncoder
-from data_tools.tokenizing.library_tokenizer import read_json, settings, twin
 from data_tools.tokenizing.lossless import loss
+from data_tools.tokenizing.rust_tokenizer import read_json, settings, twin
 
 END_OF_TEXT = "<|endoftext|>"
 END_TOKENS = (END_OF_TEXT, "</s>", "<eod>", "<|end_of_text|>", "<eos>", "[EOS]")

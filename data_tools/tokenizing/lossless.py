@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from data_tools.tokenizing.bpe_files import byte_of_symbol
-from data_tools.tokenizing.library_tokenizer import pre_tokenizer_steps
+from data_tools.tokenizing.rust_tokenizer import pre_tokenizer_steps
 
 # Pre-tokenizers that may stand beside ByteLevel: they cut text, and drop none unless told to.
 KEEPING = ("Split", "Digits", "Punctuation", "UnicodeScripts", "FixedLength")
