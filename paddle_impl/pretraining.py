@@ -36,8 +36,8 @@ class PretrainingRun:
         self.config = config
         self.output_dir = Path(config.output_dir)
         self.ranks = distributed.join()
-        self.accumulation = config.accumulation_steps(self.ranks.world_size)
-        self.global_batch_size = self.accumulation * config.micro_batch_size * self.ranks.world_size
+        self.accumulation = config.accumulation_steps(self.ranks.data.size)
+        self.global_batch_size = self.accumulation * config.micro_batch_size * self.ranks.data.size
 
         self.data = open_datasets(config.input_dir)
         self.tokenizer = find_tokenizer(config, self.data)
@@ -126,8 +126,8 @@ class PretrainingRun:
         return config.with_dropout(shape)
 
     def _loaders(self, eos: int | None) -> dict[str, PretrainLoader | None]:
-        config, world = self.config, self.ranks.world_size
-        batch = config.micro_batch_size * world
+        config, data = self.config, self.ranks.data
+        batch = config.micro_batch_size * data.size
         wanted = {
             "train": self.global_batch_size * config.max_steps,
             # PaddleNLP asks for those of all evaluations together. Ours read the same ones each
@@ -155,7 +155,7 @@ class PretrainingRun:
                 continue
             loaders[split] = PretrainLoader(
                 dataset, config.micro_batch_size, eos,
-                self.accumulation if split == "train" else 1, self.ranks.rank, world,
+                self.accumulation if split == "train" else 1, data.rank, data.size,
             )
         return loaders
 

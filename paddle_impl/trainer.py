@@ -60,18 +60,18 @@ class Trainer:
     def step(self, step: int, micro_batches: list[Batch], lr: float) -> tuple[float, float]:
         """One optimizer step: the global mean loss and the gradient norm before clipping."""
         own_weight = sum(float(batch["loss_mask"].sum(dtype=np.float64)) for batch in micro_batches)
-        (weight,) = self.ranks.total(own_weight)
+        (weight,) = self.ranks.data.total(own_weight)
         loss = 0.0
         for index, batch in enumerate(micro_batches):
             # Dropout's stream is a function of where we are, so a resumed run draws the same.
-            paddle.seed(dropout_seed(self.seed, step, index, self.ranks.rank))
+            paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
             loss_sum, _ = self.objective(self.model, to_tensors(batch))
             # A step whose every label is masked has weight 0, loss 0 and gradient 0.
             (loss_sum / max(weight, 1.0)).backward()
             loss += float(loss_sum) / max(weight, 1.0)
         parameters = self.model.parameters()
-        self.ranks.sum_([p.grad for p in parameters if p.grad is not None])
-        (loss,) = self.ranks.total(loss)
+        self.ranks.data.sum_([p.grad for p in parameters if p.grad is not None])
+        (loss,) = self.ranks.data.total(loss)
         norm = clip_grad_norm(parameters, self.grad_clip)
         if not (math.isfinite(loss) and math.isfinite(norm)):
             raise FloatingPointError(
@@ -93,7 +93,7 @@ def mean_loss(model, objective, batches, ranks: Ranks) -> float:
         loss_sum += float(batch_sum)
         weight += float(batch_weight)
     model.train()
-    loss_sum, weight = ranks.total(loss_sum, weight)
+    loss_sum, weight = ranks.data.total(loss_sum, weight)
     return loss_sum / weight if weight else math.nan
 
 

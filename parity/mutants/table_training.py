@@ -9,7 +9,7 @@ _TRAIN = "paddle_impl.trainer.Trainer.train"
 _STEP = "paddle_impl.trainer.Trainer.step"
 _EVALUATION = "paddle_impl.trainer.mean_loss"
 _SEED = "paddle_impl.trainer.dropout_seed"
-_RANKS = "paddle_impl.distributed.Ranks"
+_GROUP = "paddle_impl.distributed.Group"
 
 _MATRICES = "len(p.shape) >= 2"
 _NORM = 'math.sqrt(float(paddle.stack(squares).astype("float64").sum()))'
@@ -18,8 +18,8 @@ _COSINE = "min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_l
 _BACKWARD = "(loss_sum / max(weight, 1.0)).backward()"
 _ADD_LOSS = "loss += float(loss_sum) / max(weight, 1.0)"
 _UPDATE = "self.optimizer.step()"
-_SUM_GRADS = "self.ranks.sum_([p.grad for p in parameters if p.grad is not None])"
-_WEIGHT = "(weight,) = self.ranks.total(own_weight)"
+_SUM_GRADS = "self.ranks.data.sum_([p.grad for p in parameters if p.grad is not None])"
+_WEIGHT = "(weight,) = self.ranks.data.total(own_weight)"
 
 
 def _by_hand(wrong: str) -> tuple[str, str, str]:
@@ -126,10 +126,11 @@ BUGS = {
         (_STEP, "norm = clip_grad_norm(parameters, self.grad_clip)",
          f"norm = clip_grad_norm(parameters, self.grad_clip)\n    {_SUM_GRADS}")],
     "gradients averaged over ranks": (
-        f"{_RANKS}.sum_", "paddle.distributed.all_reduce(tensor)",
-        "paddle.distributed.all_reduce(tensor)\n            tensor.scale_(1 / self.world_size)"),
+        f"{_GROUP}.sum_", "paddle.distributed.all_reduce(flat, group=self.handle)",
+        "paddle.distributed.all_reduce(flat, group=self.handle)\n"
+        "            flat.scale_(1 / self.size)"),
     "weight of one rank": (_STEP, _WEIGHT, "weight = own_weight"),
-    "loss of one rank": (_STEP, "(loss,) = self.ranks.total(loss)", "pass"),
+    "loss of one rank": (_STEP, "(loss,) = self.ranks.data.total(loss)", "pass"),
     "evaluation without the masks' weights": (
         _EVALUATION, "weight += float(batch_weight)", 'weight += batch["loss_mask"].size'),
     "evaluation by the mean of means": [

@@ -8,7 +8,7 @@ import paddle
 from paddle import nn
 
 from paddle_impl import objectives
-from paddle_impl.distributed import Ranks
+from paddle_impl.distributed import Group, Ranks
 from paddle_impl.trainer import Schedule, Trainer
 from parity import statistics
 from parity.cases import DROPOUT, Case
@@ -73,7 +73,7 @@ def _passes(case: Case, dtype: str, seed: int, rank: int) -> dict[str, statistic
     _watch(model, record)
     Trainer(
         model=model, optimizer=build_optimizer(model), objective=objective,
-        loader=Recorded(case.steps), grad_clip=0.0, seed=seed, ranks=Ranks(rank),
+        loader=Recorded(case.steps), grad_clip=0.0, seed=seed, ranks=Ranks(data=Group(rank)),
         schedule=Schedule(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
                           learning_rate=lambda step: 1e-3),
         log=lambda record: None, evaluate=lambda step: None, save=lambda step: None,

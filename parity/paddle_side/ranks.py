@@ -8,7 +8,7 @@ from unittest.mock import patch
 import numpy as np
 import paddle
 
-from paddle_impl.distributed import Ranks
+from paddle_impl.distributed import grid
 from parity.cases import MICRO_BATCHES, Case, clip_decisions
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
@@ -39,7 +39,7 @@ def _train(case: Case, dtype: str, meeting: "_Meeting", rank: int):
             model = weights.build(case.without_dropout(), dtype)
             own = replace(case, steps=[micro[rank : rank + 1] for micro in case.steps])
             optimizer = training.build_optimizer(model)
-            return training.run(own, model, optimizer, ranks=Ranks(rank, MICRO_BATCHES)), model
+            return training.run(own, model, optimizer, ranks=grid(rank, MICRO_BATCHES)), model
         except BaseException:
             meeting.barrier.abort()  # or the others would wait for ever
             raise
@@ -54,7 +54,7 @@ class _Meeting:
         self.here = threading.local()
         self.brought: dict[int, np.ndarray] = {}
 
-    def all_reduce(self, tensor: paddle.Tensor) -> None:
+    def all_reduce(self, tensor: paddle.Tensor, group=None) -> None:
         self.brought[self.here.rank] = tensor.numpy()
         self._wait()
         total = sum(self.brought[rank] for rank in sorted(self.brought))

@@ -12,7 +12,7 @@ import pytest
 from paddle_impl.data import index_files
 from paddle_impl.data.index_files import first_on_node, main_first, open_or_build
 from paddle_impl.data.pretrain import PretrainDataset
-from paddle_impl.distributed import Ranks
+from paddle_impl.distributed import Ranks, grid
 
 KINDS = ("doc", "sample")
 
@@ -173,7 +173,7 @@ def test_who_is_first_on_a_machine(rank, number, first, monkeypatch):
     monkeypatch.delenv("PADDLE_RANK_IN_NODE", raising=False)
     if number is not None:
         monkeypatch.setenv("PADDLE_RANK_IN_NODE", number)
-    assert first_on_node(Ranks(rank, 3)) == first
+    assert first_on_node(grid(rank, 3)) == first
     assert first_on_node(Ranks())
 
 
@@ -184,7 +184,7 @@ def test_the_others_wait_for_the_first(fails, monkeypatch):
     monkeypatch.setattr(Ranks, "barrier", lambda _: barrier.wait(timeout=30))
 
     def process(rank):
-        with suppress(ValueError), main_first(Ranks(rank, 3)):
+        with suppress(ValueError), main_first(grid(rank, 3)):
             order.append(rank)
             if fails:
                 raise ValueError("no document for training")
