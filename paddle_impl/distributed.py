@@ -109,12 +109,17 @@ class Ranks:
         self.world.total(0.0)
 
 
+def launched() -> int:
+    """Processes of the job, as the launcher says."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM", "1") or 1)
+
+
 def join(sharding: int = 1, model: int = 1) -> Ranks:
     """Meet the other processes of the job; a single process joins nothing.
 
     sharding, model: the grid's sizes; ValueError where the number of processes is no multiple.
     """
-    size = int(os.environ.get("PADDLE_TRAINERS_NUM", "1") or 1)
+    size = launched()
     if size % (sharding * model):
         raise ValueError(
             f"--sharding_degree {sharding} x --mp_degree {model} needs a multiple of "

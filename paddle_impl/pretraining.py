@@ -3,30 +3,24 @@
 Everything a user can get wrong is checked while the run is put together, before a file is written.
 """
 
-import math
 from functools import partial
 from pathlib import Path
 
-from data_tools.splits import split_bounds
-from data_tools.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint, distributed, runtime
+from paddle_impl.completions import Completions
 from paddle_impl.config.model import ModelConfig, named_model
-from paddle_impl.config.options import require, split_shares
+from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.data.blend import split_dataset
-from paddle_impl.data.index_files import main_first
-from paddle_impl.data.loader import PretrainLoader
-from paddle_impl.data.pretrain import has_samples
-from paddle_impl.data.sources import Datasets, check_tokenizer, open_datasets
+from paddle_impl.early_stop import EarlyStop
+from paddle_impl.inputs import TEST_ITERS, Inputs
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
 from paddle_impl.optim import build_optimizer
 from paddle_impl.resume import check_output, find_source, start_step
 from paddle_impl.schedule import lr_at
 from paddle_impl.tracking import Tracker
-from paddle_impl.trainer import Schedule, Trainer, mean_loss
-
-TEST_ITERS = 10  # the test at the end takes this many times eval_iters batches, as PaddleNLP's
+from paddle_impl.trainer import Schedule, Trainer
+from paddle_impl.validation import validate
 
 
 class PretrainingRun:
@@ -35,23 +29,19 @@ class PretrainingRun:
     def __init__(self, config: PretrainConfig):
         self.config = config
         self.output_dir = Path(config.output_dir)
-        self.ranks = distributed.join()
-        self.accumulation = config.accumulation_steps(self.ranks.data.size)
-        self.global_batch_size = self.accumulation * config.micro_batch_size * self.ranks.data.size
-
-        self.data = open_datasets(config.input_dir)
-        self.tokenizer = find_tokenizer(config, self.data)
-        self.warnings: list[str] = []
-        if self.tokenizer is None:
-            self.warnings.append("the data has no tokenizer beside it, so checkpoints get none; "
-                                 "name it with --vocab_file and --merge_file")
+        self.ranks = _join(config)
+        self.inputs = Inputs(config, self.ranks)
+        self.tokenizer = self.inputs.tokenizer
         source = find_source(config)
         check_output(config, source)
-        model_config = self._model_config(source)
-        with main_first(self.ranks):
-            self.loaders = self._loaders(model_config.eos_token_id)
+        model_config = self.inputs.fit(
+            checkpoint.load_config(source) if source else named_model(config.model_name_or_path)
+        )
+        self.completions = self._completions(model_config)
+        self.loaders = self.inputs.loaders(model_config)
+        self.early_stop = EarlyStop(config.early_stop)
         self.start_step, notes = start_step(config, source, self._state(0))
-        self.warnings += notes
+        self.warnings = self.inputs.warnings + notes
 
         self.model = GPTForCausalLM(model_config)
         self.optimizer = build_optimizer(
@@ -96,76 +86,30 @@ class PretrainingRun:
             f"model of {model.num_parameters():,} parameters ({model.n_layer} layers, width "
             f"{model.n_embd}, vocabulary {model.vocab_size}), "
             + (f"from {self.source}" if self.source else "initialised")
-            + f"; data {self.data}; "
-            f"steps {self.start_step + 1} to {self.config.max_steps} of {self.global_batch_size} "
-            f"x {self.config.max_seq_len} tokens"
+            + f"; data {self.inputs.data}; "
+            f"steps {self.start_step + 1} to {self.config.max_steps} of "
+            f"{self.inputs.global_batch_size} x {self.config.max_seq_len} tokens"
         )
         for warning in dict.fromkeys(self.warnings):
             self.tracker.say(f"warning: {warning}")
 
-    def _model_config(self, source: Path | None) -> ModelConfig:
+    def _completions(self, model: ModelConfig) -> Completions | None:
         config = self.config
-        shape = checkpoint.load_config(source) if source else named_model(config.model_name_or_path)
-        require(config.max_seq_len <= shape.n_positions,
-                f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
-                "positions")
-        for tokens in self.data.tokens:
-            low, high = tokens.id_range()
-            require(0 <= low and high < shape.vocab_size,
-                    f"{tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's "
-                    f"vocabulary is 0 to {shape.vocab_size - 1}: name a model with a larger one, "
-                    f"or make the data with --vocab_size {shape.vocab_size}")
-        eos = self.data.eos_token_id
-        if self.tokenizer is not None:
-            own = end_of(self.tokenizer)
-            require(eos is None or own in (None, eos),
-                    f"documents of {self.data} end in token {eos}, the tokenizer's end is {own}")
-            eos = own if eos is None else eos
-        if eos is not None or self.tokenizer is not None:
-            shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
-        return config.with_dropout(shape)
-
-    def _loaders(self, eos: int | None) -> dict[str, PretrainLoader | None]:
-        config, data = self.config, self.ranks.data
-        batch = config.micro_batch_size * data.size
-        wanted = {
-            "train": self.global_batch_size * config.max_steps,
-            # PaddleNLP asks for those of all evaluations together. Ours read the same ones each
-            # time, and these must not depend on how long the run is.
-            "valid": batch * config.eval_iters,
-            "test": batch * TEST_ITERS * config.eval_iters,
-        }
-        shares = split_shares(config.split)
-        for tokens in self.data.tokens:
-            bounds = split_bounds(shares, len(tokens))
-            require(has_samples(tokens, "train", bounds, config.packing, config.max_seq_len),
-                    f"{tokens.prefix} has no document for training: --split {config.split} of "
-                    f"{len(tokens)} documents, --packing {config.packing}")
-        loaders = {}
-        for split, samples in wanted.items():
-            dataset = split_dataset(
-                self.data, split, shares, seq_length=config.max_seq_len, num_samples=samples,
-                seed=config.seed, order=config.data_order, packing=config.packing,
-                pad_id=eos or 0, notes=self.warnings,
-            ) if samples else None
-            if dataset is None:
-                loaders[split] = None
-                if samples:
-                    self.warnings.append(f"the {split} split is empty, its loss is not measured")
-                continue
-            loaders[split] = PretrainLoader(
-                dataset, config.micro_batch_size, eos,
-                self.accumulation if split == "train" else 1, data.rank, data.size,
-            )
-        return loaders
+        if config.test_file is None:
+            return None
+        return Completions(
+            config.test_file, self.tokenizer, model, max_new_tokens=config.max_dec_len,
+            seed=config.seed, greedy=config.decode_strategy == "greedy_search",
+            top_k=config.top_k, top_p=config.top_p, temperature=config.temperature,
+        )
 
     def _state(self, step: int) -> checkpoint.TrainingState:
         return checkpoint.TrainingState(
-            step=step, samples=step * self.global_batch_size, seed=self.config.seed,
+            step=step, samples=step * self.inputs.global_batch_size, seed=self.config.seed,
             order_key=self.loaders["train"].dataset.order_key,
             sample_order=self.loaders["train"].dataset.sample_order(),
             tokenizer=self.tokenizer.fingerprint() if self.tokenizer else None,
-            global_batch_size=self.global_batch_size, schedule=self._lr_options(),
+            global_batch_size=self.inputs.global_batch_size, schedule=self._lr_options(),
         )
 
     def _lr_options(self) -> dict:
@@ -176,26 +120,29 @@ class PretrainingRun:
         }
 
     def _log(self, record: dict) -> None:
-        per_step = self.global_batch_size * self.config.max_seq_len
+        per_step = self.inputs.global_batch_size * self.config.max_seq_len
         speed = record["steps_per_s"] * per_step
         dataset = self.loaders["train"].dataset
         self.tracker.train(record | {
             "tokens_per_s": speed,
             "tokens_per_s_per_process": speed / self.ranks.world_size,
-            "epoch": dataset.epoch(record["step"] * self.global_batch_size),
+            "epoch": dataset.epoch(record["step"] * self.inputs.global_batch_size),
             "tokens": record["step"] * per_step,
         })
 
-    def _validate(self, step: int) -> None:
-        self._evaluate(step, "valid", self.config.eval_iters)
+    def _validate(self, step: int) -> bool:
+        """Whether the run ends here, by --early_stop."""
+        measured = self._evaluate(step, "valid", self.config.eval_iters)
+        return bool(measured) and self.early_stop.saw(measured["loss"])
 
-    def _evaluate(self, step: int, split: str, batches: int) -> None:
+    def _evaluate(self, step: int, split: str, batches: int) -> dict[str, float]:
         loader = self.loaders[split]
         if loader is None:
-            return
-        loss = mean_loss(self.model, causal_lm, loader.first(batches), self.ranks)
-        if not math.isnan(loss):
-            self.tracker.evaluation(step, f"{split}_loss", loss)
+            return {}
+        measured = validate(self.model, causal_lm, loader, batches, self.ranks, self.tokenizer)
+        if measured:
+            self.tracker.evaluation(step, f"{split}_loss", measured["loss"])
+        return measured
 
     def _save(self, step: int) -> None:
         if self.ranks.is_main:
@@ -206,24 +153,13 @@ class PretrainingRun:
         self.ranks.barrier()
 
 
-def end_of(tokenizer: AnyTokenizer) -> int | None:
-    """The id that ends a document; None for a vocabulary that has none."""
-    try:
-        return tokenizer.eos_token_id
-    except ValueError:
-        return None
-
-
-def find_tokenizer(config: PretrainConfig, data: Datasets) -> AnyTokenizer | None:
-    """The tokenizer that made the ids: the one the flags name, else the one beside the data."""
-    beside = [path for tokens in data.tokens
-              if (path := Path(f"{tokens.prefix}_tokenizer")).is_dir()]
-    if config.vocab_file is not None:
-        tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
-    elif beside:
-        tokenizer = load_tokenizer(beside[0])
-    else:
-        return None
-    for tokens in data.tokens:
-        check_tokenizer(tokens, tokenizer)
-    return tokenizer
+def _join(config: PretrainConfig) -> distributed.Ranks:
+    """The grid of processes that the flags ask for."""
+    world = distributed.launched()
+    sharding = config.sharding_processes(world)
+    ranks = distributed.join(sharding, config.mp_degree)
+    left = ranks.data.size // sharding
+    require(config.dp_degree in (1, left),
+            f"--dp_degree {config.dp_degree} differs from the {left} that {world} processes leave "
+            f"beside --sharding_degree {sharding} and --mp_degree {config.mp_degree}")
+    return ranks

@@ -3,14 +3,17 @@
 import math
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 
 import numpy as np
 import paddle
 
 from paddle_impl.data.loader import Batch, PretrainLoader
 from paddle_impl.distributed import Ranks
+from paddle_impl.nonfinite import NonFiniteError, first_bad_tensor, where
 from paddle_impl.optim import clip_grad_norm
+from paddle_impl.precision import FULL, LossScaler, Precision
 
 
 @dataclass(frozen=True)
@@ -26,8 +29,15 @@ class Schedule:
 
 @dataclass
 class Trainer:
+    """log gets a record, evaluate returns True to end the run, save writes a checkpoint.
+
+    stop: asked at every step; True in one process ends the run in all, after a checkpoint.
+    event: (step, kind, message) of what a reader must know, such as an update left out.
+    keep_evidence: (step, message), before the error of a step that is not finite.
+    """
+
     model: paddle.nn.Layer
-    optimizer: paddle.optimizer.Optimizer
+    optimizer: object
     objective: Callable
     loader: PretrainLoader
     schedule: Schedule
@@ -35,11 +45,22 @@ class Trainer:
     seed: int
     ranks: Ranks
     log: Callable[[dict], None]
-    evaluate: Callable[[int], None]
+    evaluate: Callable[[int], bool | None]
     save: Callable[[int], None]
+    stop: Callable[[], bool] = lambda: False
+    event: Callable[[int, str, str], None] = lambda step, kind, message: None
+    keep_evidence: Callable[[int, str], None] = lambda step, message: None
+    precision: Precision = FULL
+    scaler: LossScaler = field(default_factory=LossScaler.off)
+    skip_nonfinite: int = 0  # updates that may be left out, over the whole run
+    skipped: int = 0
+    stopping: bool = False
 
-    def train(self, start_step: int) -> None:
-        """Steps start_step + 1 to max_steps; FloatingPointError before a non-finite update."""
+    def train(self, start_step: int) -> int:
+        """Steps start_step + 1 to max_steps, or until told to stop; the last one taken.
+
+        NonFiniteError before an update that is not finite, unless it may be left out.
+        """
         self.model.train()
         window, seconds = 0, 0.0  # of steps alone: evaluations and checkpoints are no part of speed
         for step in range(start_step + 1, self.schedule.max_steps + 1):
@@ -48,39 +69,74 @@ class Trainer:
             lr = self.schedule.learning_rate(step)
             loss, norm = self.step(step, micro_batches, lr)
             window, seconds = window + 1, seconds + time.perf_counter() - began
-            if step % self.schedule.logging_freq == 0 or step == self.schedule.max_steps:
+            ends = self.stopping or step == self.schedule.max_steps
+            if step % self.schedule.logging_freq == 0 or ends:
                 self.log({"step": step, "loss": loss, "lr": lr, "grad_norm": norm,
                           "steps_per_s": window / seconds})
                 window, seconds = 0, 0.0
-            if step % self.schedule.eval_freq == 0:
-                self.evaluate(step)
-            if step % self.schedule.save_steps == 0 or step == self.schedule.max_steps:
+            if step % self.schedule.eval_freq == 0 and self.evaluate(step):
+                ends = True
+            if step % self.schedule.save_steps == 0 or ends:
                 self.save(step)
+            if ends:
+                return step
+        return start_step
 
     def step(self, step: int, micro_batches: list[Batch], lr: float) -> tuple[float, float]:
         """One optimizer step: the global mean loss and the gradient norm before clipping."""
         own_weight = sum(float(batch["loss_mask"].sum(dtype=np.float64)) for batch in micro_batches)
-        (weight,) = self.ranks.data.total(own_weight)
+        weight, stop = self.ranks.world.total(own_weight, float(self.stop()))
+        weight /= self.ranks.model.size  # whose processes count the same labels
+        self.stopping |= stop > 0
         loss = 0.0
         for index, batch in enumerate(micro_batches):
-            # Dropout's stream is a function of where we are, so a resumed run draws the same.
-            paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
-            loss_sum, _ = self.objective(self.model, to_tensors(batch))
+            loss_sum = self._forward(step, index, batch)
             # A step whose every label is masked has weight 0, loss 0 and gradient 0.
-            (loss_sum / max(weight, 1.0)).backward()
+            self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()
             loss += float(loss_sum) / max(weight, 1.0)
         parameters = self.model.parameters()
-        self.ranks.data.sum_([p.grad for p in parameters if p.grad is not None])
+        gradients = [p.grad for p in parameters if p.grad is not None]
+        self.ranks.data.sum_(gradients)
         (loss,) = self.ranks.data.total(loss)
+        self.scaler.unscale_(gradients)
         norm = clip_grad_norm(parameters, self.grad_clip)
-        if not (math.isfinite(loss) and math.isfinite(norm)):
-            raise FloatingPointError(
-                f"step {step}: loss {loss}, gradient norm {norm}; stopped before the update"
-            )
-        self.optimizer.set_lr(lr)
-        self.optimizer.step()
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.optimizer.set_lr(lr)
+            self.optimizer.step()
+        else:
+            self._leave_out(step, micro_batches, loss, norm)
+        self.scaler.update(math.isfinite(norm))
         self.optimizer.clear_grad()
         return loss, norm
+
+    def _forward(self, step: int, index: int, batch: Batch) -> paddle.Tensor:
+        # Dropout's stream is a function of where we are, so a resumed run draws the same.
+        paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
+        with self.precision.autocast():
+            loss_sum, _ = self.objective(self.model, to_tensors(batch))
+        return loss_sum
+
+    def _leave_out(self, step: int, micro_batches: list[Batch], loss: float, norm: float) -> None:
+        """An update that is not finite: an overflow of the loss scale, a skip, or the end."""
+        if math.isfinite(loss) and self.scaler.overflows():
+            self.event(step, "overflow", f"gradients overflow at loss scale {self.scaler.scale:g}: "
+                                         "no update, the scale is halved")
+            return
+        self.optimizer.clear_grad()
+        own = None
+        for index, batch in enumerate(micro_batches):
+            own = first_bad_tensor(self.model, partial(self._forward, step, index, batch))
+            if own is not None:
+                own += f" in micro batch {index}, {self.loader.describe(step - 1, index)}"
+                break
+        found = f"step {step}: loss {loss}, gradient norm {norm}; {where(self.ranks, own)}"
+        self.skipped += 1
+        if self.skipped <= self.skip_nonfinite:
+            self.event(step, "skipped", f"{found}; no update, {self.skipped} of "
+                                        f"{self.skip_nonfinite} left out")
+            return
+        self.keep_evidence(step, found)
+        raise NonFiniteError(f"{found}; stopped before the update")
 
 
 @paddle.no_grad()

@@ -3,7 +3,8 @@
 from dataclasses import dataclass
 
 from paddle_impl.config.model import ModelConfig
-from paddle_impl.config.options import flag, not_built, require, split_shares
+from paddle_impl.config.options import flag, require
+from paddle_impl.config.pretrain_checks import check
 
 MODEL_TYPES = ("gpt", "gpt2", "gpt2-en", "gpt2-cn")
 
@@ -56,76 +57,65 @@ class PretrainConfig:
     check_accuracy: bool = flag(False, "switch all dropout off, for comparing runs")
     seed: int = flag(1234, "seed of weights, sample order and dropout")
     device: str = flag("gpu", "where to train", choices=("cpu", "gpu", "xpu"))
-    dp_degree: int = flag(1, "data parallel processes: 1, or the number that were launched")
-    use_sharding: bool = flag(False, "sharded optimizer states (not built yet)")
-    sharding_degree: int = flag(1, "sharding processes (only 1 is built)")
-    mp_degree: int = flag(1, "tensor parallel processes (only 1 is built)")
+    dp_degree: int = flag(1, "data parallel processes beside sharding (1: as many as are left)")
+    use_sharding: bool = flag(False, "shard over all data parallel processes, as --sharding_degree")
+    sharding_degree: int = flag(1, "processes that hold the optimizer's state once between them")
+    sharding_stage: int = flag(
+        1, "what is sharded: 1 optimizer state, 2 gradients too, 3 parameters too (2, 3: on a GPU)",
+        choices=(1, 2, 3),
+    )
+    mp_degree: int = flag(1, "tensor parallel processes: each holds a share of every matrix")
     pp_degree: int = flag(1, "pipeline stages (only 1 is built)")
-    use_recompute: bool = flag(False, "recompute activations in the backward pass (not built yet)")
-    use_amp: bool = flag(False, "mixed precision (not built yet)")
-    amp_level: str = flag("O1", "level of mixed precision, with --use_amp", choices=("O1", "O2"))
-    scale_loss: float = flag(32768.0, "initial loss scale, with --use_amp")
+    use_recompute: bool = flag(False, "recompute each block in the backward pass: less memory")
+    use_amp: bool = flag(False, "mixed precision, on a GPU")
+    amp_level: str = flag("O1", "with --use_amp: O1 casts operations, O2 the weights, with float32 "
+                          "master weights", choices=("O1", "O2"))
+    dtype: str | None = flag(None, "with --use_amp: the lower precision (default: float16)",
+                             choices=("float16", "bfloat16"))
+    scale_loss: float = flag(32768.0, "initial loss scale, with --use_amp and float16")
     enable_addto: bool = flag(False, "in-place gradient addition of static graphs (not built)")
-    profiler_options: str | None = flag(None, "profiler settings (not built yet)", short="-p")
-    test_file: str | None = flag(None, "prompts completed at each evaluation (not built yet)")
+    keep_checkpoints: int = flag(0, "newest checkpoints to keep, older ones are removed (0: all)")
+    skip_nonfinite: int = flag(0, "steps of the whole run whose loss or gradient may be NaN or "
+                               "infinite: their update is left out; one more stops the run")
+    early_stop: int = flag(0, "stop after so many evaluations without a new best (0: never)")
+    report_to: str = flag("visualdl", "where curves go beside metrics.jsonl: visualdl, "
+                          "tensorboard, wandb, several with commas, or none")
+    peak_tflops: float | None = flag(None, "the device's peak in TFLOP/s, for MFU (default: known "
+                                     "for GPUs, measured on a CPU)")
+    profiler_options: str | None = flag(
+        None, "profile some steps, as in 'batch_range=[10,20]; profile_path=trace'", short="-p")
+    test_file: str | None = flag(None, "prompts, one a line, completed at each evaluation")
+    decode_strategy: str = flag("sampling", "with --test_file: how tokens are chosen",
+                                choices=("sampling", "greedy_search"))
+    top_k: int = flag(5, "with --test_file: sample among the k likeliest (0: all)")
+    top_p: float = flag(1.0, "with --test_file: sample among the likeliest that sum up to p")
+    temperature: float = flag(1.0, "with --test_file: divides the logits before sampling")
+    max_dec_len: int = flag(32, "with --test_file: new tokens of a completion at most")
 
     def __post_init__(self):
-        self._refuse_what_is_not_built()
-        for name in ("max_seq_len", "micro_batch_size", "max_steps", "save_steps", "logging_freq",
-                     "eval_freq", "dp_degree"):
-            value = getattr(self, name)
-            require(value >= 1, f"--{name} must be at least 1, got {value}")
-        for name in ("eval_iters", "weight_decay", "grad_clip", "max_lr", "min_lr", "seed"):
-            value = getattr(self, name)
-            require(value >= 0, f"--{name} must not be negative, got {value}")
-        require(self.seed < 2**32, f"--seed must be below 2^32, got {self.seed}")
-        require(self.min_lr <= self.max_lr,
-                f"--min_lr {self.min_lr} is above --max_lr {self.max_lr}; the rate must not rise")
-        require(0.0 <= self.warmup_rate <= 1.0,
-                f"--warmup_rate must lie in [0, 1], got {self.warmup_rate}")
-        require(self.decay_steps is None or self.decay_steps >= 0,
-                f"--decay_steps must not be negative, got {self.decay_steps}")
-        for name in ("adam_beta1", "adam_beta2", "hidden_dropout_prob",
-                     "attention_probs_dropout_prob"):
-            require(0.0 <= getattr(self, name) < 1.0,
-                    f"--{name} must lie in [0, 1), got {getattr(self, name)}")
-        require(self.adam_epsilon > 0, f"--adam_epsilon must be positive, got {self.adam_epsilon}")
-        require((self.vocab_file is None) == (self.merge_file is None),
-                "--vocab_file and --merge_file go together: give both or neither")
-        require(self.global_batch_size is None or self.global_batch_size >= 1,
-                f"--global_batch_size must be at least 1, got {self.global_batch_size}")
-        split_shares(self.split)
-        require(self.packing == "windows" or self.data_order == "paddlenlp",
-                f"--data_order {self.data_order} orders windows; with --packing {self.packing} "
-                "blocks are shuffled, leave it out")
-        require(self.packing == "windows" or self.max_seq_len >= 2,
-                f"--packing {self.packing} takes its labels from inside of a block: --max_seq_len "
-                f"must be at least 2, got {self.max_seq_len}")
+        check(self)
 
-    def _refuse_what_is_not_built(self):
-        for name in ("sharding_degree", "mp_degree", "pp_degree"):
-            if getattr(self, name) != 1:
-                raise not_built(f"--{name} {getattr(self, name)}", f"only --{name} 1 works")
-        for name in ("use_sharding", "use_recompute", "use_amp", "enable_addto"):
-            if getattr(self, name):
-                raise not_built(f"--{name}", "leave it out")
-        for name in ("profiler_options", "test_file"):
-            if getattr(self, name) is not None:
-                raise not_built(f"--{name}", "leave it out")
-        for name in ("amp_level", "scale_loss"):
-            if getattr(self, name) != type(self).__dataclass_fields__[name].default:
-                raise not_built(f"--{name} (mixed precision)", "leave it out")
+    def sharding_processes(self, world_size: int) -> int:
+        """--sharding_degree, or for a bare --use_sharding all processes that read own samples."""
+        if self.use_sharding and self.sharding_degree == 1:
+            return max(1, world_size // self.mp_degree)
+        return self.sharding_degree
 
-    def accumulation_steps(self, world_size: int) -> int:
-        """Micro batches of one process in an optimizer step; ValueError if it does not divide."""
-        require(self.dp_degree in (1, world_size),
-                f"--dp_degree {self.dp_degree} differs from the {world_size} processes launched")
-        per_pass = self.micro_batch_size * world_size
+    def accumulation_steps(self, data_processes: int) -> int:
+        """Micro batches of one process in an optimizer step; ValueError if it does not divide.
+
+        data_processes: those that read other samples, the sharding ones among them.
+        """
+        per_pass = self.micro_batch_size * data_processes
         total = self.global_batch_size or per_pass
         require(total % per_pass == 0,
                 f"--global_batch_size {total} is not a multiple of --micro_batch_size "
-                f"{self.micro_batch_size} x {world_size} processes")
+                f"{self.micro_batch_size} x {data_processes} data parallel processes")
         return total // per_pass
+
+    def precision(self) -> tuple[str | None, str]:
+        """(level of mixed precision or None, its type)."""
+        return (self.amp_level, self.dtype or "float16") if self.use_amp else (None, "float32")
 
     def with_dropout(self, model: ModelConfig) -> ModelConfig:
         """The model's configuration with this run's dropout."""

@@ -9,6 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddle_impl.data.origin import described
+
 Batch = dict[str, np.ndarray]
 
 
@@ -21,6 +23,8 @@ class PretrainLoader:
 
     dataset: its length, seq_length (T) and read(i, out), which writes item i to a row and tells
     how many of its tokens are no padding. Or the items themselves as one array (samples, T + 1).
+    vocab_size: the model's; ValueError for a batch with other ids. Paddle's embedding would read
+    foreign memory for a negative one, without a word. None does not look.
     """
 
     dataset: object
@@ -29,6 +33,7 @@ class PretrainLoader:
     accumulation_steps: int = 1
     rank: int = 0
     world_size: int = 1
+    vocab_size: int | None = None
 
     def step(self, index: int) -> list[Batch]:
         """The micro batches of optimizer step `index`, counted from 0."""
@@ -41,9 +46,14 @@ class PretrainLoader:
         for index in range(min(count, len(self.dataset) // per_pass)):
             yield self.micro_batch(index)
 
-    def micro_batch(self, index: int) -> Batch:
+    def items(self, index: int) -> range:
+        """The samples of this process's micro batch `index`, counted over all steps from 0."""
         start = (index * self.world_size + self.rank) * self.micro_batch_size
-        samples, own = read_rows(self.dataset, range(start, start + self.micro_batch_size))
+        return range(start, start + self.micro_batch_size)
+
+    def micro_batch(self, index: int) -> Batch:
+        samples, own = read_rows(self.dataset, self.items(index))
+        self._check_ids(samples, index)
         inputs, labels = samples[:, :-1], samples[:, 1:]
         if self.eos_token_id is None:
             mask = np.ones(inputs.shape, np.float32)
@@ -52,6 +62,26 @@ class PretrainLoader:
         if min(own) < samples.shape[1]:
             mask[np.arange(1, samples.shape[1]) >= np.array(own)[:, None]] = 0
         return {"input_ids": inputs, "labels": labels, "loss_mask": mask}
+
+    def describe(self, step_index: int, micro: int = 0) -> str:
+        """What a micro batch of optimizer step `step_index`, counted from 0, is made of.
+
+        A phrase for messages: samples 8 to 9 (documents 3, 5-6 of data/code).
+        """
+        index = step_index * self.accumulation_steps + micro
+        return described(self.dataset, self.items(index))
+
+    def _check_ids(self, samples: np.ndarray, index: int) -> None:
+        size = self.vocab_size
+        if size is None or (samples.min() >= 0 and samples.max() < size):
+            return
+        row, column = np.argwhere((samples < 0) | (samples >= size))[0].tolist()
+        sample = self.items(index)[row]
+        raise ValueError(
+            f"token {column} of {described(self.dataset, range(sample, sample + 1))} is id "
+            f"{samples[row, column]}, the model's vocabulary is 0 to {size - 1}: the data are "
+            "damaged or of another model, python -m data_tools.inspect --verify names the place"
+        )
 
 
 def read_rows(dataset, items: range) -> tuple[np.ndarray, list[int]]:

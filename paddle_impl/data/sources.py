@@ -7,6 +7,9 @@ from dataclasses import dataclass
 
 from data_tools.token_file import TokenFile, find_prefixes
 from data_tools.tokenizer import Tokenizer
+from paddle_impl.config.options import require
+
+READ_THROUGH = 1 << 26  # ids looked at in any case: up to 256 MiB, a fraction of a second
 
 
 @dataclass(frozen=True)
@@ -100,6 +103,22 @@ def check_tokenizer(tokens: TokenFile, tokenizer: Tokenizer) -> None:
             f"{tokens.prefix} was made with another tokenizer (fingerprint {made_with[:12]}) than "
             f"the one given ({tokenizer.fingerprint()[:12]}): the same ids mean other text"
         )
+
+
+def check_ids(tokens: TokenFile, vocab_size: int) -> None:
+    """ValueError where the dataset holds ids that a model of `vocab_size` tokens has not.
+
+    Of a large dataset whose meta file names a vocabulary that fits, no id is read: every process
+    would read 22 GB before its first step. The loader looks at each batch.
+    """
+    told = (tokens.meta or {}).get("vocab_size")
+    if told is not None and told <= vocab_size and len(tokens.ids) > READ_THROUGH:
+        return
+    low, high = tokens.id_range()
+    require(0 <= low and high < vocab_size,
+            f"{tokens.prefix}_ids.npy holds ids from {low} to {high}, the model's vocabulary is 0 "
+            f"to {vocab_size - 1}: name a model with a larger one, or make the data with "
+            f"--vocab_size {vocab_size}")
 
 
 def _eos(tokens: TokenFile) -> int | None:

@@ -1,0 +1,109 @@
+"""--test_file: what the model makes of a few prompts, at each evaluation of a training run."""
+
+from contextlib import contextmanager
+from pathlib import Path
+
+import numpy as np
+
+from data_tools.tokenizer import AnyTokenizer
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.options import require
+from paddle_impl.distributed import Ranks
+from paddle_impl.generate import Draws, generate
+
+
+class Completions:
+    """The prompts of a file, one a line; a line without a character begins a new document.
+
+    Read and checked at once: ValueError for a file that cannot be read or has no lines, without a
+    tokenizer, and for a line that with its new tokens exceeds the model's positions.
+
+    greedy: the likeliest token each time; top_k, top_p and temperature are sampling's. As in
+    run_generation.py the end token is not the first of the new ones.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        tokenizer: AnyTokenizer | None,
+        model: ModelConfig,
+        *,
+        max_new_tokens: int,
+        seed: int,
+        greedy: bool = False,
+        top_k: int = 5,
+        top_p: float = 1.0,
+        temperature: float = 1.0,
+    ):
+        require(tokenizer is not None,
+                f"--test_file {path} needs a tokenizer, and the data have none beside them: name "
+                "it with --vocab_file and --merge_file")
+        self.tokenizer, self.seed, self.greedy = tokenizer, seed, greedy
+        self.prompts = read_prompts(path, "--test_file")
+        self._ids = [self._encoded(path, number, model, max_new_tokens)
+                     for number in range(len(self.prompts))]
+        self._options = {
+            "max_new_tokens": max_new_tokens, "min_new_tokens": 1, "temperature": temperature,
+            "top_k": top_k, "top_p": top_p, "eos_token_id": model.eos_token_id,
+            "vocab_size": min(tokenizer.vocab_size, model.vocab_size),
+        }
+
+    def complete(self, model, step: int, ranks: Ranks) -> list[tuple[str, str]]:
+        """(prompt, new text) of each line; what is drawn is a function of seed, step and line.
+
+        Every process calls it. Those that share a model with the main process work together and
+        all return the same; the others return nothing at once. Training goes on as if it had not
+        been called: the model's mode is put back, and Paddle's random state is not touched.
+        """
+        if 0 not in ranks.model.members:
+            return []
+        with _mode_kept(model):
+            found = [generate(model, ids, draws=self._draws(step, number), **self._options)[0]
+                     for number, ids in enumerate(self._ids)]
+        texts = [self.tokenizer.decode(continuation.token_ids) for continuation in found]
+        return list(zip(self.prompts, texts, strict=True))
+
+    def _draws(self, step: int, number: int) -> Draws | None:
+        if self.greedy:
+            return None
+        stream = np.random.default_rng([self.seed, step, number])
+        return lambda _, sequences: stream.random(sequences)
+
+    def _encoded(
+        self, path: str, number: int, model: ModelConfig, max_new_tokens: int
+    ) -> list[int]:
+        ids = [int(i) for i in self.tokenizer.encode(self.prompts[number])]
+        line = f"--test_file {path}: line {number + 1}"
+        if not ids:
+            require(model.eos_token_id is not None,
+                    f"{line} is empty, and there is no end token to begin a new document with")
+            ids = [model.eos_token_id]
+        require(len(ids) + max_new_tokens <= model.n_positions,
+                f"{line} has {len(ids)} tokens, with {max_new_tokens} new ones more than the "
+                f"model's {model.n_positions} positions: shorten it, or lower --max_dec_len")
+        require(max(ids) < model.vocab_size,
+                f"{line} holds id {max(ids)}, the model's vocabulary is 0 to "
+                f"{model.vocab_size - 1}: name a model with a larger one")
+        return ids
+
+
+def read_prompts(path: str, flag: str) -> list[str]:
+    """The lines of a text file; ValueError, which names the flag, where it cannot be used."""
+    try:
+        lines = Path(path).read_text(encoding="utf-8").splitlines()
+    except UnicodeDecodeError:
+        raise ValueError(f"{flag} {path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"{flag} {path} cannot be read: {error.strerror}") from None
+    require(bool(lines), f"{flag} {path} has no lines: expected one prompt a line")
+    return lines
+
+
+@contextmanager
+def _mode_kept(model):
+    training = model.training
+    try:
+        yield
+    finally:
+        if training:
+            model.train()
