@@ -21,10 +21,9 @@ SOURCE_FLAGS = """model_type model_name_or_path input_dir output_dir split max_s
     enable_addto scale_loss hidden_dropout_prob attention_probs_dropout_prob seed check_accuracy
     device lr_decay_style profiler_options vocab_file merge_file test_file""".split()
 NOT_BUILT = [
-    ["--use_amp"], ["--use_sharding"], ["--use_recompute"], ["--enable_addto"],
-    ["--mp_degree", "2"], ["--pp_degree", "2"], ["--sharding_degree", "2"],
-    ["--amp_level", "O2"], ["--scale_loss", "128"],
-    ["-p", "batch_range=[1,2]"], ["--test_file", "x"],
+    ["--enable_addto"], ["--pp_degree", "2"],
+    ["--sharding_degree", "2", "--sharding_stage", "2", "--mp_degree", "2"],
+    ["--sharding_degree", "2", "--sharding_stage", "3", "--use_amp", "--amp_level", "O2"],
 ]
 BAD = {
     ("--min_lr", "1", "--max_lr", "0.1"): "--min_lr 1.0 is above --max_lr 0.1",
@@ -43,6 +42,21 @@ BAD = {
     ("--packing", "keep", "--data_order", "megatron"): "with --packing keep blocks are shuffled",
     ("--packing", "drop", "--max_seq_len", "1"): "--max_seq_len must be at least 2",
     ("--no_such_flag",): "unrecognized",
+    ("--use_amp", "--device", "cpu"): "no half precision kernels for a CPU",
+    ("--amp_level", "O2"): "--amp_level O2 means nothing without --use_amp",
+    ("--dtype", "bfloat16"): "--dtype bfloat16 means nothing without --use_amp",
+    ("--scale_loss", "128"): "--scale_loss 128.0 means nothing without --use_amp",
+    ("--use_amp", "--dtype", "bfloat16", "--scale_loss", "128"): "bfloat16 has float32's range",
+    ("--sharding_stage", "2"): "means nothing without --sharding_degree",
+    ("--sharding_stage", "2", "--use_sharding", "--device", "cpu"): "runs on a GPU",
+    ("--sharding_stage", "4"): "invalid choice",
+    ("--mp_degree", "0"): "--mp_degree must be at least 1",
+    ("--top_k", "3"): "--top_k 3 means nothing without --test_file",
+    ("--test_file", "f", "--temperature", "0"): "--temperature must be above 0",
+    ("--early_stop", "3", "--eval_iters", "0"): "--early_stop needs evaluations",
+    ("--keep_checkpoints", "-1"): "--keep_checkpoints must not be negative",
+    ("--skip_nonfinite", "-1"): "--skip_nonfinite must not be negative",
+    ("--peak_tflops", "0"): "--peak_tflops must be positive",
 }
 
 

@@ -12,6 +12,8 @@ _RESTORE = "paddle_impl.optim.load_optimizer_state"
 _RESUME = "paddle_impl.resume"
 _TRAIN = "paddle_impl.trainer.Trainer.train"
 _RUN = "paddle_impl.pretraining.PretrainingRun"
+_INPUTS = "paddle_impl.inputs.Inputs"
+_IDS = "paddle_impl.data.sources.check_ids"
 _DROPOUT = "paddle_impl.config.pretrain.PretrainConfig.with_dropout"
 
 _NAMED = 'named[f"transformer.{bare}"] = value'
@@ -109,7 +111,7 @@ BUGS = {
     "resumes from the name that sorts last": (
         "paddle_impl.checkpoint.newest", "max(found)", "max(found, key=str)"),
     "dropout of the checkpoint, not of the flags": (
-        f"{_RUN}._model_config", "config.with_dropout(shape)", "shape"),
+        f"{_INPUTS}.fit", "config.with_dropout(shape)", "shape"),
     "hidden dropout for attention too": (
         _DROPOUT, "self.attention_probs_dropout_prob", "self.hidden_dropout_prob"),
     "no embedding dropout in a run": (_DROPOUT, "embd_pdrop=hidden", "embd_pdrop=0.0"),
@@ -123,28 +125,28 @@ BUGS = {
     "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.seed", "seed=0"),
     "run's first weights from seed 0": (
         f"{_RUN}.__init__", "initialize(self.model, config.seed)", "initialize(self.model, 0)"),
-    "run's order from seed 0": (f"{_RUN}._loaders", "seed=config.seed", "seed=0"),
+    "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.seed", "seed=0"),
     "warm-up of max_steps": (
         f"{_RUN}._lr_options", "config.decay_steps or config.max_steps", "config.max_steps"),
     "rates of a run swapped": (
         f"{_RUN}._lr_options", '"max_lr": config.max_lr, "min_lr": config.min_lr',
         '"max_lr": config.min_lr, "min_lr": config.max_lr'),
     "run's end tokens not masked": (
-        f"{_RUN}.__init__", "self._loaders(model_config.eos_token_id)", "self._loaders(None)"),
+        f"{_INPUTS}._loaders", "micro_batch_size, model.eos_token_id", "micro_batch_size, None"),
     "model's end token, not the data's": (
-        f"{_RUN}._model_config", "if self.tokenizer is not None:", "if False:"),
+        f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
     "validation on training data": (
         f"{_RUN}._evaluate", "loader = self.loaders[split]", 'loader = self.loaders["train"]'),
-    "test as short as a validation": ("paddle_impl.pretraining.TEST_ITERS", "10", "1"),
+    "test as short as a validation": ("paddle_impl.inputs.TEST_ITERS", "10", "1"),
     "accumulation of a run left out": (
-        f"{_RUN}._loaders", 'self.accumulation if split == "train" else 1', "1"),
+        f"{_INPUTS}._loaders", 'self.accumulation if split == "train" else 1', "1"),
     "negative ids of a dataset let through": (
-        f"{_RUN}._model_config", "0 <= low and high", "high"),
+        _IDS, "0 <= low and high", "high"),
     "ids beyond the vocabulary let through": (
-        f"{_RUN}._model_config", "high < shape.vocab_size", "True"),
+        _IDS, "high < vocab_size", "True"),
     "windows beyond the positions let through": (
-        f"{_RUN}._model_config", "config.max_seq_len <= shape.n_positions", "True"),
-    "split of a run left out": (f"{_RUN}._loaders", "split_shares(config.split)",
+        f"{_INPUTS}.fit", "config.max_seq_len <= shape.n_positions", "True"),
+    "split of a run left out": (f"{_INPUTS}._loaders", "split_shares(config.split)",
                                 "[1.0, 0.0, 0.0]"),
 }
 

@@ -7,6 +7,7 @@ _CLIP = "paddle_impl.optim.clip_grad_norm"
 _RATE = "paddle_impl.schedule.lr_at"
 _TRAIN = "paddle_impl.trainer.Trainer.train"
 _STEP = "paddle_impl.trainer.Trainer.step"
+_FORWARD = "paddle_impl.trainer.Trainer._forward"
 _EVALUATION = "paddle_impl.trainer.mean_loss"
 _SEED = "paddle_impl.trainer.dropout_seed"
 _GROUP = "paddle_impl.distributed.Group"
@@ -15,11 +16,11 @@ _MATRICES = "len(p.shape) >= 2"
 _NORM = 'math.sqrt(float(paddle.stack(squares).astype("float64").sum()))'
 _SHRINK = "grad.scale_(max_norm / (norm + 1e-6))"
 _COSINE = "min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_lr)"
-_BACKWARD = "(loss_sum / max(weight, 1.0)).backward()"
+_BACKWARD = "self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()"
 _ADD_LOSS = "loss += float(loss_sum) / max(weight, 1.0)"
 _UPDATE = "self.optimizer.step()"
-_SUM_GRADS = "self.ranks.data.sum_([p.grad for p in parameters if p.grad is not None])"
-_WEIGHT = "(weight,) = self.ranks.data.total(own_weight)"
+_SUM_GRADS = "self.ranks.data.sum_(gradients)"
+_WEIGHT = "weight, stop = self.ranks.world.total(own_weight, float(self.stop()))"
 
 
 def _by_hand(wrong: str) -> tuple[str, str, str]:
@@ -102,8 +103,8 @@ BUGS = {
     "accumulation divided twice": (
         _STEP, _BACKWARD, "(loss_sum / max(weight, 1.0) / len(micro_batches)).backward()"),
     "mean of the micro batches' means": [
-        (_STEP, "loss_sum, _ = self", "loss_sum, own = self"),
-        (_STEP, _BACKWARD, "(loss_sum / own / len(micro_batches)).backward()")],
+        (_STEP, _BACKWARD, "(loss_sum / float(batch['loss_mask'].sum()) / len(micro_batches))"
+         ".backward()")],
     "loss of the last micro batch": (_STEP, _ADD_LOSS, _ADD_LOSS.replace("+=", "=")),
     "an update for each micro batch": (
         _STEP, _BACKWARD,
@@ -119,7 +120,7 @@ BUGS = {
         _SEED, "[seed, step, micro_batch, rank]", "[seed, step + micro_batch, rank]"),
     "same masks for every seed": (
         _SEED, "[seed, step, micro_batch, rank]", "[step, micro_batch, rank]"),
-    "masks not seeded": (_STEP, "paddle.seed(", "int("),
+    "masks not seeded": (_FORWARD, "paddle.seed(", "int("),
     "gradients of one rank": (_STEP, _SUM_GRADS, "pass"),
     "gradients summed after the clip": [
         (_STEP, _SUM_GRADS, "pass"),
@@ -129,7 +130,7 @@ BUGS = {
         f"{_GROUP}.sum_", "paddle.distributed.all_reduce(flat, group=self.handle)",
         "paddle.distributed.all_reduce(flat, group=self.handle)\n"
         "            flat.scale_(1 / self.size)"),
-    "weight of one rank": (_STEP, _WEIGHT, "weight = own_weight"),
+    "weight of one rank": (_STEP, _WEIGHT, "weight, stop = own_weight, 0.0"),
     "loss of one rank": (_STEP, "(loss,) = self.ranks.data.total(loss)", "pass"),
     "evaluation without the masks' weights": (
         _EVALUATION, "weight += float(batch_weight)", 'weight += batch["loss_mask"].size'),

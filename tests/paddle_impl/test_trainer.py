@@ -91,12 +91,85 @@ def test_what_is_not_finite_stops_before_the_update(tiny_model, poison):
         loss, weight = causal_lm(model, batch)
         return poison(loss), weight
 
-    run = trainer(tiny_model.config, objective=poisoned)
+    kept = []
+    run = trainer(tiny_model.config, objective=poisoned, keep_evidence=lambda *a: kept.append(a))
     before = [p.numpy() for p in run.model.parameters()]
-    with pytest.raises(FloatingPointError, match="step 1: loss .* before the update"):
+    with pytest.raises(FloatingPointError, match="step 1: loss .* before the update") as error:
         run.train(0)
     for p, value in zip(run.model.parameters(), before, strict=True):
         np.testing.assert_array_equal(p.numpy(), value)
+    ((step, message),) = kept
+    assert step == 1 and message in str(error.value)
+
+
+def test_the_first_bad_tensor_is_named(tiny_model):
+    """NaN in the second block's bias of c_fc: everything after it is NaN too."""
+    run = trainer(tiny_model.config, micro=2, accumulation=2)
+    bias = run.model.transformer.h[1].mlp.c_fc.bias
+    bias.set_value(bias * math.nan)
+    with pytest.raises(FloatingPointError) as error:
+        run.train(0)
+    assert ("first bad tensor: output of transformer.h.1.mlp.c_fc in micro batch 0, samples 0 to 1"
+            in str(error.value))
+
+
+def poisoned_at(steps, loss=lambda value: value * math.nan):
+    """An objective whose loss is spoilt in these steps, of a run of one micro batch a step."""
+    passes = []
+
+    def objective(model, batch):
+        passes.append(batch["input_ids"].numpy().tobytes())
+        value, weight = causal_lm(model, batch)
+        return (loss(value) if len(set(passes)) in steps else value), weight
+
+    return objective
+
+
+def test_skipped_steps_change_nothing_and_are_counted(tiny_model):
+    """Steps 2 and 3 are left out: the weights are those of a run that never read their batches."""
+    events = []
+    run = trainer(tiny_model.config, objective=poisoned_at({2, 3}), skip_nonfinite=2,
+                  event=lambda *event: events.append(event))
+    run.train(0)
+    assert run.skipped == 2
+    assert [(step, kind) for step, kind, _ in events] == [(2, "skipped"), (3, "skipped")]
+    assert events[0][2].endswith("first bad tensor: the loss in micro batch 0, samples 4 to 7; "
+                                 "no update, 1 of 2 left out")
+    plain = trainer(tiny_model.config)
+    for step in (1, 4, 5, 6):
+        plain.step(step, plain.loader.step(step - 1), 0.01 * step)
+    for p, q in zip(run.model.parameters(), plain.model.parameters(), strict=True):
+        np.testing.assert_array_equal(p.numpy(), q.numpy())
+
+
+def test_one_more_than_may_be_skipped_stops(tiny_model):
+    run = trainer(tiny_model.config, objective=poisoned_at({2, 5}), skip_nonfinite=1)
+    with pytest.raises(FloatingPointError, match="step 5"):
+        run.train(0)
+    again = trainer(tiny_model.config, objective=poisoned_at({1}), skip_nonfinite=1, skipped=1)
+    with pytest.raises(FloatingPointError, match="step 4"):
+        again.train(3)
+
+
+def test_told_to_stop_it_saves_and_ends(tiny_model):
+    """Asked at the beginning of every step; the step under way is finished."""
+    asked, seen = [], {"log": [], "save": []}
+
+    def stop():
+        asked.append(1)
+        return len(asked) == 3
+
+    run = trainer(tiny_model.config, stop=stop, log=lambda r: seen["log"].append(r["step"]),
+                  save=seen["save"].append)
+    assert run.train(0) == 3
+    assert seen == {"log": [2, 3], "save": [3]} and run.stopping
+
+
+def test_an_evaluation_may_end_the_run(tiny_model):
+    saved = []
+    run = trainer(tiny_model.config, evaluate=lambda step: step == 3, save=saved.append)
+    assert run.train(0) == 3
+    assert saved == [3] and not run.stopping
 
 
 @pytest.mark.parametrize("labels", [0, 1])
