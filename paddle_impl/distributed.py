@@ -10,7 +10,9 @@ The processes form a grid, data x sharding x model, in which the last changes fa
     data      all with other samples, those of `sharding` among them
 """
 
+import itertools
 import os
+import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,6 +21,7 @@ import numpy as np
 import paddle
 
 _BUCKET = 1 << 25  # bytes summed in one call: small tensors cost a round trip each
+_barriers = itertools.count()  # every process counts the same ones
 
 
 @dataclass(frozen=True)
@@ -106,7 +109,19 @@ class Ranks:
         return self.world.rank == 0
 
     def barrier(self) -> None:
-        self.world.total(0.0)
+        """Wait until all are here, however long one takes to build an index or write a checkpoint.
+
+        Not by a collective call: gloo's give up after 30 seconds. The launcher ends those who wait
+        for a process that died.
+        """
+        store = paddle.distributed.collective._default_store
+        if self.world_size == 1 or store is None:
+            self.world.total(0.0)
+            return
+        name = f"barrier/{next(_barriers)}"
+        store.add(name, 1)
+        while store.add(name, 0) < self.world_size:
+            time.sleep(0.01)
 
 
 def launched() -> int:

@@ -101,7 +101,9 @@ def generate(
 
 def _last_logits(model, tokens, cache) -> np.ndarray:
     """Feed tokens (N, T) into the cache; logits of the last position, (N, V)."""
-    return model(paddle.to_tensor(np.asarray(tokens, np.int64)), cache)[:, -1].numpy()
+    logits = model(paddle.to_tensor(np.asarray(tokens, np.int64)), cache)[:, -1]
+    # numpy has no bfloat16, and would be given its bits as integers.
+    return (logits.astype("float32") if logits.dtype == paddle.bfloat16 else logits).numpy()
 
 
 def _repeat(tensor: paddle.Tensor, times: int) -> paddle.Tensor:
