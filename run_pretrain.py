@@ -1,25 +1,57 @@
-"""Pretrain a GPT. The recipe itself is paddle_impl/pretraining.py; see --help for the flags."""
+"""Pretrain a GPT. The recipe itself is paddle_impl/pretraining.py; see --help for the flags.
+
+Exit codes: 0 done; 2 a user's mistake, numbers that are not finite or a disk that takes no more, in
+one line; 143 and 130 stopped by SIGTERM and SIGINT after a checkpoint; 1 anything else.
+"""
+
+import sys
+from typing import NoReturn
 
 import args
+from paddle_impl import launched, stopping
+from paddle_impl.config.pretrain import PretrainConfig
+
+PROG = "run_pretrain.py"
 
 
 def main(argv: list[str] | None = None) -> None:
+    launched.prepare()
     config = args.parse_pretrain(argv)
+    with launched.in_company(PROG):
+        signal = pretrain(config)
+    if signal is not None:
+        sys.exit(stopping.exit_code(signal))
+
+
+def pretrain(config: PretrainConfig) -> str | None:
+    """The name of the signal that ended the run early, None where it is done."""
     try:
         from paddle_impl import runtime
 
         # Before anything imports Paddle: it reads its threads and kernels once, when loaded.
         runtime.import_paddle(config.device)
+        stopping.undo_paddles_handler()
         from paddle_impl.pretraining import PretrainingRun
 
         run = PretrainingRun(config)
     except (ValueError, OSError) as error:
-        args.fail("run_pretrain.py", error)
+        fail(error)
     try:
-        run.train()
+        signal = run.train()
     except (FloatingPointError, OSError) as error:  # a ValueError in here is ours: show it whole
-        args.fail("run_pretrain.py", error)
+        fail(error)
+    if signal is not None and run.ranks.is_main:
+        print(f"stopped by {signal} after a checkpoint; continue with --resume", flush=True)
+    return signal
+
+
+def fail(error: Exception) -> NoReturn:
+    """The user's mistake in one line; where another process is missing, that is no mistake."""
+    if launched.misses_another(error):
+        raise error
+    args.fail(PROG, error)
 
 
 if __name__ == "__main__":
+    stopping.end_at_once()
     main()

@@ -8,6 +8,7 @@ import numpy as np
 from data_tools.tokenizer import AnyTokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
+from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.distributed import Ranks
 from paddle_impl.generate import Draws, generate
 
@@ -47,6 +48,19 @@ class Completions:
             "top_k": top_k, "top_p": top_p, "eos_token_id": model.eos_token_id,
             "vocab_size": min(tokenizer.vocab_size, model.vocab_size),
         }
+
+    @classmethod
+    def of(
+        cls, config: PretrainConfig, tokenizer: AnyTokenizer | None, model: ModelConfig
+    ) -> "Completions | None":
+        """As the flags say; None without --test_file."""
+        if config.test_file is None:
+            return None
+        return cls(
+            config.test_file, tokenizer, model, max_new_tokens=config.max_dec_len,
+            seed=config.seed, greedy=config.decode_strategy == "greedy_search",
+            top_k=config.top_k, top_p=config.top_p, temperature=config.temperature,
+        )
 
     def complete(self, model, step: int, ranks: Ranks) -> list[tuple[str, str]]:
         """(prompt, new text) of each line; what is drawn is a function of seed, step and line.

@@ -31,12 +31,19 @@ def from_hf(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
 
 
 def to_hf(model) -> dict[str, np.ndarray]:
-    """The model's tensors under HF's names; the tied head is stored once, as transformers does."""
-    return {name: parameter.numpy() for name, parameter in model.named_parameters()}
+    """The model's tensors under HF's names; the tied head is stored once, as transformers does.
+
+    Entire ones at any degree of tensor parallelism: all processes of the group call this together.
+    """
+    whole = model.parts.whole
+    return {name: whole(name, parameter) for name, parameter in model.named_parameters()}
 
 
 def load_weights(model, weights: dict[str, np.ndarray]) -> None:
-    """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError."""
+    """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError.
+
+    weights: entire tensors; the model takes its share of them.
+    """
     parameters = dict(model.named_parameters())
     missing, extra = parameters.keys() - weights.keys(), weights.keys() - parameters.keys()
     if missing or extra:
@@ -44,12 +51,13 @@ def load_weights(model, weights: dict[str, np.ndarray]) -> None:
             f"weights do not fit the model: {len(missing)} missing {sorted(missing)[:3]}, "
             f"{len(extra)} unknown {sorted(extra)[:3]}"
         )
-    for name, parameter in parameters.items():
-        if tuple(parameter.shape) != tuple(weights[name].shape):
+    for name, shape in model.whole_shapes().items():
+        if shape != tuple(weights[name].shape):
             raise ValueError(
                 f"{name} has shape {tuple(weights[name].shape)} in the checkpoint, "
-                f"{tuple(parameter.shape)} in the model"
+                f"{shape} in the model"
             )
+    weights = {name: model.parts.own(name, array) for name, array in weights.items()}
     for name, parameter in parameters.items():
         dtype = str(parameter.dtype).rpartition(".")[2]
         parameter.set_value(np.ascontiguousarray(weights[name], dtype=dtype))

@@ -2,6 +2,7 @@
 
 Shapes: B batch, T new tokens, S past + new tokens, C n_embd, H heads, D = C / H, V vocabulary.
 Paddle's Linear stores [in, out], as HF GPT-2's Conv1D does: weights convert by name alone.
+With tensor parallelism (`parts`) H and V are those of this process; alone they are all there are.
 Source: Radford et al. 2019; the numbers are held against transformers.GPT2LMHeadModel by parity.
 """
 
@@ -12,41 +13,67 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
+from paddle.distributed.fleet.utils import recompute
 
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.tensor_parallel import WHOLE, Parts
 
 # One (key, value) pair a layer, each (B, H, S, D); None before the first token.
 Cache = list[tuple[paddle.Tensor, paddle.Tensor] | None]
 
 
 class GPTForCausalLM(nn.Layer):
-    """input_ids (B, T) int64 -> logits (B, T, V). The head is the token embedding, transposed."""
+    """input_ids (B, T) int64 -> logits (B, T, V). The head is the token embedding, transposed.
 
-    def __init__(self, config: ModelConfig):
+    parts: this process's share of the tensors; ValueError where the model has no such share.
+    recompute: in training, keep one (B, T, C) a block and compute the rest again on the way back.
+    """
+
+    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
+        parts.check(config)
         self.config = config
-        self.transformer = GPTModel(config)
+        self.parts = parts
+        self.recompute = False
+        self.transformer = GPTModel(config, parts)
 
     def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
-        """With a cache (see `new_cache`) the tokens continue it, and it is extended in place."""
-        hidden = self.transformer(input_ids, cache)  # (B, T, C)
+        """With a cache (see `new_cache`) the tokens continue it, and it is extended in place.
+
+        The logits are those of the whole vocabulary in every process.
+        """
+        return self.parts.join(self.own_logits(input_ids, cache), self.config.vocab_size)
+
+    def own_logits(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
+        """The columns of the logits whose tokens this process holds."""
+        again = self.recompute and self.training and cache is None
+        hidden = self.parts.enter(self.transformer(input_ids, cache, again))  # (B, T, C)
         return paddle.matmul(hidden, self.transformer.wte.weight, transpose_y=True)  # (B, T, V)
 
     def new_cache(self) -> Cache:
         return [None] * self.config.n_layer
 
+    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the entire parameters, by name, as one process would have them."""
+        rows = self.config.vocab_size
+        return {name: self.parts.whole_shape(name, parameter.shape, rows)
+                for name, parameter in self.named_parameters()}
+
 
 class GPTModel(nn.Layer):
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
         self.config = config
-        self.wte = _embedding(config.vocab_size, config.n_embd)
+        self.wte = _embedding(config.vocab_size, config.n_embd, parts)
         self.wpe = _embedding(config.n_positions, config.n_embd)
         self.drop = nn.Dropout(config.embd_pdrop)
-        self.h = nn.LayerList([Block(config) for _ in range(config.n_layer)])
+        self.h = nn.LayerList([Block(config, parts) for _ in range(config.n_layer)])
         self.ln_f = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
 
-    def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, cache: Cache | None = None, again: bool = False
+    ) -> paddle.Tensor:
+        """again: compute the blocks a second time in the backward pass; for use without a cache."""
         new = input_ids.shape[1]
         past = 0 if cache is None or cache[0] is None else cache[0][0].shape[2]
         if past + new > self.config.n_positions:
@@ -57,6 +84,9 @@ class GPTModel(nn.Layer):
         x = self.drop(self.wte(input_ids) + self.wpe(positions))  # (B, T, C)
         mask = causal_mask(new, past + new, x.dtype)
         for layer, block in enumerate(self.h):
+            if again:
+                x = recompute(block.without_past, x, mask)
+                continue
             x, present = block(x, mask, None if cache is None else cache[layer])
             if cache is not None:
                 cache[layer] = present
@@ -64,27 +94,30 @@ class GPTModel(nn.Layer):
 
 
 class Block(nn.Layer):
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
         self.ln_1 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
-        self.attn = Attention(config)
+        self.attn = Attention(config, parts)
         self.ln_2 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
-        self.mlp = MLP(config)
+        self.mlp = MLP(config, parts)
 
     def forward(self, x, mask, past):
         attended, present = self.attn(self.ln_1(x), mask, past)
         x = x + attended
         return x + self.mlp(self.ln_2(x)), present
 
+    def without_past(self, x, mask):
+        return self(x, mask, None)[0]
+
 
 class Attention(nn.Layer):
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
-        self.heads = config.n_head
+        self.heads = config.n_head // parts.degree
         self.head_size = config.n_embd // config.n_head
-        self.c_attn = Linear(config.n_embd, 3 * config.n_embd)
-        self.attn_dropout = nn.Dropout(config.attn_pdrop)
-        self.c_proj = Linear(config.n_embd, config.n_embd)
+        self.c_attn = ColumnLinear(config.n_embd, 3 * config.n_embd, parts)
+        self.attn_dropout = parts.head_dropout(nn.Dropout(config.attn_pdrop))
+        self.c_proj = RowLinear(config.n_embd, config.n_embd, parts)
         self.resid_dropout = nn.Dropout(config.resid_pdrop)
 
     def forward(self, x, mask, past):
@@ -101,7 +134,7 @@ class Attention(nn.Layer):
             scores = scores + mask  # (B, H, T, S)
         weights = self.attn_dropout(F.softmax(scores, axis=-1))
         mixed = paddle.matmul(weights, v).transpose([0, 2, 1, 3])  # (B, T, H, D)
-        return self.resid_dropout(self.c_proj(mixed.reshape(x.shape))), (k, v)
+        return self.resid_dropout(self.c_proj(mixed.reshape([*x.shape[:2], -1]))), (k, v)
 
     def _heads_first(self, part):
         batch, new, _ = part.shape
@@ -109,10 +142,10 @@ class Attention(nn.Layer):
 
 
 class MLP(nn.Layer):
-    def __init__(self, config: ModelConfig):
+    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
-        self.c_fc = Linear(config.n_embd, config.inner)
-        self.c_proj = Linear(config.inner, config.n_embd)
+        self.c_fc = ColumnLinear(config.n_embd, config.inner, parts)
+        self.c_proj = RowLinear(config.inner, config.n_embd, parts)
         self.dropout = nn.Dropout(config.resid_pdrop)
 
     def forward(self, x):
@@ -134,9 +167,10 @@ def initialize(model: GPTForCausalLM, seed: int) -> None:
     """Weights N(0, initializer_range), residual projections divided by sqrt(2 n_layer), biases 0.
 
     As transformers' GPT2PreTrainedModel._init_weights. Each tensor has its own numpy stream, keyed
-    by seed and name, so that neither the device nor the order of creation changes a weight.
+    by seed and name, so that neither the device nor the order of creation changes a weight. Of a
+    split tensor all numbers are drawn, and a process keeps its own: no degree changes a weight.
     """
-    config = model.config
+    config, shapes = model.config, model.whole_shapes()
     for name, parameter in model.named_parameters():
         if name.endswith("bias") or ".ln_" in name:
             continue  # Paddle's defaults: biases 0, LayerNorm gains 1
@@ -144,8 +178,9 @@ def initialize(model: GPTForCausalLM, seed: int) -> None:
         if name.endswith("c_proj.weight"):
             std /= math.sqrt(2 * config.n_layer)
         stream = np.random.default_rng([seed, zlib.crc32(name.encode())])
-        values = stream.standard_normal(parameter.shape, dtype=np.float32) * np.float32(std)
-        parameter.set_value(values.astype(str(parameter.dtype).rpartition(".")[2]))
+        values = stream.standard_normal(shapes[name], dtype=np.float32) * np.float32(std)
+        own = model.parts.own(name, values)
+        parameter.set_value(own.astype(str(parameter.dtype).rpartition(".")[2]))
 
 
 class Linear(nn.Linear):
@@ -160,10 +195,40 @@ class Linear(nn.Linear):
             return super().forward(x)
         # Paddle's CPU kernel sums the gradient of a broadcast bias on one thread, as slowly as the
         # product itself. As ones x bias it is a matrix product too: 1.1 x the whole step.
+        return paddle.matmul(x, self.weight) + self._broadcast_bias(x)
+
+    def _broadcast_bias(self, x):
         ones = paddle.ones([*x.shape[:-1], 1], x.dtype)
-        return paddle.matmul(x, self.weight) + paddle.matmul(ones, self.bias.unsqueeze(0))
+        return paddle.matmul(ones, self.bias.unsqueeze(0))
 
 
-def _embedding(rows: int, width: int) -> nn.Embedding:
+class ColumnLinear(Linear):
+    """A Linear of which this process has its share of the outputs."""
+
+    def __init__(self, inputs: int, outputs: int, parts: Parts):
+        super().__init__(inputs, outputs // parts.degree)
+        self.parts = parts
+
+    def forward(self, x):
+        return super().forward(self.parts.enter(x))
+
+
+class RowLinear(Linear):
+    """A Linear that gets its share of the inputs. The bias is added once, to the sum."""
+
+    def __init__(self, inputs: int, outputs: int, parts: Parts):
+        super().__init__(inputs // parts.degree, outputs)
+        self.parts = parts
+
+    def forward(self, x):
+        if self.parts.degree == 1:
+            return super().forward(x)
+        product = self.parts.leave(paddle.matmul(x, self.weight))
+        if x.place.is_cpu_place():
+            return product + self._broadcast_bias(product)
+        return product + self.bias.astype(product.dtype)
+
+
+def _embedding(rows: int, width: int, parts: Parts = WHOLE) -> nn.Embedding:
     zero = paddle.ParamAttr(initializer=nn.initializer.Constant(0.0))
-    return nn.Embedding(rows, width, weight_attr=zero)
+    return parts.embedding(rows, width, weight_attr=zero)

@@ -6,21 +6,26 @@ Everything a user can get wrong is checked while the run is put together, before
 from functools import partial
 from pathlib import Path
 
-from paddle_impl import checkpoint, distributed, runtime
+import numpy as np
+
+from paddle_impl import checkpoint, distributed, tracking
 from paddle_impl.completions import Completions
-from paddle_impl.config.model import ModelConfig, named_model
+from paddle_impl.config.model import named_model
 from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.early_stop import EarlyStop
-from paddle_impl.inputs import TEST_ITERS, Inputs
+from paddle_impl.inputs import Inputs
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
-from paddle_impl.optim import build_optimizer
+from paddle_impl.optim import build_optimizer, used_alone
+from paddle_impl.precision import Precision
+from paddle_impl.profiling import Profiler, ProfilerOptions
+from paddle_impl.reports import Reports
 from paddle_impl.resume import check_output, find_source, start_step
 from paddle_impl.schedule import lr_at
-from paddle_impl.tracking import Tracker
+from paddle_impl.stopping import StopSignals
+from paddle_impl.tensor_parallel import Parts
 from paddle_impl.trainer import Schedule, Trainer
-from paddle_impl.validation import validate
 
 
 class PretrainingRun:
@@ -29,60 +34,95 @@ class PretrainingRun:
     def __init__(self, config: PretrainConfig):
         self.config = config
         self.output_dir = Path(config.output_dir)
+        self.precision = Precision(*config.precision())
+        self.precision.check_device(config.device)
+        tracking.check(config.report_to)
         self.ranks = _join(config)
         self.inputs = Inputs(config, self.ranks)
         self.tokenizer = self.inputs.tokenizer
-        source = find_source(config)
+        passed_over: list[str] = []
+        source = find_source(config, passed_over, self.ranks)
         check_output(config, source)
         model_config = self.inputs.fit(
             checkpoint.load_config(source) if source else named_model(config.model_name_or_path)
         )
-        self.completions = self._completions(model_config)
+        self.completions = Completions.of(config, self.tokenizer, model_config)
         self.loaders = self.inputs.loaders(model_config)
+        require(config.early_stop == 0 or self.loaders["valid"] is not None,
+                f"--early_stop needs a valid split, --split {config.split} leaves none")
+        self.scaler = self.precision.scaler(config.scale_loss)
         self.early_stop = EarlyStop(config.early_stop)
+        self.skipped = 0
         self.start_step, notes = start_step(config, source, self._state(0))
-        self.warnings = self.inputs.warnings + notes
+        self.profiler_options = self._profiler_options()
 
-        self.model = GPTForCausalLM(model_config)
-        self.optimizer = build_optimizer(
-            self.model, learning_rate=config.max_lr, weight_decay=config.weight_decay,
-            beta1=config.adam_beta1, beta2=config.adam_beta2, epsilon=config.adam_epsilon,
-        )
+        self.model = GPTForCausalLM(model_config, Parts(self.ranks.model))
+        self.model.recompute = config.use_recompute
         if source is None:
             initialize(self.model, config.seed)
         else:
             checkpoint.load_weights(source, self.model)
-            if self.start_step:
-                checkpoint.load_optimizer(source, self.model, self.optimizer)
+        # After the weights: master weights start from them.
+        self.optimizer = build_optimizer(
+            self.model, learning_rate=config.max_lr, weight_decay=config.weight_decay,
+            beta1=config.adam_beta1, beta2=config.adam_beta2, epsilon=config.adam_epsilon,
+            ranks=self.ranks, precision=self.precision, stage=config.sharding_stage,
+        )
+        if self.start_step:
+            checkpoint.load_optimizer(source, self.model, self.optimizer)
+            self._restore(checkpoint.load_state(source).progress)
         self.source = source
+        self.reports = Reports(config, self.inputs, self.model, self.loaders, self._loss)
+        self.warnings = passed_over + self.inputs.warnings + notes
 
-    def train(self) -> None:
-        """Train to max_steps, test at the end, and say where everything is."""
+    def train(self) -> str | None:
+        """Train to max_steps, test at the end, and say where everything is.
+
+        Returns the name of the signal that ended the run before, None if none did.
+        """
         config = self.config
         self.ranks.barrier()  # no process looks at output_dir any more, so one may write
         if self.ranks.is_main:
             self.output_dir.mkdir(parents=True, exist_ok=True)
-        self.tracker = Tracker(
-            self.output_dir, self.start_step, config.max_steps, enabled=self.ranks.is_main
-        )
+            self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
+        self.reports.open(self.start_step)
         self._introduce()
-        Trainer(
-            model=self.model, optimizer=self.optimizer, objective=causal_lm,
-            loader=self.loaders["train"],
-            schedule=Schedule(
-                config.max_steps, config.logging_freq, config.eval_freq, config.save_steps,
-                partial(lr_at, **self._lr_options()),
-            ),
-            grad_clip=config.grad_clip, seed=config.seed, ranks=self.ranks,
-            log=self._log, evaluate=self._validate, save=self._save,
-        ).train(self.start_step)
-        self._evaluate(config.max_steps, "test", TEST_ITERS * config.eval_iters)
-        self.tracker.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")
-        self.tracker.close()
+        self.unsaved: OSError | None = None
+        profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
+                            self.reports.say) if self.profiler_options else None
+        with StopSignals() as signals:
+            self.trainer = Trainer(
+                model=self.model, optimizer=self.optimizer, objective=self._loss,
+                loader=self.loaders["train"],
+                schedule=Schedule(
+                    config.max_steps, config.logging_freq, config.eval_freq, config.save_steps,
+                    partial(lr_at, **self._lr_options()),
+                ),
+                grad_clip=config.grad_clip, seed=config.seed, ranks=self.ranks,
+                log=self._log, evaluate=self._evaluate, save=self._save,
+                event=self.reports.event, keep_evidence=self._keep_evidence, stop=signals.asked,
+                stepped=profiler.step if profiler else lambda: False, scaler=self.scaler,
+                skip_nonfinite=config.skip_nonfinite, skipped=self.skipped,
+            )
+            if profiler:
+                profiler.start()
+            last = self.trainer.train(self.start_step)
+            if profiler:
+                profiler.stop()
+        if not self.trainer.stopping:
+            self.reports.test(last)
+        self.reports.close()
+        if self.unsaved:
+            raise self.unsaved
+        return (signals.received or "SIGTERM") if self.trainer.stopping else None
+
+    def _loss(self, model, batch):
+        with self.precision.autocast():
+            return causal_lm(model, batch)
 
     def _introduce(self) -> None:
-        model = self.model.config
-        self.tracker.say(
+        model, say = self.model.config, self.reports.say
+        say(
             f"model of {model.num_parameters():,} parameters ({model.n_layer} layers, width "
             f"{model.n_embd}, vocabulary {model.vocab_size}), "
             + (f"from {self.source}" if self.source else "initialised")
@@ -91,26 +131,40 @@ class PretrainingRun:
             f"{self.inputs.global_batch_size} x {self.config.max_seq_len} tokens"
         )
         for warning in dict.fromkeys(self.warnings):
-            self.tracker.say(f"warning: {warning}")
+            say(f"warning: {warning}")
 
-    def _completions(self, model: ModelConfig) -> Completions | None:
-        config = self.config
-        if config.test_file is None:
+    def _profiler_options(self) -> ProfilerOptions | None:
+        text = self.config.profiler_options
+        if text is None:
             return None
-        return Completions(
-            config.test_file, self.tokenizer, model, max_new_tokens=config.max_dec_len,
-            seed=config.seed, greedy=config.decode_strategy == "greedy_search",
-            top_k=config.top_k, top_p=config.top_p, temperature=config.temperature,
-        )
+        options = ProfilerOptions.parse(text)
+        options.check(self.config.device, self.config.max_steps - self.start_step)
+        return options
 
     def _state(self, step: int) -> checkpoint.TrainingState:
+        ranks, dataset = self.ranks, self.loaders["train"].dataset
         return checkpoint.TrainingState(
             step=step, samples=step * self.inputs.global_batch_size, seed=self.config.seed,
-            order_key=self.loaders["train"].dataset.order_key,
-            sample_order=self.loaders["train"].dataset.sample_order(),
+            order_key=dataset.order_key, sample_order=dataset.sample_order(),
             tokenizer=self.tokenizer.fingerprint() if self.tokenizer else None,
             global_batch_size=self.inputs.global_batch_size, schedule=self._lr_options(),
+            data=self.inputs.identity(),
+            world={"world_size": ranks.world_size, "sharding_degree": ranks.sharding.size,
+                   "mp_degree": ranks.model.size},
+            precision=" ".join(filter(None, self.config.precision())),
+            progress={**self.scaler.state(), **self.early_stop.state(),
+                      "skipped_steps": self.skipped},
         )
+
+    def _restore(self, progress: dict) -> None:
+        """Go on counting; a checkpoint of format 1 has counted nothing."""
+        self.early_stop.restore(progress)
+        require(not self.early_stop.over,
+                f"the run has ended already, by --early_stop {self.config.early_stop}: raise it, "
+                "or leave it out, to go on")
+        self.skipped = int(progress.get("skipped_steps", 0))
+        if progress:
+            self.scaler.restore(progress)
 
     def _lr_options(self) -> dict:
         config = self.config
@@ -120,37 +174,52 @@ class PretrainingRun:
         }
 
     def _log(self, record: dict) -> None:
-        per_step = self.inputs.global_batch_size * self.config.max_seq_len
-        speed = record["steps_per_s"] * per_step
-        dataset = self.loaders["train"].dataset
-        self.tracker.train(record | {
-            "tokens_per_s": speed,
-            "tokens_per_s_per_process": speed / self.ranks.world_size,
-            "epoch": dataset.epoch(record["step"] * self.inputs.global_batch_size),
-            "tokens": record["step"] * per_step,
-        })
+        scale = {"loss_scale": self.scaler.scale} if self.scaler.active else {}
+        skipped = {"skipped_steps": self.trainer.skipped} if self.trainer.skipped else {}
+        self.reports.log(record | scale | skipped)
 
-    def _validate(self, step: int) -> bool:
-        """Whether the run ends here, by --early_stop."""
-        measured = self._evaluate(step, "valid", self.config.eval_iters)
-        return bool(measured) and self.early_stop.saw(measured["loss"])
+    def _evaluate(self, step: int) -> bool:
+        """Whether the run ends here, by --early_stop; all processes decide the same."""
+        measured = self.reports.evaluate(step, "valid", self.config.eval_iters)
+        self._complete(step)
+        ends = bool(measured) and self.early_stop.saw(measured["loss"])
+        (votes,) = self.ranks.world.total(float(ends))
+        if votes:
+            self.reports.event(step, "early stop", f"{self.early_stop.since} evaluations without a "
+                               f"lower valid loss than {self.early_stop.best:.9f}")
+        return votes > 0
 
-    def _evaluate(self, step: int, split: str, batches: int) -> dict[str, float]:
-        loader = self.loaders[split]
-        if loader is None:
-            return {}
-        measured = validate(self.model, causal_lm, loader, batches, self.ranks, self.tokenizer)
-        if measured:
-            self.tracker.evaluation(step, f"{split}_loss", measured["loss"])
-        return measured
+    def _complete(self, step: int) -> None:
+        if self.completions is not None:
+            with used_alone(self.optimizer), self.precision.autocast():
+                found = self.completions.complete(self.model, step, self.ranks)
+            self.reports.text(step, "completions", found)
 
     def _save(self, step: int) -> None:
+        self.skipped = self.trainer.skipped
+        try:
+            path = self._write(self.output_dir, step, self.config.keep_checkpoints)
+        except checkpoint.NoRoom as error:
+            # What is in memory is worth more than an early end: the next save may find room.
+            self.unsaved = error
+            self.reports.event(step, "not saved", str(error))
+            return
+        self.unsaved = None
+        self.reports.say(f"saved {path}")
+
+    def _write(self, directory: Path, step: int, keep: int = 0) -> Path:
+        return checkpoint.save(directory, self.model, self.optimizer, self._state(step),
+                               self.tokenizer, keep=keep, ranks=self.ranks)
+
+    def _keep_evidence(self, step: int, message: str) -> None:
+        """Weights and optimizer before the step that is not finite, and what it read."""
+        directory = self.output_dir / f"nonfinite_step_{step}"
+        self.reports.event(step, "not finite", f"{message}; see {directory}")
+        batches = self.inputs.gathered(self.loaders["train"].step(step - 1))
         if self.ranks.is_main:
-            path = checkpoint.save(
-                self.output_dir, self.model, self.optimizer, self._state(step), self.tokenizer
-            )
-            self.tracker.say(f"saved {path}")
-        self.ranks.barrier()
+            directory.mkdir(exist_ok=True)
+            np.savez(directory / "batch.npz", **batches)
+        self._write(directory, step - 1)
 
 
 def _join(config: PretrainConfig) -> distributed.Ranks:

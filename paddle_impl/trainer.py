@@ -12,8 +12,14 @@ import paddle
 from paddle_impl.data.loader import Batch, PretrainLoader
 from paddle_impl.distributed import Ranks
 from paddle_impl.nonfinite import NonFiniteError, first_bad_tensor, where
-from paddle_impl.optim import clip_grad_norm
-from paddle_impl.precision import FULL, LossScaler, Precision
+from paddle_impl.optim import (
+    Elsewhere,
+    clip_grad_norm,
+    gradient_holders,
+    still_to_sum,
+    used_alone,
+)
+from paddle_impl.precision import LossScaler
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,7 @@ class Trainer:
     """log gets a record, evaluate returns True to end the run, save writes a checkpoint.
 
     stop: asked at every step; True in one process ends the run in all, after a checkpoint.
+    stepped: called after every step; True, in all processes, ends the run.
     event: (step, kind, message) of what a reader must know, such as an update left out.
     keep_evidence: (step, message), before the error of a step that is not finite.
     """
@@ -48,9 +55,9 @@ class Trainer:
     evaluate: Callable[[int], bool | None]
     save: Callable[[int], None]
     stop: Callable[[], bool] = lambda: False
+    stepped: Callable[[], bool] = lambda: False
     event: Callable[[int, str, str], None] = lambda step, kind, message: None
     keep_evidence: Callable[[int, str], None] = lambda step, message: None
-    precision: Precision = FULL
     scaler: LossScaler = field(default_factory=LossScaler.off)
     skip_nonfinite: int = 0  # updates that may be left out, over the whole run
     skipped: int = 0
@@ -76,6 +83,7 @@ class Trainer:
                 window, seconds = 0, 0.0
             if step % self.schedule.eval_freq == 0 and self.evaluate(step):
                 ends = True
+            ends |= self.stepped()
             if step % self.schedule.save_steps == 0 or ends:
                 self.save(step)
             if ends:
@@ -94,14 +102,15 @@ class Trainer:
             # A step whose every label is masked has weight 0, loss 0 and gradient 0.
             self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()
             loss += float(loss_sum) / max(weight, 1.0)
-        parameters = self.model.parameters()
-        gradients = [p.grad for p in parameters if p.grad is not None]
-        self.ranks.data.sum_(gradients)
+        holders = gradient_holders(self.model, self.optimizer)
+        gradients = [holder.grad for holder in holders if holder.grad is not None]
+        still_to_sum(self.optimizer, self.ranks).sum_(gradients)
         (loss,) = self.ranks.data.total(loss)
         self.scaler.unscale_(gradients)
-        norm = clip_grad_norm(parameters, self.grad_clip)
+        elsewhere = Elsewhere.of(self.model, self.optimizer, self.ranks)
+        norm = clip_grad_norm(holders, self.grad_clip, elsewhere)
+        self.optimizer.set_lr(lr)
         if math.isfinite(loss) and math.isfinite(norm):
-            self.optimizer.set_lr(lr)
             self.optimizer.step()
         else:
             self._leave_out(step, micro_batches, loss, norm)
@@ -112,8 +121,7 @@ class Trainer:
     def _forward(self, step: int, index: int, batch: Batch) -> paddle.Tensor:
         # Dropout's stream is a function of where we are, so a resumed run draws the same.
         paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
-        with self.precision.autocast():
-            loss_sum, _ = self.objective(self.model, to_tensors(batch))
+        loss_sum, _ = self.objective(self.model, to_tensors(batch))
         return loss_sum
 
     def _leave_out(self, step: int, micro_batches: list[Batch], loss: float, norm: float) -> None:
@@ -124,11 +132,13 @@ class Trainer:
             return
         self.optimizer.clear_grad()
         own = None
-        for index, batch in enumerate(micro_batches):
-            own = first_bad_tensor(self.model, partial(self._forward, step, index, batch))
-            if own is not None:
-                own += f" in micro batch {index}, {self.loader.describe(step - 1, index)}"
-                break
+        with used_alone(self.optimizer):
+            for index, batch in enumerate(micro_batches):
+                own = first_bad_tensor(self.model, partial(self._forward, step, index, batch))
+                if own is not None:
+                    own += f" in micro batch {index}, {self.loader.describe(step - 1, index)}"
+                if any(self.ranks.model.total(float(own is not None))):  # they go on together
+                    break
         found = f"step {step}: loss {loss}, gradient norm {norm}; {where(self.ranks, own)}"
         self.skipped += 1
         if self.skipped <= self.skip_nonfinite:

@@ -74,13 +74,17 @@ RUNGS = (
     Rung("resume", "the same, stopped and resumed", "resume.steps"),
     Rung("repeat", "resumed with dropout: not a bit apart", "resume.with_dropout", "D"),
     Rung("ranks", "the same on two data parallel ranks", "ranks.steps"),
+    Rung("sharded", "optimizer state over two ranks", "ranks.sharded"),
+    Rung("split", "two tensor parallel ranks", "ranks.split"),
+    Rung("grid", "sharding x tensor parallel x recompute", "ranks.grid"),
+    Rung("scaler", "loss scale with overflows, GradScaler's", "scaler.steps"),
     Rung("settings", "a run's dropout, and what its seed does", "run.settings", "D"),
     Rung("run", "run_pretrain: files in, checkpoint out", "run.pretraining"),
 )
 
 NOT_YET = (
     "beam search",
-    "sharding and tensor parallelism", "mixed precision",
+    "half precision kernels, which need a GPU",
     "fine-tuning objectives",
 )
 

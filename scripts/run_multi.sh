@@ -2,6 +2,14 @@
 # Pretrains on all GPUs of this machine (choose some with CUDA_VISIBLE_DEVICES), or on CPU processes
 # (PROCESSES=2), with paddle.distributed.launch.
 # usage: scripts/run_multi.sh [run_pretrain.py flags]
+#
+# A job that lost a process starts again from its last checkpoint, RESTARTS=3 times in a row without
+# a new one. (The launcher's own --max_restart works with an etcd server only.) Ctrl-C, SIGTERM and
+# SIGHUP end the job after a checkpoint, however long that takes; the second one does not wait.
+#
+# Several machines with one file system: the same line on each, with PADDLE_NNODES=2
+# PADDLE_MASTER=<address of the first>:<port> PADDLE_RANK=<0, 1 ...> before it, and
+# POD_IP=<own address> where the machine's name does not lead to it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 prepare
@@ -21,22 +29,69 @@ else
     [ -n "${CUDA_VISIBLE_DEVICES:-}" ] || unset CUDA_VISIBLE_DEVICES
     model=(--model_name_or_path code-mini --max_seq_len 256 --max_steps 500)
 fi
+# Machines that share the folder would write into each other's logs.
+logs="$output/log${PADDLE_RANK:+/machine_$PADDLE_RANK}"
+mkdir -p "$logs"
 
-exec "$python" -m paddle.distributed.launch "${launch[@]}" --log_dir "$output/log" \
-    run_pretrain.py \
-    --model_type "gpt" \
-    "${model[@]}" \
-    --input_dir "./data_tools" \
-    --output_dir "$output" \
-    --micro_batch_size 4 \
-    --max_lr 0.00015 \
-    --min_lr 0.00001 \
-    --save_steps 100000 \
-    --decay_steps 320000 \
-    --weight_decay 0.01 \
-    --warmup_rate 0.01 \
-    --grad_clip 1.0 \
-    --logging_freq 1 \
-    --eval_freq 1000 \
-    --device "$device" \
-    "$@"
+newest() { find "$output" -maxdepth 1 -name 'model_*' | sort -V | tail -1; }
+
+# The launcher's own exit code is often that of a process it ended itself.
+failed_with() { sed -n 's/^Container rank [0-9]* status failed .* code \(-\{0,1\}[0-9]*\) log .*/\1/p' "$logs/launch.log"; }
+
+# The launcher kills what has not ended 30 seconds after it was told to; its processes, told
+# themselves, take their time.
+stop() {
+    stopped=$2
+    pkill "-$1" -P "$launcher" || kill -TERM "$launcher" || true
+} 2>/dev/null
+stopped="" launcher="" resume="" tries=0
+trap 'stop TERM 143' TERM HUP
+trap 'stop INT 130' INT
+set -m # a process group of its own: Ctrl-C reaches the job through `stop` alone
+
+while true; do
+    before=$(newest)
+    exec 9> >(tee -i "$logs/launch.log" >&2)
+    tee=$!
+    [ -z "$stopped" ] || exit "$stopped"
+    "$python" -m paddle.distributed.launch "${launch[@]}" --log_dir "$logs" \
+        run_pretrain.py \
+        --model_type "gpt" \
+        "${model[@]}" \
+        --input_dir "./data_tools" \
+        --output_dir "$output" \
+        --micro_batch_size 4 \
+        --max_lr 0.00015 \
+        --min_lr 0.00001 \
+        --save_steps 100000 \
+        --decay_steps 320000 \
+        --weight_decay 0.01 \
+        --warmup_rate 0.01 \
+        --grad_clip 1.0 \
+        --logging_freq 1 \
+        --eval_freq 1000 \
+        --device "$device" \
+        "$@" $resume 2>&9 &
+    launcher=$!
+    exec 9>&-
+    code=0
+    wait "$launcher" || code=$?
+    # A signal ends `wait` before the job.
+    while kill -0 "$launcher" 2>/dev/null; do wait "$launcher" || true; done
+    wait "$tee" || true
+    [ -z "$stopped" ] || exit "$stopped"
+    failed=$(failed_with)
+    # 2 is a mistake that stays one, 130 and 143 are stops. Without a process that failed the
+    # launcher itself did, and is tried again only if it was killed.
+    case "$code:$failed" in
+        0:* | *:2 | *:130 | *:143) exit "${failed:-$code}" ;;
+        137: | *:?*) ;;
+        *) exit "$code" ;;
+    esac
+    now=$(newest)
+    [ "$now" = "$before" ] || tries=0
+    [ "$tries" -lt "${RESTARTS:-3}" ] || exit "$code"
+    tries=$((tries + 1))
+    resume=--resume
+    echo "run_multi.sh: the job failed (code ${failed:-$code}); starting it again from ${now:-step 0}, try $tries of ${RESTARTS:-3}" >&2
+done

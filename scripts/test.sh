@@ -1,18 +1,47 @@
 #!/usr/bin/env bash
 # Set-up, then everything that must hold: lint, import rules, unit tests, parity, whole journeys.
 # Ordered so that it fails early. Needs no network beyond the packages, and no data.
+# usage: scripts/test.sh [--paddle VERSION]
+# --paddle holds that version's CPU build, in an environment of its own, to all that Paddle computes.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
-bash scripts/setup.sh --extras parity,dev
-python=.venv/bin/python
+
+paddle=""
+while [ $# -gt 0 ]; do
+    case "$1" in
+        --paddle) paddle="${2:?--paddle needs a version, such as 2.6.2}"; shift ;;
+        *) echo "test: unknown option $1 (known: --paddle VERSION)" >&2; exit 1 ;;
+    esac
+    shift
+done
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
+report="${PARITY_OUTPUT:-parity_report}"
 
+if [ -n "$paddle" ]; then
+    bash scripts/setup.sh --paddle "$paddle" --extras parity,dev
+    bash scripts/setup.sh # the version that runs are continued under, and started under
+    export OTHER_PADDLE_PYTHON="$PWD/.venv/bin/python"
+    python=.venv-paddle-$paddle/bin/python
+    step "$python" -c "import paddle; assert paddle.__version__ == '$paddle', paddle.__version__"
+    step "$python" -m pytest tests/paddle_impl
+    # Not the rungs in which Paddle computes nothing.
+    rungs=$("$python" -m parity --list | sed 's/ .*//' \
+        | grep -vxE 'tokenizer|vocabulary|corpus|order|filters|foreign|newest')
+    step "$python" -m parity --only $rungs --output "$report-paddle-$paddle"
+    # Not the journeys of a model of 124 million parameters.
+    step "$python" -m pytest tests/e2e/test_generation.py tests/e2e/test_pretraining.py \
+        -k 'not source_documents'
+    printf '\nall tests passed on Paddle %s in %d s\n' "$paddle" "$SECONDS"
+    exit 0
+fi
+
+bash scripts/setup.sh --extras parity,dev
+python=.venv/bin/python
 step "$python" -m ruff check .
 for script in scripts/*.sh .ci/run; do bash -n "$script"; done
 step "$python" -m pytest tests/test_doors.py tests/test_args.py
 step "$python" -m pytest tests/data_tools tests/paddle_impl
-report="${PARITY_OUTPUT:-parity_report}"
 step "$python" -m parity --output "$report"
 step "$python" -m parity readme --check --report "$report/report.json"
 step "$python" -m pytest tests/parity

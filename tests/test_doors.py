@@ -6,7 +6,9 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
-FRAMEWORKS = {"paddle", "torch", "transformers", "visualdl", "paddlenlp"}
+FRAMEWORKS = {
+    "paddle", "torch", "transformers", "visualdl", "paddlenlp", "tensorboardX", "wandb",
+}
 
 # room -> top-level or dotted names it must never import
 FORBIDDEN = {

@@ -61,7 +61,7 @@ class PretrainConfig:
     use_sharding: bool = flag(False, "shard over all data parallel processes, as --sharding_degree")
     sharding_degree: int = flag(1, "processes that hold the optimizer's state once between them")
     sharding_stage: int = flag(
-        1, "what is sharded: 1 optimizer state, 2 gradients too, 3 parameters too (2, 3: on a GPU)",
+        1, "what is sharded: 1 optimizer state, 2 gradients too, 3 the blocks' weights too",
         choices=(1, 2, 3),
     )
     mp_degree: int = flag(1, "tensor parallel processes: each holds a share of every matrix")

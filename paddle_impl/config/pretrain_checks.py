@@ -77,14 +77,6 @@ def _processes(config) -> None:
     sharded = config.use_sharding or config.sharding_degree > 1
     require(config.sharding_stage == 1 or sharded,
             f"--sharding_stage {config.sharding_stage} means nothing without --sharding_degree")
-    if config.sharding_stage > 1:
-        require(config.device != "cpu",
-                f"--sharding_stage {config.sharding_stage} is Paddle's own and runs on a GPU; on a "
-                "CPU use --sharding_stage 1")
-        for name in ("mp_degree", "dp_degree"):
-            if getattr(config, name) != 1:
-                raise not_built(f"--sharding_stage {config.sharding_stage} with --{name} "
-                                f"{getattr(config, name)}", "use --sharding_stage 1")
 
 
 def _precision(config) -> None:
@@ -95,9 +87,6 @@ def _precision(config) -> None:
             "compute in float32 without a word; leave it out")
     require(config.dtype != "bfloat16" or config.scale_loss == _default(config, "scale_loss"),
             f"--scale_loss {config.scale_loss} goes with float16; bfloat16 has float32's range")
-    if config.sharding_stage > 1 and config.amp_level == "O2":
-        raise not_built(f"--sharding_stage {config.sharding_stage} with --amp_level O2",
-                        "use --sharding_stage 1 or --amp_level O1")
 
 
 def _default(config, name: str):

@@ -6,9 +6,10 @@ _FROM = "paddle_impl.convert.from_hf"
 _TO = "paddle_impl.convert.to_hf"
 _LOAD = "paddle_impl.convert.load_weights"
 _CONFIG = "paddle_impl.config.model.ModelConfig"
-_SAVE = "paddle_impl.checkpoint.save"
+_SAVE = "paddle_impl.checkpoint.writing._fill"
 _STATE = "paddle_impl.optim.optimizer_state"
 _RESTORE = "paddle_impl.optim.load_optimizer_state"
+_MAKE = "paddle_impl.optim._make_slots"
 _RESUME = "paddle_impl.resume"
 _TRAIN = "paddle_impl.trainer.Trainer.train"
 _RUN = "paddle_impl.pretraining.PretrainingRun"
@@ -19,8 +20,10 @@ _DROPOUT = "paddle_impl.config.pretrain.PretrainConfig.with_dropout"
 _NAMED = 'named[f"transformer.{bare}"] = value'
 _SET = "parameter.set_value(np.ascontiguousarray(weights[name], dtype=dtype))"
 _ALL = "for name, parameter in model.named_parameters()}"
-_RESTORED = "for key, v in state.items()"
-_CONTINUED = "return state.step, []"
+_STORED = "state[key]"
+_RESTORED = "in _slots(model, optimizer).items():"
+_UNLESS = f"{_RESTORED}\n        if"
+_CONTINUED = "return state.step, [note for note in notes if note]"
 _OPTIMIZER = "checkpoint.load_optimizer(source, self.model, self.optimizer)"
 _DROPPED = "0.0 if self.check_accuracy else self.hidden_dropout_prob"
 
@@ -37,21 +40,21 @@ BUGS = {
     "head saved beside its tie": (
         _TO, _ALL, f"{_ALL} | {{'lm_head.weight': model.transformer.wte.weight.numpy()}}"),
     "head saved in the embedding's place": (
-        _TO, "{name: parameter", '{name.replace("transformer.wte", "lm_head"): parameter'),
+        _TO, "{name: whole", '{name.replace("transformer.wte", "lm_head"): whole'),
     "weights saved without transformer.": (
-        _TO, "{name: parameter", '{name.removeprefix("transformer."): parameter'),
+        _TO, "{name: whole", '{name.removeprefix("transformer."): whole'),
     "weights saved in half precision": (
-        _TO, "parameter.numpy()", 'parameter.numpy().astype("float16")'),
+        _TO, "whole(name, parameter)", 'whole(name, parameter).astype("float16")'),
     "weights rounded on the way in": (
         _LOAD, _SET, _SET.replace("weights[name],", 'weights[name].astype("float16"),')),
     "a missing tensor is let through": [
         (_LOAD, "if missing or extra:", "if extra:"),
-        (_LOAD, "if tuple(parameter.shape) != tuple(weights[name].shape):",
-         "if name in weights and tuple(parameter.shape) != tuple(weights[name].shape):"),
+        (_LOAD, "if shape != tuple(weights[name].shape):",
+         "if name in weights and shape != tuple(weights[name].shape):"),
         (_LOAD, _SET, f"if name in weights:\n            {_SET}")],
     "an unknown tensor is let through": (_LOAD, "if missing or extra:", "if missing:"),
     "another shape is let through": [
-        (_LOAD, "if tuple(parameter.shape) != tuple(weights[name].shape):", "if False:"),
+        (_LOAD, "if shape != tuple(weights[name].shape):", "if False:"),
         (_LOAD, _SET, _SET.replace("weights[name],", "weights[name].reshape(parameter.shape),"))],
     "config.json asks for erf GELU": (
         "paddle_impl.config.model._FIXED_HF_OPTIONS", '("gelu_new", "gelu_pytorch_tanh")',
@@ -76,21 +79,21 @@ BUGS = {
     "checkpoint of the step before": (
         _SAVE, '**vars(state)}', '**vars(state), "step": state.step - 1}'),
     "moments not saved": (
-        _STATE, "_slots(model, optimizer).items()}",
-        '_slots(model, optimizer).items() if "moment" not in key}'),
+        _STATE, "if keep:", 'if keep and "moment" not in slot:'),
     "moments swapped": (
-        _RESTORE, "{slots[key]:",
-        '{slots[{"1": key[:-1] + "2", "2": key[:-1] + "1"}.get(key[-1], key)]:'),
+        _RESTORE, _STORED,
+        'state[{"1": key[:-1] + "2", "2": key[:-1] + "1"}.get(key[-1], key)]'),
     "moments of another layer": (
-        _RESTORE, "{slots[key]:",
-        '{slots[__import__("re").sub(r"(?<=h[.])[01]", lambda n: str(1 - int(n[0])), key)]:'),
+        _RESTORE, _STORED,
+        'state[__import__("re").sub(r"(?<=h[.])[01]", lambda n: str(1 - int(n[0])), key)]'),
     "moments not restored": (
-        _RESTORE, _RESTORED, f'{_RESTORED} if not key.endswith(("moment1", "moment2"))'),
+        _RESTORE, _RESTORED, f'{_UNLESS} "moment" in key:\n            continue'),
     "second moments not restored": (
-        _RESTORE, _RESTORED, f'{_RESTORED} if not key.endswith("moment2")'),
+        _RESTORE, _RESTORED, f'{_UNLESS} key.endswith("moment2"):\n            continue'),
     "beta powers not restored": (
-        _RESTORE, _RESTORED, f'{_RESTORED} if "pow_acc" not in key'),
-    "restoring decays the weights": (_RESTORE, "optimizer.set_lr(0.0)", "pass"),
+        _RESTORE, _RESTORED, f'{_UNLESS} "pow_acc" in key:\n            continue'),
+    "restoring decays the weights": (_MAKE, "optimizer.set_lr(0.0)", "pass"),
+    "restoring counts as a step": (_MAKE, 'if power in internal:', "if False:"),
     "optimizer not restored": (f"{_RUN}.__init__", _OPTIMIZER, "pass"),
     "weights initialised, not restored": (
         f"{_RUN}.__init__", "checkpoint.load_weights(source, self.model)",
@@ -107,9 +110,10 @@ BUGS = {
         _TRAIN, "self.step(step, micro_batches, lr)",
         "self.step(step - start_step, micro_batches, lr)"),
     "resumes from the oldest checkpoint": (
-        "paddle_impl.checkpoint.newest", "max(found)", "min(found)"),
+        "paddle_impl.checkpoint.shelf._newest", "sorted(found, reverse=True)", "sorted(found)"),
     "resumes from the name that sorts last": (
-        "paddle_impl.checkpoint.newest", "max(found)", "max(found, key=str)"),
+        "paddle_impl.checkpoint.shelf._newest", "found, reverse=True",
+        "found, key=str, reverse=True"),
     "dropout of the checkpoint, not of the flags": (
         f"{_INPUTS}.fit", "config.with_dropout(shape)", "shape"),
     "hidden dropout for attention too": (
@@ -136,7 +140,7 @@ BUGS = {
     "model's end token, not the data's": (
         f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
     "validation on training data": (
-        f"{_RUN}._evaluate", "loader = self.loaders[split]", 'loader = self.loaders["train"]'),
+        "paddle_impl.reports.Reports.evaluate", "loader = self.loaders[split]", 'loader = self.loaders["train"]'),
     "test as short as a validation": ("paddle_impl.inputs.TEST_ITERS", "10", "1"),
     "accumulation of a run left out": (
         f"{_INPUTS}._loaders", 'self.accumulation if split == "train" else 1', "1"),
@@ -152,8 +156,9 @@ BUGS = {
 
 CONTROLS = {
     "unmutated code": (),
-    "rate of restoring left at zero": (_RESTORE, "optimizer.set_lr(rate)", "pass"),
-    "weights copied on the way out": (_TO, "parameter.numpy()", "parameter.numpy().copy()"),
+    "rate of restoring left at zero": (_MAKE, "optimizer.set_lr(rate)", "pass"),
+    "weights copied on the way out": (
+        _TO, "whole(name, parameter)", "whole(name, parameter).copy()"),
 }
 
 MUTANTS = room("checkpoint", BUGS, CONTROLS)

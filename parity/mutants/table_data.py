@@ -94,12 +94,12 @@ BUGS = {
     "same batch for every micro batch": (
         f"{_LOADER}.step", "self.accumulation_steps + i)", "self.accumulation_steps)"),
     "ranks take every other sample": [
-        (f"{_LOADER}.micro_batch", _START,
+        (f"{_LOADER}.items", _START,
          "index * self.world_size * self.micro_batch_size + self.rank"),
-        (f"{_LOADER}.micro_batch", _TAKEN,
+        (f"{_LOADER}.items", _TAKEN,
          "range(start, start + self.micro_batch_size * self.world_size, self.world_size)")],
-    "ranks read the same samples": (f"{_LOADER}.micro_batch", " + self.rank)", ")"),
-    "ranks skip no samples": (f"{_LOADER}.micro_batch", "index * self.world_size", "index"),
+    "ranks read the same samples": (f"{_LOADER}.items", " + self.rank)", ")"),
+    "ranks skip no samples": (f"{_LOADER}.items", "index * self.world_size", "index"),
     "labels are the inputs": (f"{_LOADER}.micro_batch", "samples[:, 1:]", "samples[:, :-1]"),
     "labels two tokens on": (
         f"{_LOADER}.micro_batch", "samples[:, :-1], samples[:, 1:]",

@@ -8,11 +8,11 @@ _MLP = "paddle_impl.model.MLP"
 _FIRST = "paddle_impl.model.initialize"
 
 _WEIGHTS = "self.attn_dropout(F.softmax(scores, axis=-1))"
-_PROJECTED = "self.resid_dropout(self.c_proj(mixed.reshape(x.shape)))"
+_PROJECTED = "self.resid_dropout(self.c_proj(mixed.reshape([*x.shape[:2], -1])))"
 _EMBEDDED = "self.drop(self.wte(input_ids) + self.wpe(positions))"
 _HIDDEN = "F.gelu(self.c_fc(x), approximate=True)"
 _STREAM = "[seed, zlib.crc32(name.encode())]"
-_NORMAL = "stream.standard_normal(parameter.shape, dtype=np.float32)"
+_NORMAL = "stream.standard_normal(shapes[name], dtype=np.float32)"
 _CONSTANT = 'if name.endswith("bias") or ".ln_" in name:'
 
 BUGS = {

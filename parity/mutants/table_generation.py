@@ -118,7 +118,7 @@ BUGS = {
     "cache not extended": (
         _GPT, "cache[layer] = present", "cache[layer] = cache[layer] or present"),
     "cache keeps the last tokens alone": (
-        _ATTENTION, "self.c_proj(mixed.reshape(x.shape))), (k, v)",
+        _ATTENTION, "self.c_proj(mixed.reshape([*x.shape[:2], -1]))), (k, v)",
         "self.c_proj(mixed.reshape(x.shape))), (k[:, :, -1:], v[:, :, -1:])"),
     "new keys before the cached": (_ATTENTION, "[past[0], k]", "[k, past[0]]"),
     "cached values are keys": (_ATTENTION, "[past[1], v]", "[past[0], v]"),

@@ -3,7 +3,7 @@
 from parity.mutants.mutant import room
 
 _GPT = "paddle_impl.model.GPTModel.forward"
-_HEAD = "paddle_impl.model.GPTForCausalLM.forward"
+_HEAD = "paddle_impl.model.GPTForCausalLM.own_logits"
 _BLOCK = "paddle_impl.model.Block.forward"
 _ATTENTION = "paddle_impl.model.Attention.forward"
 _MLP = "paddle_impl.model.MLP.forward"
@@ -14,7 +14,7 @@ _SPLIT = "self.c_attn(x).split(3, axis=-1)"
 _SCALED = "q * (1.0 / math.sqrt(self.head_size))"
 _SOFTMAX = "F.softmax(scores, axis=-1)"
 _MERGED = "paddle.matmul(weights, v).transpose([0, 2, 1, 3])"
-_PROJECTED = "self.c_proj(mixed.reshape(x.shape))"
+_PROJECTED = "self.c_proj(mixed.reshape([*x.shape[:2], -1]))"
 _ATTENDED = "attended, present = self.attn(self.ln_1(x), mask, past)"
 _RESIDUAL = "x = x + attended"
 _OUT = "return x + self.mlp(self.ln_2(x)), present"
@@ -50,8 +50,10 @@ BUGS = {
         "4 * self.n_embd"),
     "as many heads as layers": (
         "paddle_impl.model.Attention.__init__",
-        ("self.heads = config.n_head\n    self.head_size = config.n_embd // config.n_head"),
-        ("self.heads = config.n_layer\n    self.head_size = config.n_embd // config.n_layer")),
+        ("self.heads = config.n_head // parts.degree\n"
+         "    self.head_size = config.n_embd // config.n_head"),
+        ("self.heads = config.n_layer // parts.degree\n"
+         "    self.head_size = config.n_embd // config.n_layer")),
     "qkv bias missing": (
         _ATTENTION, _SPLIT, "paddle.matmul(x, self.c_attn.weight).split(3, axis=-1)"),
     "attention projection bias missing": (

@@ -19,7 +19,8 @@ _COSINE = "min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_l
 _BACKWARD = "self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()"
 _ADD_LOSS = "loss += float(loss_sum) / max(weight, 1.0)"
 _UPDATE = "self.optimizer.step()"
-_SUM_GRADS = "self.ranks.data.sum_(gradients)"
+_NORM_CALL = "norm = clip_grad_norm(holders, self.grad_clip, elsewhere)"
+_SUM_GRADS = "still_to_sum(self.optimizer, self.ranks).sum_(gradients)"
 _WEIGHT = "weight, stop = self.ranks.world.total(own_weight, float(self.stop()))"
 
 
@@ -32,7 +33,7 @@ def _by_hand(wrong: str) -> tuple[str, str, str]:
 
 BUGS = {
     "Adam with L2 instead of AdamW": [
-        (_ADAMW, "return paddle.optimizer.AdamW(", "return paddle.optimizer.Adam("),
+        (_ADAMW, "adamw = paddle.optimizer.AdamW(", "adamw = paddle.optimizer.Adam("),
         (_ADAMW, "apply_decay_param_fun=decayed.__contains__,", "")],
     "decay on LayerNorm and biases": (_ADAMW, _MATRICES, "len(p.shape) >= 1"),
     "decay by Paddle's names": (
@@ -56,10 +57,10 @@ BUGS = {
         _ADAMW, "parameters=model.parameters(),",
         "parameters=[p for p in model.parameters() if p is not model.transformer.wpe.weight],"),
     "half the rate for biases": (
-        _ADAMW, "return paddle.optimizer.AdamW(",
+        _ADAMW, "adamw = paddle.optimizer.AdamW(",
         'for p in model.parameters():\n'
         '        p.optimize_attr["learning_rate"] = 1.0 if len(p.shape) >= 2 else 0.5\n'
-        "    return paddle.optimizer.AdamW("),
+        "    adamw = paddle.optimizer.AdamW("),
     "no clip": (_CLIP, _SHRINK, "pass"),
     "clip by value": (_CLIP, _SHRINK, "grad.clip_(-max_norm, max_norm)"),
     "clip of each parameter": (
@@ -124,12 +125,10 @@ BUGS = {
     "gradients of one rank": (_STEP, _SUM_GRADS, "pass"),
     "gradients summed after the clip": [
         (_STEP, _SUM_GRADS, "pass"),
-        (_STEP, "norm = clip_grad_norm(parameters, self.grad_clip)",
-         f"norm = clip_grad_norm(parameters, self.grad_clip)\n    {_SUM_GRADS}")],
+        (_STEP, _NORM_CALL, f"{_NORM_CALL}\n    {_SUM_GRADS}")],
     "gradients averaged over ranks": (
         f"{_GROUP}.sum_", "paddle.distributed.all_reduce(flat, group=self.handle)",
-        "paddle.distributed.all_reduce(flat, group=self.handle)\n"
-        "            flat.scale_(1 / self.size)"),
+        "paddle.distributed.all_reduce(flat, group=self.handle); flat.scale_(1 / self.size)"),
     "weight of one rank": (_STEP, _WEIGHT, "weight, stop = own_weight, 0.0"),
     "loss of one rank": (_STEP, "(loss,) = self.ranks.data.total(loss)", "pass"),
     "evaluation without the masks' weights": (
@@ -157,10 +156,10 @@ CONTROLS = {
         _CLIP, _SHRINK, "grad.scale_(min(1.0, max_norm / (norm + 1e-6)))"),
     "micro batches divided afterwards": [
         (_STEP, _BACKWARD, "loss_sum.backward()"),
-        (_STEP, "parameters = self.model.parameters()",
-         "parameters = self.model.parameters()\n    with paddle.no_grad():\n"
-         "        for parameter in parameters:\n"
-         "            parameter.grad.scale_(1.0 / max(weight, 1.0))")],
+        (_STEP, "(loss,) = self.ranks.data.total(loss)",
+         "with paddle.no_grad():\n        for gradient in gradients:\n"
+         "            gradient.scale_(1.0 / max(weight, 1.0))\n"
+         "    (loss,) = self.ranks.data.total(loss)")],
 }
 
 MUTANTS = room("training", BUGS, CONTROLS)

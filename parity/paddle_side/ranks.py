@@ -1,69 +1,51 @@
-"""Data parallel training: two ranks of one micro batch each are one process with both."""
+"""Several processes: each way to share the work computes what one process does."""
 
-import threading
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from unittest.mock import patch
 
 import numpy as np
-import paddle
 
-from paddle_impl.distributed import grid
+from paddle_impl.distributed import Ranks
 from parity.cases import MICRO_BATCHES, Case, clip_decisions
 from parity.compare import Point, Trace
-from parity.paddle_side import training, weights
+from parity.paddle_side import meeting, training, weights
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rank r trains on micro batch r of every step; the trace is that of rank 0.
+    """Two data parallel ranks of one micro batch each."""
+    return _train(case, dtype, size=2)
 
-    Ranks are threads of which one computes at a time, so only all_reduce is not Paddle's own.
-    """
-    meeting = _Meeting(MICRO_BATCHES)
-    with ThreadPoolExecutor(MICRO_BATCHES) as pool, \
-            patch.object(paddle.distributed, "all_reduce", meeting.all_reduce):
-        ranks = [pool.submit(_train, case, dtype, meeting, rank) for rank in range(MICRO_BATCHES)]
-        (trace, model), *others = [rank.result() for rank in ranks]
+
+def sharded(case: Case, dtype: str) -> Trace:
+    """The same, and each holds the optimizer's state of half the parameters."""
+    return _train(case, dtype, size=2, sharding=2)
+
+
+def split(case: Case, dtype: str) -> Trace:
+    """Two tensor parallel ranks: both micro batches each, half of every matrix."""
+    return _train(case, dtype, size=2, model=2)
+
+
+def grid(case: Case, dtype: str) -> Trace:
+    """Four: sharding by two, tensor parallel by two, every block computed again backwards."""
+    return _train(case, dtype, size=4, sharding=2, model=2, recompute=True)
+
+
+def _train(case: Case, dtype: str, size: int, recompute: bool = False, **shape) -> Trace:
+    """Each rank takes its share of every step's micro batches; the trace is that of rank 0."""
+    case = case.without_dropout()
+
+    def work(ranks: Ranks):
+        model = weights.build(case, dtype, ranks.model)
+        model.recompute = recompute
+        share = MICRO_BATCHES // ranks.data.size
+        first = share * ranks.data.rank
+        own = replace(case, steps=[micro[first : first + share] for micro in case.steps])
+        optimizer = training.build_optimizer(model, ranks)
+        return training.run(own, model, optimizer, ranks=ranks), training.whole(model)
+
+    (trace, values), *others = meeting.run(size, work, **shape)
     trace |= clip_decisions(case, trace)
-    for name, parameter in model.named_parameters():
-        values = [dict(other.named_parameters())[name].numpy() for _, other in others]
-        same = all(np.array_equal(parameter.numpy(), value) for value in values)
+    for name, value in values.items():
+        same = all(np.array_equal(value, other[name]) for _, other in others)
         trace[Point(len(case.steps), "ranks agree", name)] = np.asarray(same)
     return trace
-
-
-def _train(case: Case, dtype: str, meeting: "_Meeting", rank: int):
-    meeting.here.rank = rank
-    with meeting.turn:
-        try:
-            model = weights.build(case.without_dropout(), dtype)
-            own = replace(case, steps=[micro[rank : rank + 1] for micro in case.steps])
-            optimizer = training.build_optimizer(model)
-            return training.run(own, model, optimizer, ranks=grid(rank, MICRO_BATCHES)), model
-        except BaseException:
-            meeting.barrier.abort()  # or the others would wait for ever
-            raise
-
-
-class _Meeting:
-    """all_reduce between threads: each brings its tensor and leaves with the sum."""
-
-    def __init__(self, size: int):
-        self.turn = threading.Lock()
-        self.barrier = threading.Barrier(size)
-        self.here = threading.local()
-        self.brought: dict[int, np.ndarray] = {}
-
-    def all_reduce(self, tensor: paddle.Tensor, group=None) -> None:
-        self.brought[self.here.rank] = tensor.numpy()
-        self._wait()
-        total = sum(self.brought[rank] for rank in sorted(self.brought))
-        self._wait()
-        tensor.set_value(total)
-
-    def _wait(self) -> None:
-        self.turn.release()
-        try:
-            self.barrier.wait()
-        finally:
-            self.turn.acquire()

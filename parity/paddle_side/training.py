@@ -1,7 +1,8 @@
 """A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
 
+import math
+
 import numpy as np
-import paddle
 
 from paddle_impl import objectives, optim
 from paddle_impl.distributed import Ranks
@@ -22,9 +23,13 @@ def steps(case: Case, dtype: str) -> Trace:
 
 
 def run(
-    case: Case, model, optimizer, start: int = 0, stop: int | None = None, ranks: Ranks = _ALONE
+    case: Case, model, optimizer, start: int = 0, stop: int | None = None, ranks: Ranks = _ALONE,
+    after=lambda step: None, **trainer,
 ) -> Trace:
-    """Steps start + 1 to stop by Trainer.train, whose numbering is under test too."""
+    """Steps start + 1 to stop by Trainer.train, whose numbering is under test too.
+
+    after: is told of every step. trainer: further arguments of Trainer.
+    """
     trace: Trace = {}
     stop = stop or len(case.steps)
 
@@ -32,27 +37,38 @@ def run(
         step = record["step"]
         trace[Point(step, "learning rate", "lr")] = np.asarray(optimizer.get_lr())
         trace[Point(step, "loss curve", "loss")] = np.asarray(record["loss"])
-        trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(record["grad_norm"])
+        if math.isfinite(record["grad_norm"]):
+            norm = np.asarray(record["grad_norm"])
+            trace[Point(step, "norm curve", "raw gradient norm")] = norm
 
     def save(step: int) -> None:
+        after(step)
         if step in case.snapshots:
             trace.update(_snapshot(step, case, model, optimizer))
 
+    trainer = {"objective": objectives.causal_lm} | trainer
     Trainer(
-        model=model, optimizer=optimizer, objective=objectives.causal_lm,
+        model=model, optimizer=optimizer,
         loader=Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=ranks,
         schedule=Schedule(
             max_steps=stop, logging_freq=1, eval_freq=stop + 1, save_steps=1,
             learning_rate=lambda step: rate(step, case.schedule),
         ),
-        log=log, evaluate=lambda step: None, save=save,
+        log=log, evaluate=lambda step: None, save=save, **trainer,
     ).train(start_step=start)
     return trace
 
 
-def build_optimizer(model) -> paddle.optimizer.AdamW:
+def build_optimizer(model, ranks: Ranks = _ALONE):
     """With a rate that would be seen at once, were the trainer to forget to set its own."""
-    return optim.build_optimizer(model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, **ADAMW)
+    return optim.build_optimizer(
+        model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, ranks=ranks, **ADAMW
+    )
+
+
+def whole(model) -> dict[str, np.ndarray]:
+    """Every parameter, put together from its shares."""
+    return {name: model.parts.whole(name, value) for name, value in model.named_parameters()}
 
 
 class Recorded:
@@ -60,6 +76,9 @@ class Recorded:
 
     def __init__(self, steps):
         self.step = steps.__getitem__
+
+    def describe(self, index: int, micro: int) -> str:
+        return f"recorded step {index + 1}, micro batch {micro}"
 
 
 def update(step: int, case: Case, name: str, now: np.ndarray) -> Trace:
@@ -72,14 +91,14 @@ def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
     state = optim.optimizer_state(model, optimizer)
     trace: Trace = {}
     powers = []
-    for name, parameter in model.named_parameters():
+    for name, values in whole(model).items():
         moments, null = split_key_bias(name, state[f"{name}.moment1"])
         trace |= {Point(step, "first moment", part): value for part, value in moments.items()}
         if null is not None:
             trace[Point(step, "null moment", f"{name}[key]")] = null
         squares, _ = split_key_bias(name, state[f"{name}.moment2"])
         trace |= {Point(step, "second moment", part): value for part, value in squares.items()}
-        trace |= update(step, case, name, parameter.numpy())
+        trace |= update(step, case, name, values)
         powers.append([float(state[f"{name}.beta{n}_pow_acc"][0]) for n in (1, 2)])
     trace[Point(step, "beta powers", "all parameters")] = np.array(powers)
     return trace

@@ -6,16 +6,21 @@ import numpy as np
 import paddle
 
 from paddle_impl import convert
+from paddle_impl.distributed import ALONE, Group
 from paddle_impl.model import GPTForCausalLM, initialize
+from paddle_impl.tensor_parallel import Parts
 from parity import statistics
 from parity.cases import Case
 from parity.compare import Point, Trace
 
 
-def build(case: Case, dtype: str) -> GPTForCausalLM:
-    """The model in float32 or float64, weights loaded strictly, in eval mode."""
+def build(case: Case, dtype: str, group: Group = ALONE) -> GPTForCausalLM:
+    """The model in float32 or float64, weights loaded strictly, in eval mode.
+
+    group: the tensor parallel processes that share it.
+    """
     with default_dtype(dtype):
-        model = GPTForCausalLM(case.config)
+        model = GPTForCausalLM(case.config, Parts(group))
     convert.load_weights(model, convert.from_hf(case.weights))
     model.eval()
     return model

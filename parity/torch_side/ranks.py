@@ -1,4 +1,4 @@
-"""Data parallel training: two ranks of one micro batch each are one process with both."""
+"""Several processes: each way to share the work computes what one process does."""
 
 import numpy as np
 
@@ -11,3 +11,6 @@ def steps(case: Case, dtype: str) -> Trace:
     """One process with every micro batch: what any number of ranks must compute."""
     agree = {Point(len(case.steps), "ranks agree", name): np.asarray(True) for name in case.weights}
     return training.steps(case, dtype) | agree
+
+
+sharded = split = grid = steps

@@ -1,5 +1,7 @@
 """A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
 
+import math
+
 import numpy as np
 import torch
 from torch.optim.lr_scheduler import LambdaLR
@@ -18,20 +20,30 @@ def steps(case: Case, dtype: str) -> Trace:
     return trace | clip_decisions(case, trace)
 
 
-def run(case: Case, model, optimizer, scheduler, stop: int | None = None, after=None) -> Trace:
-    """The steps that the scheduler has not counted yet, up to `stop`; after(step) is called."""
+def run(
+    case: Case, model, optimizer, scheduler, stop: int | None = None, after=None, scaler=None,
+    poison=lambda loss, step: loss,
+) -> Trace:
+    """The steps that the scheduler has not counted yet, up to `stop`; after(step) is called.
+
+    poison: (loss, step) -> the loss to call backward() on.
+    """
+    scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
     model.train()
     trace: Trace = {}
     for step in range(scheduler.last_epoch + 1, (stop or len(case.steps)) + 1):
         optimizer.zero_grad()
         parts = [summed_loss(model, batch) for batch in case.steps[step - 1]]
         loss = sum(part for part, _ in parts) / sum(count for _, count in parts)
-        loss.backward()
+        scaler.scale(poison(loss, step)).backward()
+        scaler.unscale_(optimizer)
         norm = torch.nn.utils.clip_grad_norm_(model.parameters(), case.clip)
         trace[Point(step, "learning rate", "lr")] = np.asarray(optimizer.param_groups[0]["lr"])
         trace[Point(step, "loss curve", "loss")] = np.asarray(loss.item())
-        trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(float(norm))
-        optimizer.step()
+        if math.isfinite(norm):
+            trace[Point(step, "norm curve", "raw gradient norm")] = np.asarray(float(norm))
+        scaler.step(optimizer)
+        scaler.update()
         scheduler.step()
         if step in case.snapshots:
             trace |= _snapshot(step, case, model, optimizer)

@@ -1,146 +1,223 @@
-"""One training step, Paddle beside torch: the same GPT, batch, clip and AdamW in float32 on a CPU.
+"""One training step, Paddle beside torch: the same GPT, weights, batch, clip and AdamW in float32.
 
-Each side is a process of its own that steps when told to. The sides take turns, and what is printed
-is the median of the ratios of neighbouring turns, since a machine's speed drifts. Only ratios of
-one run compare.
+Each side is a process of its own that steps when told to. The sides take turns in one run, and a
+ratio is the median over the turns, since a machine's speed drifts: only ratios of one run compare.
+Losses and gradient norms of the first steps must agree, or the run ends: a comparison of different
+computations is worthless. Markdown goes to standard output, progress to standard error.
 
-    .venv/bin/python scripts/bench/train.py [--model code-mini] [--batch 4] [--seq_len 256]
+    .venv/bin/python scripts/bench/train.py [--model 6x768,gpt2-en] [--batch 4] [--seq_len 256]
+        [--sides eager,compile,plain,ours] [--device gpu] [--json FILE]
+
+A share of the peak is the step's matrix-product FLOP per second over the fastest float32 product
+that the side's own process reached, and over the fastest of all sides. Peak memory is the process's
+in the steps after the warm-up (Linux), or on a GPU what the framework has allocated there.
+--device gpu has not been run yet: no GPU was at hand.
 """
+
+from __future__ import annotations
 
 import argparse
 import json
 import os
+import shutil
 import statistics
-import subprocess
 import sys
+import tempfile
 import time
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT))
+from data_common import Part, Side, in_turns, machine, run, say
+
+HERE = Path(__file__).resolve().parent
 SIDES = {
-    "torch eager": "torch",
-    "Paddle as it comes": "plain",
-    "Paddle with OMP_NUM_THREADS set": "threads",
-    "this project": "ours",
+    "eager": "torch eager",
+    "compile": "torch.compile, fused AdamW",
+    "plain": "Paddle as it comes",
+    "threads": "Paddle with OMP_NUM_THREADS set",
+    "ours": "this project",
 }
+TORCH_SIDES = ("eager", "compile")
+WORKLOADS = {"6x768": "distilgpt2"}  # names of this bench; all others are of the registry
+# What this project sets itself, and what a side without it must not inherit.
+READ_ONCE = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_stride_kernel")
+# Absolute, in nats; relative. torch's float32 norm of 38.6 million normal numbers, as many as
+# GPT-2's embedding holds, is 0.27 % short.
+LOSS_TOLERANCE, NORM_TOLERANCE = 1e-4, 5e-3
+PRODUCT_TURNS = 3
+SPINNING = 0.3  # seconds for which OpenMP threads of the side before wait for more work
+HEADER = ("side", "tokens/s", "x {first}: median (middle half)", "of its own peak",
+          "of the highest peak ({peak:.0f} GFLOP/s)", "peak {memory}, MiB")
+
+
+class TrainSide(Side):
+    def ask(self, question: str):
+        self.process.stdin.write(question + "\n")
+        self.process.stdin.flush()
+        return self._answer()
+
+    def step(self) -> float:
+        time.sleep(SPINNING)
+        return self.ask("step")
 
 
 def main() -> None:
     options = _options()
-    if options.side:
-        _serve(options)
-        return
-    sides = {name: _start(side, options) for name, side in SIDES.items()}
-    times: dict[str, list[float]] = {name: [] for name in sides}
-    for _ in range(options.rounds):
-        for name, process in sides.items():
-            time.sleep(0.3)  # OpenMP threads of the side before spin this long for more work
-            process.stdin.write("step\n")
-            process.stdin.flush()
-            times[name].append(json.loads(process.stdout.readline()))
-    for process in sides.values():
-        process.stdin.close()
-        process.wait()
-    tokens = options.batch * options.seq_len
-    reference = times["torch eager"]
-    print(f"{options.model}, {options.batch} x {options.seq_len} tokens, float32, "
-          f"{os.cpu_count()} cores, median of {options.rounds} alternated rounds\n")
-    print("| side | tokens/s | x torch eager |\n|---|---|---|")
-    for name, own in times.items():
-        ratio = statistics.median(r / o for r, o in zip(reference, own, strict=True))
-        print(f"| {name} | {tokens / statistics.median(own):,.0f} | {ratio:.2f} |")
+    for name in READ_ONCE:
+        os.environ.pop(name, None)
+    if options.json:
+        options.json.write_text("")
+    print(f"{machine()}\n", flush=True)
+    for name in options.model:
+        try:
+            part = _measured(name, options)
+        except (RuntimeError, ValueError) as error:
+            raise SystemExit(f"train.py: {name}: {error}") from None
+        print(part.markdown(), flush=True)
+        if options.json:
+            with options.json.open("a") as file:
+                for record in part.figures["sides"]:
+                    file.write(json.dumps(part.figures["workload"] | record) + "\n")
+
+
+def _measured(name: str, options: argparse.Namespace) -> Part:
+    model, sides = WORKLOADS.get(name, name), {}
+    with tempfile.TemporaryDirectory() as folder:
+        say(f"{name}: writing the weights")
+        written = run([sys.executable, HERE / "train_sides" / "write_weights.py", model, folder,
+                       options.batch, options.seq_len]).output
+        workload = {"machine": machine(), "device": options.device, "model": name,
+                    "batch": options.batch, "seq_len": options.seq_len,
+                    **json.loads(written.rpartition("answer ")[2])}
+        try:
+            for side in options.sides:
+                say(f"{name}: warming up {SIDES[side]}")
+                sides[side] = TrainSide(_command(side, folder, options))
+            answers = _answers(name, sides, options.rounds)
+        finally:
+            for side in sides.values():
+                side.close()
+    records = figures(answers, options.batch * options.seq_len, workload["flop_per_step"])
+    return _part(workload, records, options)
+
+
+def _command(side: str, folder: str, options: argparse.Namespace) -> list:
+    python = options.torch_python if side in TORCH_SIDES else sys.executable
+    return [python, HERE / "train_side.py", side, folder, options.batch, options.seq_len,
+            options.device]
+
+
+def _answers(name: str, sides: dict[str, TrainSide], rounds: int) -> dict[str, dict]:
+    """What each side said: of its warm-up, seconds of its turns, memory, products."""
+    worst = check_same({side: own.ready for side, own in sides.items()})
+    say(f"{name}: losses of the warm-up agree to {worst:.1e}")
+    seconds = in_turns({side: own.step for side, own in sides.items()}, rounds, name)
+    # Before the products, whose matrices are no part of a step.
+    memory = {side: own.ask("memory") for side, own in sides.items()}
+    products = in_turns({side: lambda own=own: own.ask("product") for side, own in sides.items()},
+                        PRODUCT_TURNS, f"{name}, matrix products")
+    return {side: own.ready | {"seconds": seconds[side], "peak_mib": memory[side],
+                               "product_flop_per_s": max(products[side])}
+            for side, own in sides.items()}
+
+
+def check_same(answers: dict[str, dict]) -> float:
+    """The largest difference between losses; ValueError where sides compute different things.
+
+    answers: `losses` and `norms` of the warm-up steps, by side. Later losses hold the updates too.
+    """
+    first, *others = answers
+    worst = 0.0
+    for side in others:
+        for key, bound in (("losses", LOSS_TOLERANCE), ("norms", NORM_TOLERANCE)):
+            pairs = zip(answers[first][key], answers[side][key], strict=True)
+            for step, (one, other) in enumerate(pairs, start=1):
+                difference = abs(one - other) / (1.0 if key == "losses" else abs(one))
+                if not difference <= bound:  # NaN is no agreement
+                    raise ValueError(f"step {step}: {key} of {first} {one} and of {side} {other} "
+                                     f"differ by more than {bound}: not the same computation")
+                if key == "losses":
+                    worst = max(worst, difference)
+    return worst
+
+
+def figures(answers: dict[str, dict], tokens: int, flop: float) -> list[dict]:
+    """One record a side; ratios are to the first side, round by round."""
+    reference = next(iter(answers.values()))["seconds"]
+    highest = max(own["product_flop_per_s"] for own in answers.values())
+    records = []
+    for side, own in answers.items():
+        median = statistics.median(own["seconds"])
+        ratios = [r / o for r, o in zip(reference, own["seconds"], strict=True)]
+        records.append({
+            "side": side, **own, "tokens_per_s": tokens / median, "times_first": middle(ratios),
+            "of_own_peak": flop / median / own["product_flop_per_s"],
+            "of_highest_peak": flop / median / highest,
+        })
+    return records
+
+
+def middle(values: list[float]) -> tuple[float, float, float]:
+    """Median, and the quartiles between which half of the values lie."""
+    if len(values) == 1:
+        return values[0], values[0], values[0]
+    low, _, high = statistics.quantiles(values, n=4, method="inclusive")
+    return statistics.median(values), low, high
+
+
+def _part(workload: dict, records: list[dict], options: argparse.Namespace) -> Part:
+    rows = []
+    for own in records:
+        median, low, high = own["times_first"]
+        rows.append((SIDES[own["side"]], f"{own['tokens_per_s']:,.0f}",
+                     f"{median:.2f} ({low:.2f} to {high:.2f})", f"{own['of_own_peak']:.0%}",
+                     f"{own['of_highest_peak']:.0%}", f"{own['peak_mib']:,.0f}"))
+    since = {own["memory_since"] for own in records}
+    memory = "GPU memory" if options.device == "gpu" else "memory"
+    highest = max(own["product_flop_per_s"] for own in records)
+    header = [cell.format(first=SIDES[records[0]["side"]], peak=highest / 1e9, memory=memory)
+              for cell in HEADER]
+    threads = ", ".join(f"{own['side']} {own['threads']}" for own in records)
+    versions = ", ".join(dict.fromkeys(own["framework"] for own in records))
+    notes = [
+        f"{workload['layers']} layers x {workload['width']}, vocabulary "
+        f"{workload['vocabulary']:,}, {workload['parameters'] / 1e6:.1f} million parameters, "
+        f"{workload['flop_per_step'] / 1e9:,.1f} GFLOP of matrix products a step.",
+        f"float32, dropout 0, clip 1.0, AdamW; {options.rounds} alternated rounds after a warm-up "
+        f"whose losses agree to {check_same({own['side']: own for own in records}):.0e}.",
+        f"Memory since {' or '.join(sorted(since))}. Threads: {threads}. {versions}.",
+    ]
+    title = f"{workload['model']}, {options.batch} x {options.seq_len} tokens, {options.device}"
+    return Part(title, notes, header, rows, {"workload": workload, "sides": records})
 
 
 def _options() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--model", default="code-mini", help="a registry name")
+    parser.add_argument("--model", type=lambda text: text.split(","), default=["6x768", "gpt2-en"],
+                        metavar="NAME,NAME", help="6x768 or registry names (default: both)")
     parser.add_argument("--batch", type=int, default=4)
     parser.add_argument("--seq_len", type=int, default=256)
-    parser.add_argument("--rounds", type=int, default=15)
-    parser.add_argument("--side", choices=SIDES.values(), help=argparse.SUPPRESS)
-    return parser.parse_args()
+    parser.add_argument("--rounds", type=int, default=10, help="of alternation")
+    parser.add_argument("--sides", type=_sides, metavar="SIDE,SIDE",
+                        default=("eager", "compile", "plain", "ours"),
+                        help=f"of {', '.join(SIDES)}; ratios are to the first")
+    parser.add_argument("--device", choices=("cpu", "gpu"), default="cpu")
+    parser.add_argument("--torch_python", metavar="PATH", default=sys.executable,
+                        help="a Python in whose environment torch is installed (default: this one)")
+    parser.add_argument("--json", type=Path, metavar="FILE", help="all numbers, a line for a side")
+    options = parser.parse_args()
+    if "compile" in options.sides and not shutil.which(os.environ.get("CXX", "g++")):
+        parser.error("torch.compile needs a C++ compiler, g++ or $CXX: install one, or leave the "
+                     "side out with --sides")
+    return options
 
 
-def _start(side: str, options) -> subprocess.Popen:
-    command = [sys.executable, __file__, "--side", side, "--model", options.model,
-               "--batch", str(options.batch), "--seq_len", str(options.seq_len)]
-    threads = {"OMP_NUM_THREADS": str(os.cpu_count())} if side == "threads" else {}
-    process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True,
-                               stderr=subprocess.DEVNULL, env=os.environ | threads)
-    json.loads(process.stdout.readline())  # warmed up
-    return process
+def _sides(text: str) -> tuple[str, ...]:
+    unknown = set(text.split(",")) - set(SIDES)
+    if unknown:
+        raise argparse.ArgumentTypeError(f"no side {', '.join(sorted(unknown))}: there are "
+                                         f"{', '.join(SIDES)}")
+    return tuple(text.split(","))
 
-
-def _serve(options) -> None:
-    """Step once for every line on standard input and answer with its seconds."""
-    step = _torch_step(options) if options.side == "torch" else _paddle_step(options)
-    step()
-    step()
-    print(json.dumps("ready"), flush=True)
-    for _ in sys.stdin:
-        start = time.perf_counter()
-        step()
-        print(json.dumps(time.perf_counter() - start), flush=True)
-
-
-def _config(options):
-    from paddle_impl.config.model import named_model
-
-    return named_model(options.model).with_(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
-
-
-def _batch(options):
-    import numpy as np
-
-    vocabulary = _config(options).vocab_size
-    return np.random.default_rng(0).integers(0, vocabulary, (options.batch, options.seq_len + 1))
-
-
-def _torch_step(options):
-    import torch
-    from transformers import GPT2Config, GPT2LMHeadModel
-
-    model = GPT2LMHeadModel(GPT2Config(**_config(options).to_hf()))
-    groups = [{"params": [p for p in model.parameters() if p.ndim >= 2], "weight_decay": 0.1},
-              {"params": [p for p in model.parameters() if p.ndim < 2], "weight_decay": 0.0}]
-    optimizer = torch.optim.AdamW(groups, lr=1e-4)
-    tokens = torch.from_numpy(_batch(options))
-
-    def step():
-        logits = model(tokens[:, :-1]).logits
-        loss = torch.nn.functional.cross_entropy(logits.flatten(0, 1), tokens[:, 1:].flatten())
-        loss.backward()
-        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-        optimizer.step()
-        optimizer.zero_grad()
-        return float(loss)
-
-    return step
-
-
-def _paddle_step(options):
-    from paddle_impl import runtime
-
-    if options.side == "ours":
-        runtime.import_paddle("cpu")
-    import numpy as np
-
-    from paddle_impl.distributed import Ranks
-    from paddle_impl.model import GPTForCausalLM, initialize
-    from paddle_impl.objectives import causal_lm
-    from paddle_impl.optim import build_optimizer
-    from paddle_impl.trainer import Trainer
-
-    model = GPTForCausalLM(_config(options))
-    initialize(model, 0)
-    optimizer = build_optimizer(model, learning_rate=1e-4, weight_decay=0.1)
-    trainer = Trainer(model, optimizer, causal_lm, loader=None, schedule=None, grad_clip=1.0,
-                      seed=0, ranks=Ranks(), log=None, evaluate=None, save=None)
-    tokens = _batch(options)
-    batch = {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:],
-             "loss_mask": np.ones((options.batch, options.seq_len), np.float32)}
-    return lambda: trainer.step(1, [batch], 1e-4)
 
 
 if __name__ == "__main__":

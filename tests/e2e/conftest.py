@@ -3,9 +3,10 @@
 import pytest
 
 import run_pretrain
+from tests.e2e.jobs import Job, launcher
 
 
-@pytest.fixture
+@pytest.fixture(scope="session")
 def flags(tiny_data):
     """The flags of a run of 6 steps; later ones win, so tests append theirs."""
 
@@ -25,3 +26,44 @@ def flags(tiny_data):
 def pretrain(flags):
     """Run run_pretrain.py's main in this process."""
     return lambda *arguments: run_pretrain.main(flags(*arguments))
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start a command line in the background; what is left of it dies with the test."""
+    started = []
+
+    def begin(*argv, **environment) -> Job:
+        started.append(Job(argv, tmp_path / f"console.{len(started)}", **environment))
+        return started[-1]
+
+    yield begin
+    for job in started:
+        job.end()
+
+
+@pytest.fixture
+def launch(start, tmp_path):
+    """Start a script, run_pretrain.py unless told otherwise, in two processes of the launcher."""
+
+    def begin(*arguments, script="run_pretrain.py", options=("--nproc_per_node", 2),
+              **environment) -> Job:
+        log_dir = ("--log_dir", tmp_path / "log")
+        return start(*launcher(*options, *log_dir), script, *arguments, **environment)
+
+    return begin
+
+
+@pytest.fixture(scope="session")
+def two_ranks(flags, tmp_path_factory):
+    """`run` and `log` of 12 steps in two processes that nothing happens to."""
+    folder = tmp_path_factory.mktemp("two_ranks")
+    job = Job(
+        [*launcher("--nproc_per_node", 2, "--log_dir", folder / "log"), "run_pretrain.py",
+         *flags(folder / "run", "--max_steps", 12, "--save_steps", 2)], folder / "console",
+    )
+    try:
+        assert job.wait() == 0, job.said()
+    finally:
+        job.end()
+    return folder

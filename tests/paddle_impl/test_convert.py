@@ -4,6 +4,8 @@ import numpy as np
 import pytest
 
 from paddle_impl.convert import from_hf, load_weights, to_hf
+from paddle_impl.model import GPTForCausalLM
+from tests.paddle_impl.meeting import CONFIG, WEIGHTS, build, together
 
 
 @pytest.mark.parametrize("prefix", ["", "transformer.", "module.transformer."])
@@ -46,3 +48,26 @@ def test_a_refused_load_changes_nothing(tiny_model):
         load_weights(tiny_model, bad)
     for name, value in to_hf(tiny_model).items():
         np.testing.assert_array_equal(value, ours[name])
+
+
+def test_a_checkpoint_of_any_degree_is_the_whole_and_loads_at_any():
+    for saved in together(4, lambda parts: to_hf(build(parts))):
+        assert saved.keys() == WEIGHTS.keys()
+        for name, array in saved.items():
+            np.testing.assert_array_equal(array, WEIGHTS[name].astype(np.float32))
+
+
+@pytest.mark.parametrize(("name", "shape"), [
+    ("transformer.wte.weight", (54, 32)), ("transformer.h.1.mlp.c_fc.weight", (32, 24)),
+])
+def test_another_shape_is_refused_in_every_process(name, shape):
+    wrong = WEIGHTS | {name: np.zeros(shape)}
+    whole = WEIGHTS[name].shape
+
+    def work(parts):
+        with pytest.raises(ValueError) as refusal:
+            load_weights(GPTForCausalLM(CONFIG, parts), wrong)
+        return str(refusal.value)
+
+    message = f"{name} has shape {shape} in the checkpoint, {whole} in the model"
+    assert together(2, work) == [message] * 2

@@ -7,7 +7,10 @@ import paddle
 import pytest
 
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.convert import to_hf
 from paddle_impl.model import GPTForCausalLM, causal_mask, initialize
+from paddle_impl.tensor_parallel import WHOLE
+from tests.paddle_impl.meeting import CONFIG, together
 
 TOKENS = np.random.default_rng(0).integers(0, 50, (2, 12))
 
@@ -79,6 +82,18 @@ def test_weights_depend_on_the_seed_and_nothing_else():
     for name, p in first.named_parameters():
         np.testing.assert_array_equal(p.numpy(), dict(same.named_parameters())[name].numpy())
     assert (first.transformer.wte.weight != other.transformer.wte.weight).any()
+
+
+def test_initial_weights_do_not_depend_on_the_degree():
+    def work(parts):
+        model = GPTForCausalLM(CONFIG, parts)
+        initialize(model, 7)
+        return to_hf(model)
+
+    expected = work(WHOLE)
+    for found in together(4, work):
+        for name, array in expected.items():
+            np.testing.assert_array_equal(found[name], array)
 
 
 def test_dropout_is_off_in_eval_and_on_in_train():

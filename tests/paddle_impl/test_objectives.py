@@ -6,7 +6,11 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_impl.objectives import causal_lm
+from paddle_impl.objectives import causal_lm, split_cross_entropy
+from paddle_impl.tensor_parallel import WHOLE
+from tests.paddle_impl.meeting import together
+
+COSTS = np.arange(1.0, 9.0).reshape(2, 4)
 
 
 def batch(labels, mask):
@@ -17,31 +21,77 @@ def batch(labels, mask):
     }
 
 
-def fixed(logits):
-    return lambda ids: paddle.to_tensor([logits])
+class Fixed:
+    """A model that gives the same logits (T, V) whatever it is shown."""
+
+    parts = WHOLE
+
+    def __init__(self, logits):
+        self.logits = logits
+
+    def __call__(self, ids):
+        return paddle.to_tensor([self.logits])
 
 
 def test_two_tokens_by_hand():
     """Raschka's example, requirements K8: mean 1.1269."""
-    loss, weight = causal_lm(fixed([[-1.0, 1.0], [-0.5, 1.5]]), batch([0, 1], [1, 1]))
+    loss, weight = causal_lm(Fixed([[-1.0, 1.0], [-0.5, 1.5]]), batch([0, 1], [1, 1]))
     assert weight.item() == 2
     assert loss.item() / 2 == pytest.approx(1.1269, abs=5e-5)
 
 
 def test_a_masked_label_contributes_nothing():
     logits = [[-1.0, 1.0], [-0.5, 1.5], [9.0, -9.0]]
-    loss, weight = causal_lm(fixed(logits), batch([0, 1, 1], [1, 1, 0]))
+    loss, weight = causal_lm(Fixed(logits), batch([0, 1, 1], [1, 1, 0]))
     assert weight.item() == 2
     assert loss.item() / 2 == pytest.approx(1.1269, abs=5e-5)
-    ignored, _ = causal_lm(fixed(logits), batch([0, 1, -100], [1, 1, 0]))
+    ignored, _ = causal_lm(Fixed(logits), batch([0, 1, -100], [1, 1, 0]))
     assert ignored.item() == loss.item()
 
 
 def test_nothing_unmasked_is_zero_not_nan():
-    loss, weight = causal_lm(fixed([[1.0, 2.0]]), batch([0], [0]))
+    loss, weight = causal_lm(Fixed([[1.0, 2.0]]), batch([0], [0]))
     assert (loss.item(), weight.item()) == (0.0, 0.0)
 
 
 def test_uniform_logits_cost_the_logarithm_of_the_vocabulary():
-    loss, weight = causal_lm(fixed(np.zeros((4, 32)).tolist()), batch([3, 1, 4, 1], [1] * 4))
+    loss, weight = causal_lm(Fixed(np.zeros((4, 32)).tolist()), batch([3, 1, 4, 1], [1] * 4))
     assert loss.item() / weight.item() == pytest.approx(math.log(32))
+
+
+def cross_entropy(parts, logits, labels, dtype="float64"):
+    """(losses, gradient of their weighted sum by this process's logits)."""
+    own = paddle.to_tensor(logits[..., slice(*parts.bounds(7))].astype(dtype), stop_gradient=False)
+    losses = split_cross_entropy(own, paddle.to_tensor(labels), parts, 7)
+    (losses * paddle.to_tensor(COSTS.astype(losses.numpy().dtype))).sum().backward()
+    return losses.numpy(), own.grad.numpy()
+
+
+@pytest.mark.parametrize("scale", [1.0, 1e4])
+def test_cross_entropy_and_its_gradient_by_hand(scale):
+    """Large logits neither overflow nor reach the 64 nats at which Paddle's CPU kernel stops."""
+    logits = np.random.default_rng(0).standard_normal((2, 4, 7)) * scale
+    labels = np.array([[0, 6, 3, 2], [-100, 5, -100, 1]])
+    known = labels >= 0
+    chances = np.exp(logits - np.logaddexp.reduce(logits, -1, keepdims=True))
+    expected = known * (np.logaddexp.reduce(logits, -1) - np.take_along_axis(
+        logits, np.maximum(labels, 0)[..., None], -1)[..., 0])
+    gradient = (chances - np.eye(7)[labels * known]) * (known * COSTS)[..., None]
+
+    found = together(4, lambda parts: cross_entropy(parts, logits, labels))
+    for losses, _ in found:
+        np.testing.assert_allclose(losses, expected, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(np.concatenate([own for _, own in found], -1), gradient, atol=1e-12)
+
+
+def test_cross_entropy_of_half_precision_is_counted_in_float32():
+    random = np.random.default_rng(0)
+    logits, labels = random.standard_normal((2, 4, 7)), random.integers(0, 7, (2, 4))
+    for (losses, own), (expected, gradient) in zip(
+        together(2, lambda parts: cross_entropy(parts, logits, labels, "float16")),
+        together(2, lambda parts: cross_entropy(parts, logits.astype("float16"), labels)),
+        strict=True,
+    ):
+        assert (losses.dtype, own.dtype) == (np.float32, np.float16)
+        np.testing.assert_allclose(losses, expected, rtol=1e-6)
+        np.testing.assert_allclose(own, gradient, rtol=1e-3, atol=1e-6)

@@ -78,7 +78,8 @@ def test_an_error_inside_of_the_block_takes_the_mutant_out_too():
 
 
 def test_a_constructor_finds_super():
-    with planted(one("paddle_impl.model.MLP.__init__", ("config.inner)", "2 * config.inner)"),
+    with planted(one("paddle_impl.model.MLP.__init__",
+                     ("config.inner, parts)", "2 * config.inner, parts)"),
                      ("Linear(config.inner,", "Linear(2 * config.inner,"))):
         layer = model.MLP(ModelConfig(1, 8, 1, 10))
     assert layer.c_fc.weight.shape == [8, 64]
@@ -113,9 +114,9 @@ def test_a_cached_property_is_computed_and_kept():
 
 
 def test_a_constant():
-    with planted(one("paddle_impl.checkpoint.FORMAT_VERSION", ("= 1", "= 41 + 1"))):
+    with planted(one("paddle_impl.checkpoint.state.FORMAT_VERSION", ("= 2", "= 41 + 1"))):
         assert checkpoint.FORMAT_VERSION == 42
-    assert checkpoint.FORMAT_VERSION == 1
+    assert checkpoint.FORMAT_VERSION == 2
 
 
 @pytest.mark.parametrize(("code", "replacement", "message"), [

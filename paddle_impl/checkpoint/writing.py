@@ -1,0 +1,150 @@
+"""`save`: a checkpoint under its real name is whole, and on the disk."""
+
+import errno
+import math
+import os
+import re
+import shutil
+from pathlib import Path
+
+import numpy as np
+from safetensors.numpy import save_file
+
+from data_tools.tokenizer import Tokenizer
+from paddle_impl import optim
+from paddle_impl.checkpoint import manifest, shelf
+from paddle_impl.checkpoint.shelf import ONE_PROCESS
+from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.distributed import Ranks
+
+_FULL = (errno.ENOSPC, errno.EDQUOT)
+
+
+class NoRoom(OSError):
+    """The disk did not take a checkpoint: full, over its quota, or failing. Earlier ones are whole.
+    """
+
+
+def save(
+    output_dir: Path,
+    model,
+    optimizer,
+    state: TrainingState,
+    tokenizer: Tokenizer | None,
+    keep: int = 0,
+    ranks: Ranks = ONE_PROCESS,
+) -> Path:
+    """Write `output_dir/model_<step>`, under a temporary name until every file is on the disk.
+
+    Every process of the job calls it and leaves it together; the main one writes. keep: how many
+    of the newest checkpoints remain, 0 for all. NoRoom in every process where the disk takes it
+    not: earlier checkpoints are as they were, and training can go on.
+    """
+    # All gather, tensor by tensor and in this order; the one that writes has them all at once.
+    weights = optim.master_weights(model, optimizer, keep=ranks.is_main)
+    moments = optim.optimizer_state(model, optimizer, keep=ranks.is_main)
+    failure = None
+    if ranks.is_main:
+        try:
+            _write(output_dir, model.config, weights, moments, state, tokenizer)
+            shelf.drop_older(output_dir, state.step, keep)
+        except BaseException as error:
+            failure = error
+    ranks.barrier()  # writing may take longer than a collective call waits
+    _share(failure, state.step, ranks)
+    return shelf.place(output_dir, state.step)
+
+
+def _share(failure: BaseException | None, step: int, ranks: Ranks) -> None:
+    """Raise everywhere what failed in the main process: nobody waits for it in the next step."""
+    disk, other = isinstance(failure, NoRoom), failure is not None
+    disk, other = ranks.world.total(float(disk), float(other))
+    if failure is not None:
+        raise failure
+    if other:
+        kind = NoRoom if disk else RuntimeError
+        raise kind(f"the main process could not save step {step}, and says why")
+
+
+def _write(
+    output_dir: Path, config: ModelConfig, weights: dict[str, np.ndarray],
+    moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
+) -> None:
+    temporary = shelf.temporary_place(output_dir, state.step)
+    needed = sum(array.nbytes for tensors in (weights, moments) for array in tensors.values())
+    try:
+        shelf.sweep(output_dir)
+        if _free(output_dir) < needed:
+            raise OSError(errno.ENOSPC, "seen before writing")
+        temporary.mkdir(parents=True)
+        _fill(temporary, config, weights, moments, state, tokenizer)
+        os.rename(temporary, shelf.place(output_dir, state.step))
+        _sync(output_dir)
+    except BaseException as error:
+        shutil.rmtree(temporary, ignore_errors=True)
+        if (cause := _of_the_disk(error)) is None:
+            raise
+        raise NoRoom(_message(output_dir, state.step, needed, cause)) from error
+
+
+def _fill(
+    directory: Path, config: ModelConfig, weights: dict[str, np.ndarray],
+    moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
+) -> None:
+    """All files, each on the disk, the manifest last."""
+    if tokenizer is not None:
+        tokenizer.save(directory)
+    described = config.to_hf() | {"dtype": str(next(iter(weights.values())).dtype)}
+    write_json(directory / manifest.CONFIG, described)
+    # transformers refuses a file without this note on the layout of its tensors.
+    save_file(weights, directory / manifest.WEIGHTS, metadata={"format": "pt"})
+    save_file(moments, directory / manifest.OPTIMIZER)
+    write_json(directory / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
+    for file in directory.iterdir():
+        _settle(file)
+    _settle(manifest.write(directory))
+    _sync(directory)
+
+
+def _settle(file: Path) -> None:
+    file.chmod(0o644)  # safetensors leaves its files unreadable to others
+    _sync(file)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def _of_the_disk(error: BaseException) -> OSError | None:
+    """The error as an OSError: libraries written in Rust tell its number in their message only."""
+    if isinstance(error, OSError):
+        return error
+    number = re.search(r"\(os error (\d+)\)", str(error))
+    return OSError(int(number[1]), os.strerror(int(number[1]))) if number else None
+
+
+def _message(output_dir: Path, step: int, needed: int, cause: OSError) -> str:
+    last = max(shelf.checkpoints(output_dir), default=None)
+    before = f"the last checkpoint is model_{last}" if last is not None else "there is none before"
+    if cause.errno not in _FULL:
+        return f"cannot save step {step} in {output_dir}: {cause}; {before}"
+    return (f"cannot save step {step}: needs {_size(needed)}, {_size(_free(output_dir))} free on "
+            f"{output_dir} ({cause.strerror}); {before}")
+
+
+def _free(output_dir: Path) -> float:
+    """Bytes; no bound where the file system does not say."""
+    usage = shutil.disk_usage(next(p for p in (output_dir, *output_dir.parents) if p.exists()))
+    return usage.free if usage.total else math.inf
+
+
+def _size(count: float) -> str:
+    for unit, shift in (("GiB", 30), ("MiB", 20)):
+        if count >= 0.1 * (1 << shift):
+            return f"{count / (1 << shift):.1f} {unit}"
+    return f"{count / 1024:.1f} KiB"

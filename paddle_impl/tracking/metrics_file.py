@@ -1,0 +1,52 @@
+"""metrics.jsonl: one JSON object a line, the machine's format; every other log is a view of it."""
+
+import json
+import math
+from collections.abc import Iterator
+from numbers import Integral, Real
+from pathlib import Path
+from typing import Any
+
+from paddle_impl.tracking.record_file import RecordFile, rewrite
+
+
+class MetricsFile:
+    """Continues the file at `path` after `start_step`: later records go, those steps come again."""
+
+    def __init__(self, path: Path, start_step: int):
+        if path.exists():
+            rewrite(path, _until(path, start_step))
+        self._file = RecordFile(path)
+
+    def write(self, record: dict) -> None:
+        """Append the record. NaN and infinity become null: strict JSON has no word for them."""
+        self._file.append(json.dumps(_plain(record), allow_nan=False).encode() + b"\n")
+
+    def close(self) -> None:
+        self._file.close()
+
+
+def _until(path: Path, last_step: int) -> Iterator[bytes]:
+    """Lines of records up to `last_step`; one cut short by a crash is dropped."""
+    with open(path, "rb") as lines:
+        for line in lines:
+            try:
+                record = json.loads(line)
+            except ValueError:
+                continue
+            step = record.get("step") if isinstance(record, dict) else None
+            if isinstance(step, int) and step <= last_step:
+                yield line.rstrip(b"\n") + b"\n"
+
+
+def _plain(value: Any) -> Any:
+    """The value as JSON has it; numpy's numbers become Python's."""
+    if isinstance(value, dict):
+        return {name: _plain(item) for name, item in value.items()}
+    if isinstance(value, (list, tuple)):
+        return [_plain(item) for item in value]
+    if isinstance(value, bool) or not isinstance(value, Real):
+        return value
+    if isinstance(value, Integral):
+        return int(value)
+    return float(value) if math.isfinite(value) else None

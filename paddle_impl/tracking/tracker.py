@@ -1,0 +1,135 @@
+"""One call that records: console line, progress bar, metrics.jsonl, the sinks of --report_to."""
+
+import contextlib
+import sys
+from numbers import Real
+from pathlib import Path
+
+from tqdm import tqdm
+
+from paddle_impl.tracking.metrics_file import MetricsFile
+from paddle_impl.tracking.sinks import Guarded, check, open_sinks
+
+METRICS = "metrics.jsonl"
+
+# What a training record may hold, in the order and format of PaddleNLP's log line.
+_LINE = {
+    "epoch": "epoch: {}",
+    "batch": "batch: {}",
+    "loss": "loss: {:.9f}",
+    "grad_norm": "grad norm: {:.4f}",
+    "steps_per_s": "speed: {:.2f} step/s",
+    "tokens_per_s": "ips_total: {:.0f} tokens/s",
+    "tokens_per_s_per_process": "ips: {:.0f} tokens/s",
+    "lr": "learning rate: {:.5e}",
+    "mfu": "mfu: {:.1%}",
+    "memory_mib": "memory: {:.0f} MiB",
+    "peak_memory_mib": "peak memory: {:.0f} MiB",
+    "loss_scale": "loss scale: {:g}",
+    "skipped_steps": "skipped steps: {}",
+}
+_TAGS = {"lr": "learning_rate"}  # PaddleNLP's name of the curve; the others keep the record's
+
+# A terminal that was closed, a pipe whose reader has gone, a log file on a full disk.
+_TERMINAL_MAY_GO = contextlib.suppress(OSError)
+
+
+class Tracker:
+    """Records of a run in `output_dir`; with `enabled` false (other ranks) every call is a no-op.
+
+    A resumed run continues metrics.jsonl and the curves: what is later than `start_step` goes
+    first, since those steps are computed again. `config` is what W&B files the run under.
+    OSError where a new run's files or sinks cannot be opened; once open, a failure is a warning.
+    """
+
+    def __init__(
+        self, output_dir: Path, start_step: int, max_steps: int, enabled: bool = True,
+        report_to: str = "visualdl", config: dict | None = None,
+    ):
+        self.enabled = enabled
+        if not enabled:
+            return
+        self._bar = tqdm(
+            total=max_steps, initial=start_step, unit="step", dynamic_ncols=True, leave=False,
+            disable=not sys.stderr.isatty(),
+        )
+        self._sinks = open_sinks(
+            check(report_to), output_dir, start_step, config or {}, self._warn
+        )
+        # Last: a directory that holds this file is taken, and a sink may have stopped the start.
+        self._metrics = Guarded(METRICS, MetricsFile(output_dir / METRICS, start_step), self._warn)
+
+    def train(self, record: dict) -> None:
+        """A training record: `step` and any of loss, lr, grad_norm, tokens_per_s, mfu, ...
+
+        Every number of it becomes a curve; None is a value that is not known.
+        """
+        if not self.enabled:
+            return
+        self._record(record)
+        known = {name: value for name, value in record.items() if value is not None}
+        self._advance(known)
+        known["batch"] = record["step"] - 1
+        parts = [text.format(known[name]) for name, text in _LINE.items() if name in known]
+        self.say(", ".join([f"global step {record['step']}", *parts]))
+
+    def evaluation(self, step: int, values: dict[str, float]) -> None:
+        """Measures of held-out data by name: valid_loss, valid_perplexity, test_loss, ..."""
+        if not self.enabled:
+            return
+        self._record({"step": step, **values})
+        parts = [f"{name}: {value:.9f}" for name, value in values.items() if value is not None]
+        self.say(", ".join([f"global step {step}", *parts]))
+
+    def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
+        """What the model writes after each prompt: (prompt, text) in the order of the prompts."""
+        if not self.enabled:
+            return
+        found = [{"prompt": prompt, "text": text} for prompt, text in pairs]
+        self._metrics("write", {"step": step, "completions": found})
+        for sink in self._sinks:
+            sink("completions", step, title, pairs)
+        for prompt, text in pairs:
+            self.say(f"********** global step {step}, {title}: {prompt!r} **********")
+            self.say(prompt + text)
+
+    def event(self, step: int, kind: str, message: str) -> None:
+        """Something that happened once: a skipped step, an overflow, a fallback."""
+        if not self.enabled:
+            return
+        self._metrics("write", {"step": step, "event": kind, "message": message})
+        self.say(f"global step {step}, {kind}: {message}")
+
+    def say(self, line: str) -> None:
+        """A line for the reader, above the progress bar."""
+        if self.enabled:
+            with _TERMINAL_MAY_GO:
+                tqdm.write(line)
+                sys.stdout.flush()
+
+    def close(self) -> None:
+        if self.enabled:
+            for sink in (self._metrics, *self._sinks):
+                sink.close()
+            with _TERMINAL_MAY_GO:
+                self._bar.close()
+
+    def _record(self, record: dict) -> None:
+        self._metrics("write", record)
+        points = {
+            _TAGS.get(name, name): float(value) for name, value in record.items()
+            if name != "step" and isinstance(value, Real)
+        }
+        for sink in self._sinks:
+            sink("scalars", record["step"], points)
+
+    def _advance(self, known: dict) -> None:
+        if "loss" in known and "tokens_per_s" in known:
+            self._bar.set_postfix_str(
+                f"loss {known['loss']:.3f}, {known['tokens_per_s']:.0f} tokens/s", refresh=False
+            )
+        with _TERMINAL_MAY_GO:
+            self._bar.update(known["step"] - self._bar.n)
+
+    def _warn(self, message: str) -> None:
+        self.say(f"warning: {message}")

@@ -1,0 +1,56 @@
+"""Weights & Biases, in output/wandb: project WANDB_PROJECT or "gpt", mode WANDB_MODE.
+
+A resumed run goes on under the id in output/wandb_run.json. W&B takes no row back: the steps that
+a resumed run computes again are there twice, with the same values where the run repeats itself.
+That is also why the step is a value of its own; W&B drops rows below the last of its own steps.
+"""
+
+import json
+import os
+import uuid
+from pathlib import Path
+
+import wandb
+
+_RUN = "wandb_run.json"
+_OFFLINE = ("offline", "dryrun")
+
+
+class WandbSink:
+    def __init__(self, output_dir: Path, config: dict):
+        identity = _identity(output_dir / _RUN)
+        offline = os.environ.get("WANDB_MODE") in _OFFLINE
+        self._run = wandb.init(
+            dir=str(output_dir), config=config, **identity,
+            # Offline it means nothing, and wandb warns of it; `wandb sync` joins runs of one id.
+            resume=None if offline else "allow",
+        )
+        self._run.define_metric("*", step_metric="step")
+
+    def scalars(self, step: int, values: dict[str, float]) -> None:
+        self._run.log({"step": step, **values})
+
+    def completions(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
+        table = wandb.Table(columns=["prompt", "text"], data=[list(pair) for pair in pairs])
+        self._run.log({"step": step, title: table})
+
+    def close(self) -> None:
+        self._run.finish()
+        wandb.teardown()  # the file of an offline run is written after finish() returns
+
+
+def open_sink(output_dir: Path, start_step: int, config: dict) -> WandbSink:
+    return WandbSink(output_dir, config)
+
+
+def _identity(path: Path) -> dict[str, str]:
+    """The run's id and project, kept beside the checkpoints; the environment may move it."""
+    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    identity = {
+        "id": known.get("id") or uuid.uuid4().hex[:8],
+        "project": os.environ.get("WANDB_PROJECT") or known.get("project") or "gpt",
+    }
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(json.dumps(identity) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+    return identity

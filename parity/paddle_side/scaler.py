@@ -1,0 +1,32 @@
+"""The trainer under a loss scale: updates that overflow are left out, the others are untouched."""
+
+import numpy as np
+
+from paddle_impl import objectives
+from paddle_impl.precision import LossScaler
+from parity.cases import Case, clip_decisions, scaling
+from parity.compare import Point, Trace
+from parity.paddle_side import training, weights
+
+
+def steps(case: Case, dtype: str) -> Trace:
+    """The training rung's run, and the scale that each step leaves behind."""
+    case = case.without_dropout()
+    model = weights.build(case, dtype)
+    scaler = LossScaler(scaling.INITIAL, growth_interval=scaling.GROWTH_INTERVAL)
+    trace: Trace = {}
+    passes = 0
+
+    def objective(model, batch):
+        nonlocal passes
+        step = 1 + passes // len(case.steps[0])
+        passes += 1
+        loss, weight = objectives.causal_lm(model, batch)
+        return scaling.poisoned(loss, step), weight
+
+    def after(step: int) -> None:
+        trace[Point(step, "loss scale", "scale")] = np.asarray(scaler.scale)
+
+    trace |= training.run(case, model, training.build_optimizer(model), objective=objective,
+                          scaler=scaler, after=after)
+    return trace | clip_decisions(case, trace)

@@ -1,0 +1,52 @@
+"""run_pretrain.py with its memory looked at: one process of memory.py's runs.
+
+    python memory_side.py RESULTS STEPS run_pretrain.py's flags ...
+
+Training is run_pretrain.py itself; only Trainer.step is watched. Each process writes to
+RESULTS/RANK.json what it holds of weights and moments, and its peak in steps 2 to STEPS. It ends
+before step STEPS + 1 without a checkpoint: what writing one takes is no part of a step.
+"""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from data_common import own_peak_mib  # noqa: E402
+from own_memory import forget_peak  # noqa: E402
+
+from paddle_impl import runtime  # noqa: E402
+
+
+def main(results: Path, steps: int, flags: list[str]) -> None:
+    runtime.import_paddle("cpu")
+    import run_pretrain
+    from paddle_impl.trainer import Trainer
+
+    seen = {"libraries_mib": own_peak_mib()}
+    step = Trainer.step
+
+    def watched(self, number, *rest):
+        if number == 2:  # moments and all that stays have been made in step 1
+            seen["since"] = "step 1" if forget_peak() else "the start"
+        if number == steps + 1:
+            seen["peak_mib"] = own_peak_mib()
+            seen["weights_mib"] = size_mib(self.model.parameters())
+            adamw = getattr(self.optimizer, "adamw", self.optimizer)  # where it is sharded
+            seen["state_mib"] = size_mib(adamw.state_dict().values())
+            (results / f"{self.ranks.rank}.json").write_text(json.dumps(seen))
+            self.ranks.world.total(0.0)  # who ends while others compute takes them down
+            os._exit(0)
+        return step(self, number, *rest)
+
+    Trainer.step = watched
+    run_pretrain.main(flags)
+
+
+def size_mib(tensors) -> float:
+    return sum(tensor.size * tensor.element_size() for tensor in tensors) / 2**20
+
+
+if __name__ == "__main__":
+    main(Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

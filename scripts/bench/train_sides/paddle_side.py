@@ -1,0 +1,74 @@
+"""This project's step: the trainer itself, on Paddle as it comes or as the entry points set it."""
+
+import os
+
+import numpy as np
+
+from paddle_impl import runtime
+
+
+class Steps:
+    """plain: Paddle as it comes. threads: with OMP_NUM_THREADS. ours: by runtime.import_paddle."""
+
+    def __init__(self, kind: str, folder: str, tokens: np.ndarray, recipe: dict, device: str):
+        os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # float32 is float32, on both sides
+        if kind == "threads":
+            os.environ["OMP_NUM_THREADS"] = str(runtime.core_count())
+        if kind == "ours":
+            self.paddle = runtime.import_paddle(device)
+        else:
+            import paddle
+
+            self.paddle = paddle
+            paddle.set_device(device)
+        self.framework = f"Paddle {self.paddle.__version__}"
+        self.device = device
+        self.trainer = self._trainer(folder, recipe)
+        self.rate = recipe["learning_rate"]
+        self.batch = {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:],
+                      "loss_mask": np.ones(tokens[:, 1:].shape, np.float32)}
+        self.steps = 0
+
+    def _trainer(self, folder: str, recipe: dict):
+        from pathlib import Path
+
+        from paddle_impl import checkpoint
+        from paddle_impl.distributed import Ranks
+        from paddle_impl.objectives import causal_lm
+        from paddle_impl.optim import build_optimizer
+        from paddle_impl.trainer import Trainer
+
+        model = checkpoint.load_model(Path(folder))
+        model.train()
+        optimizer = build_optimizer(model, learning_rate=recipe["learning_rate"],
+                                    weight_decay=recipe["weight_decay"])
+        return Trainer(model, optimizer, causal_lm, loader=None, schedule=None,
+                       grad_clip=recipe["grad_clip"], seed=0, ranks=Ranks(), log=None,
+                       evaluate=None, save=None)
+
+    def step(self) -> tuple[float, float]:
+        """(loss, gradient norm before clipping), both of before the update."""
+        self.steps += 1
+        outcome = self.trainer.step(self.steps, [self.batch], self.rate)
+        self.wait()
+        return outcome
+
+    def product(self, rows: int, inner: int, columns: int):
+        """A float32 matrix product of that shape, to be called."""
+        left, right = self.paddle.rand([rows, inner]), self.paddle.rand([inner, columns])
+
+        def once():
+            self.paddle.matmul(left, right)
+            self.wait()
+
+        return once
+
+    def wait(self) -> None:
+        if self.device == "gpu":
+            self.paddle.device.cuda.synchronize()
+
+    def gpu_peak_mib(self) -> float:
+        return self.paddle.device.cuda.max_memory_allocated() / 2**20
+
+    def threads(self) -> int:
+        return int(os.environ.get("OMP_NUM_THREADS", "1"))

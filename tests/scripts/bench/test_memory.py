@@ -1,0 +1,62 @@
+"""The bench of memory: what a case asks for, and that cases of the same samples must agree."""
+
+import math
+
+import pytest
+
+from paddle_impl.config.model import named_model
+
+
+@pytest.fixture
+def memory(bench):
+    return bench("memory")
+
+
+@pytest.mark.parametrize(("name", "processes", "data", "flags"), [
+    ("plain", 1, 1, ""),
+    ("recompute", 1, 1, "--use_recompute"),
+    ("dp2", 2, 2, ""),
+    ("sharding2", 2, 2, "--sharding_degree 2"),
+    ("sharding2+stage3", 2, 2, "--sharding_degree 2 --sharding_stage 3"),
+    ("mp2+recompute", 2, 1, "--mp_degree 2 --use_recompute"),
+    ("dp2+sharding2+mp2", 8, 4, "--sharding_degree 2 --mp_degree 2"),
+])
+def test_a_case_is_processes_and_flags(memory, name, processes, data, flags):
+    assert memory.parse_case(name) == memory.Case(name, processes, data, tuple(flags.split()))
+
+
+@pytest.mark.parametrize("name", [
+    "", "mp", "mp1", "stage1", "dp0", "plain+", "sharding2,mp2", "faster",
+])
+def test_an_unknown_part_is_refused(memory, name):
+    with pytest.raises(ValueError, match="no case"):
+        memory.parse_case(name)
+
+
+def record(case: str, data: int, *losses: float) -> dict:
+    return {"case": case, "data": data, "losses": list(losses)}
+
+
+def test_only_cases_of_the_same_samples_are_compared(memory):
+    records = [record("plain", 1, 3.0, 2.0), record("mp2", 1, 3.0, 2.00005),
+               record("dp2", 2, 5.0, 4.0), record("sharding2", 2, 5.0, 4.0)]
+    assert memory.check_same(records) == pytest.approx(5e-5)
+
+
+@pytest.mark.parametrize("loss", [2.001, math.nan])
+def test_another_computation_is_refused(memory, loss):
+    with pytest.raises(ValueError, match="plain .* mp2"):
+        memory.check_same([record("plain", 1, 3.0, 2.0), record("mp2", 1, 3.0, loss)])
+
+
+def test_each_process_reports_its_peak(memory, tmp_path):
+    """The whole bench on two processes: what it needs of run_pretrain.py is still there."""
+    memory._write_data(tmp_path / "data" / "noise", "code-mini", 4096)
+    found = memory._run(memory.parse_case("dp2"), tmp_path / "data", tmp_path / "out", "code-mini",
+                        "parameters")
+    assert len(found["peak_mib"]) == 2 and len(found["losses"]) == memory.STEPS
+    assert all(peak > found["libraries_mib"] for peak in found["peak_mib"])
+    whole = named_model("code-mini").num_parameters() * 4 / 2**20
+    assert found["weights_mib"] == [whole, whole]
+    assert found["state_mib"] == pytest.approx([2 * whole, 2 * whole], rel=1e-3)  # and beta powers
+    assert not list((tmp_path / "out" / "run").glob("model_*"))
