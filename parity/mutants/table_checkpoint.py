@@ -140,7 +140,8 @@ BUGS = {
     "model's end token, not the data's": (
         f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
     "validation on training data": (
-        "paddle_impl.reports.Reports.evaluate", "loader = self.loaders[split]", 'loader = self.loaders["train"]'),
+        "paddle_impl.reports.Reports.evaluate", "loader = self.loaders[split]",
+        'loader = self.loaders["train"]'),
     "test as short as a validation": ("paddle_impl.inputs.TEST_ITERS", "10", "1"),
     "accumulation of a run left out": (
         f"{_INPUTS}._loaders", 'self.accumulation if split == "train" else 1', "1"),
