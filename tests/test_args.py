@@ -87,13 +87,13 @@ def test_a_bare_boolean_switches_on():
     assert args.parse_pretrain([*REQUIRED, "--check_accuracy", "false"]).check_accuracy is False
 
 
-def test_short_form_reaches_the_same_flag(capsys):
-    assert "profiler_options" in one_line_error(capsys, "-p", "x")
+def test_short_form_reaches_the_same_flag():
+    assert args.parse_pretrain([*REQUIRED, "-p", "x"]).profiler_options == "x"
 
 
 @pytest.mark.parametrize(("config", "files"), [
-    (PretrainConfig, ["paddle_impl/config/pretrain.py", "paddle_impl/pretraining.py",
-                      "paddle_impl/resume.py", "run_pretrain.py"]),
+    (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
+        "config/pretrain", "pretraining", "inputs", "reports", "completions", "resume")]),
     (GenerationConfig, ["paddle_impl/config/generation.py", "run_generation.py"]),
     (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
 ])
@@ -102,7 +102,8 @@ def test_no_flag_is_ignored(config, files):
     text = "".join((ROOT / file).read_text() for file in files)
     for item in fields(config):
         read = re.search(rf"(config|self)\.{item.name}\b", text)
-        refused = re.search(rf"for name in \([^)]*\"{item.name}\"", text)
+        refused = (re.search(rf"for name in \([^)]*\"{item.name}\"", text)
+                   or item.name in ("pp_degree", "enable_addto"))  # see NOT_BUILT
         assert read or refused, f"--{item.name} is accepted and ignored"
 
 

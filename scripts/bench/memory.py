@@ -96,17 +96,17 @@ def _measured(workload: str, options: argparse.Namespace) -> Part:
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder, "data")
         most = max(case.data for case in options.cases)
-        _write_data(data / "noise", options.model, (STEPS + 1) * batch * most * length)
+        write_data(data / "noise", options.model, (STEPS + 1) * batch * most * length)
         for case in options.cases:
             say(f"{workload}: {case.name}")
             records.append({"workload": workload, "model": options.model, "batch": batch,
                             "seq_len": length, "case": case.name, "data": case.data,
-                            **_run(case, data, Path(folder, case.name), options.model, workload)})
+                            **run_case(case, data, Path(folder, case.name), options.model, workload)})
     worst = check_same(records)
     return _part(workload, records, worst)
 
 
-def _write_data(prefix: Path, model: str, tokens: int) -> None:
+def write_data(prefix: Path, model: str, tokens: int) -> None:
     """Documents of random ids, twice as many as the steps read."""
     prefix.parent.mkdir()
     vocabulary = named_model(model).vocab_size
@@ -116,7 +116,7 @@ def _write_data(prefix: Path, model: str, tokens: int) -> None:
             writer.append(document)
 
 
-def _run(case: Case, data: Path, out: Path, model: str, workload: str) -> dict:
+def run_case(case: Case, data: Path, out: Path, model: str, workload: str) -> dict:
     """Peaks by rank, and the losses; RuntimeError where the run or one of its processes failed."""
     batch, length = WORKLOADS[workload]
     out.mkdir()

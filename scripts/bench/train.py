@@ -114,7 +114,7 @@ def _answers(name: str, sides: dict[str, TrainSide], rounds: int) -> dict[str, d
     # Before the products, whose matrices are no part of a step.
     memory = {side: own.ask("memory") for side, own in sides.items()}
     products = in_turns({side: lambda own=own: own.ask("product") for side, own in sides.items()},
-                        PRODUCT_TURNS, f"{name}, matrix products")
+                        min(rounds, PRODUCT_TURNS), f"{name}, matrix products")
     return {side: own.ready | {"seconds": seconds[side], "peak_mib": memory[side],
                                "product_flop_per_s": max(products[side])}
             for side, own in sides.items()}

@@ -51,8 +51,8 @@ def test_another_computation_is_refused(memory, loss):
 
 def test_each_process_reports_its_peak(memory, tmp_path):
     """The whole bench on two processes: what it needs of run_pretrain.py is still there."""
-    memory._write_data(tmp_path / "data" / "noise", "code-mini", 4096)
-    found = memory._run(memory.parse_case("dp2"), tmp_path / "data", tmp_path / "out", "code-mini",
+    memory.write_data(tmp_path / "data" / "noise", "code-mini", 4096)
+    found = memory.run_case(memory.parse_case("dp2"), tmp_path / "data", tmp_path / "out", "code-mini",
                         "parameters")
     assert len(found["peak_mib"]) == 2 and len(found["losses"]) == memory.STEPS
     assert all(peak > found["libraries_mib"] for peak in found["peak_mib"])
