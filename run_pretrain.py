@@ -36,12 +36,15 @@ def pretrain(config: PretrainConfig) -> str | None:
         run = PretrainingRun(config)
     except (ValueError, OSError) as error:
         fail(error)
-    try:
-        signal = run.train()
-    except (FloatingPointError, OSError) as error:  # a ValueError in here is ours: show it whole
-        fail(error)
-    if signal is not None and run.ranks.is_main:
-        print(f"stopped by {signal} after a checkpoint; continue with --resume", flush=True)
+    # One more than the run's own: the launcher repeats SIGTERM, and tells one process after another,
+    # so it may reach this one when the run has stopped, but not yet closed its files.
+    with stopping.StopSignals():
+        try:
+            signal = run.train()
+        except (FloatingPointError, OSError) as error:  # a ValueError is ours: show it whole
+            fail(error)
+        if signal is not None and run.ranks.is_main:
+            print(f"stopped by {signal} after a checkpoint; continue with --resume", flush=True)
     return signal
 
 

@@ -16,10 +16,9 @@ REPEATED = 5.0
 class StopSignals:
     """While the block runs, the first SIGTERM or SIGINT is only noted, in `received`.
 
-    The second of a kind does what it did before the block. SIGTERMs within `repeated` seconds of
-    the first count as one.
-    Signals that are ignored (nohup) stay so. Only the main thread gets signals: elsewhere
-    the block notes none.
+    The second of a kind does what it did before the block, but SIGTERMs within `repeated` seconds
+    of the first count as one. Signals that are ignored (nohup) stay so. Only the main thread gets
+    signals: elsewhere the block notes none.
     """
 
     def __init__(self, repeated: float = REPEATED):

@@ -7,6 +7,7 @@ from parity.mutants import (
     table_generation,
     table_loss,
     table_model,
+    table_parallel,
     table_text,
     table_training,
 )
@@ -14,7 +15,7 @@ from parity.mutants import (
 MUTANTS = tuple(
     mutant
     for table in (table_text, table_data, table_model, table_loss, table_dropout, table_training,
-                  table_generation, table_checkpoint)
+                  table_parallel, table_generation, table_checkpoint)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

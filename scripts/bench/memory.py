@@ -101,7 +101,8 @@ def _measured(workload: str, options: argparse.Namespace) -> Part:
             say(f"{workload}: {case.name}")
             records.append({"workload": workload, "model": options.model, "batch": batch,
                             "seq_len": length, "case": case.name, "data": case.data,
-                            **run_case(case, data, Path(folder, case.name), options.model, workload)})
+                            **run_case(case, data, Path(folder, case.name), options.model,
+                                       workload)})
     worst = check_same(records)
     return _part(workload, records, worst)
 

@@ -51,12 +51,12 @@ def test_another_computation_is_refused(memory, loss):
 
 def test_each_process_reports_its_peak(memory, tmp_path):
     """The whole bench on two processes: what it needs of run_pretrain.py is still there."""
-    memory.write_data(tmp_path / "data" / "noise", "code-mini", 4096)
-    found = memory.run_case(memory.parse_case("dp2"), tmp_path / "data", tmp_path / "out", "code-mini",
-                        "parameters")
+    data, out = tmp_path / "data", tmp_path / "out"
+    memory.write_data(data / "noise", "code-mini", 4096)
+    found = memory.run_case(memory.parse_case("dp2"), data, out, "code-mini", "parameters")
     assert len(found["peak_mib"]) == 2 and len(found["losses"]) == memory.STEPS
     assert all(peak > found["libraries_mib"] for peak in found["peak_mib"])
     whole = named_model("code-mini").num_parameters() * 4 / 2**20
     assert found["weights_mib"] == [whole, whole]
     assert found["state_mib"] == pytest.approx([2 * whole, 2 * whole], rel=1e-3)  # and beta powers
-    assert not list((tmp_path / "out" / "run").glob("model_*"))
+    assert not list((out / "run").glob("model_*"))
