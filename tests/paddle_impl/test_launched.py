@@ -5,6 +5,7 @@ import signal
 import socket
 import subprocess
 import sys
+import threading
 import time
 
 import pytest
@@ -137,3 +138,43 @@ def test_an_error_is_told_to_those_who_wait(monkeypatch):
     with pytest.raises(SystemExit), launched.in_company("prog"):
         sys.exit(2)
     assert launched.others_failed(store)
+
+
+class Place:
+    def __init__(self, rank, world_size):
+        self.is_main, self.world_size = rank == 0, world_size
+
+
+def test_nobody_leaves_before_the_last_has_come(monkeypatch):
+    """And the first, in whose process the store is, after all others."""
+    store, order, come = Store(), [], threading.Event()
+    monkeypatch.setattr(sys.modules["paddle.distributed.collective"], "_default_store", store)
+
+    def leave(rank):
+        if rank == 2:
+            come.wait()
+            order.append("the last comes")
+        launched.leave_together(Place(rank, 3))
+        order.append(rank)
+
+    threads = [threading.Thread(target=leave, args=(rank,)) for rank in range(3)]
+    for thread in threads:
+        thread.start()
+    while store.get("leaving", 0) < 2:
+        time.sleep(0.001)
+    come.set()
+    for thread in threads:
+        thread.join()
+    assert order[0] == "the last comes" and sorted(order[1:]) == [0, 1, 2]
+    assert store["left"] == 2
+
+
+def test_a_store_that_is_gone_keeps_nobody(monkeypatch):
+    class Gone(Store):
+        def add(self, key, more):
+            raise ValueError(STORE_GONE)
+
+    monkeypatch.setattr(sys.modules["paddle.distributed.collective"], "_default_store", Gone())
+    launched.leave_together(Place(1, 2))
+    monkeypatch.setattr(sys.modules["paddle.distributed.collective"], "_default_store", None)
+    launched.leave_together(Place(0, 1))
