@@ -36,13 +36,14 @@ def pretrain(config: PretrainConfig) -> str | None:
         run = PretrainingRun(config)
     except (ValueError, OSError) as error:
         fail(error)
-    # One more than the run's own: the launcher repeats SIGTERM, and tells one process after another,
-    # so it may reach this one when the run has stopped, but not yet closed its files.
+    # One more than the run's own: the launcher repeats SIGTERM, and tells one process after another;
+    # it may come to this one when the run has stopped, but the others are not through.
     with stopping.StopSignals():
         try:
             signal = run.train()
         except (FloatingPointError, OSError) as error:  # a ValueError is ours: show it whole
             fail(error)
+        launched.leave_together(run.ranks)
         if signal is not None and run.ranks.is_main:
             print(f"stopped by {signal} after a checkpoint; continue with --resume", flush=True)
     return signal

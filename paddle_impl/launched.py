@@ -17,7 +17,7 @@ import socket
 import struct
 import sys
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 
 _FAILED = "failed"  # the store's count of processes that ended with an error
 PATIENCE = 15.0  # seconds for the launcher, which looks at its processes once a second
@@ -79,10 +79,38 @@ def others_failed(store) -> bool:
     return store.add(_FAILED, 0) > 0
 
 
+def leave_together(ranks) -> None:
+    """Wait until all processes have taken their last step, then let them go.
+
+    One that closes its connections breaks the common call that another is still in, even if its own
+    part of that is done. The first process, which keeps the store, goes last. After a minute it is
+    every process for itself.
+    """
+    store = _store()
+    if store is None:
+        return
+    with contextlib.suppress(RuntimeError, ValueError):  # the store is gone: so may we be
+        store.add("leaving", 1)
+        _wait_for(lambda: store.add("leaving", 0) >= ranks.world_size)
+        if ranks.is_main:
+            _wait_for(lambda: store.add("left", 0) >= ranks.world_size - 1)
+        else:
+            store.add("left", 1)
+
+
+def _wait_for(condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + 60
+    while not condition() and time.monotonic() < until:
+        time.sleep(0.01)
+
+
+def _store():
+    """Paddle's store of the job's processes; None where Paddle, or company, is missing."""
+    return getattr(sys.modules.get("paddle.distributed.collective"), "_default_store", None)
+
+
 def _tell_the_others() -> None:
-    collective = sys.modules.get("paddle.distributed.collective")
-    store = getattr(collective, "_default_store", None)
-    if store is not None:
+    if (store := _store()) is not None:
         with contextlib.suppress(RuntimeError, ValueError):  # gone itself
             store.add(_FAILED, 1)
 

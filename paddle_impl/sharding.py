@@ -163,7 +163,8 @@ class ShardedOptimizer:
         self.adamw.step()
         self.share.spread()
 
-    def clear_grad(self) -> None:
-        """Of all parameters, those of other owners too."""
+    def clear_grad(self, set_to_zero: bool = False) -> None:
+        """Of all parameters, those of other owners too. Freed: zeros would take their place."""
+        assert not set_to_zero, "a sharded optimizer keeps no gradients"
         for weight in self.share.weights:
             weight.clear_grad()

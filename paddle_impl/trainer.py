@@ -115,7 +115,7 @@ class Trainer:
         else:
             self._leave_out(step, micro_batches, loss, norm)
         self.scaler.update(math.isfinite(norm))
-        self.optimizer.clear_grad()
+        self.optimizer.clear_grad(set_to_zero=False)
         return loss, norm
 
     def _forward(self, step: int, index: int, batch: Batch) -> paddle.Tensor:
@@ -130,7 +130,7 @@ class Trainer:
             self.event(step, "overflow", f"gradients overflow at loss scale {self.scaler.scale:g}: "
                                          "no update, the scale is halved")
             return
-        self.optimizer.clear_grad()
+        self.optimizer.clear_grad(set_to_zero=False)
         own = None
         with used_alone(self.optimizer):
             for index, batch in enumerate(micro_batches):

@@ -25,14 +25,14 @@ if [ -n "$paddle" ]; then
     python=.venv-paddle-$paddle/bin/python
     step "$python" -c "import paddle; assert paddle.__version__ == '$paddle', paddle.__version__"
     step "$python" -m pytest tests/paddle_impl
-    # Not those in which Paddle computes nothing (first line) or nothing that others do not (second).
+    # Not the rungs in which Paddle computes nothing, nor those that `cache` and `grid` go beyond.
     rungs=$("$python" -m parity --list | sed 's/ .*//' | grep -vxE \
         'tokenizer|vocabulary|corpus|order|filters|foreign|newest'\
 '|greedy|sampled|sharded|split')
     step "$python" -m parity --only $rungs --output "$report-paddle-$paddle"
-    # Not the journeys of a model of 124 million parameters.
+    # Not a model of 124 million parameters, nor hundreds of steps, nor what runs in .venv.
     step "$python" -m pytest tests/e2e/test_generation.py tests/e2e/test_pretraining.py \
-        -k 'not source_documents'
+        tests/e2e/test_launch.py -k 'not source_documents and not extended_run and not run_multi'
     printf '\nall tests passed on Paddle %s in %d s\n' "$paddle" "$SECONDS"
     exit 0
 fi

@@ -95,11 +95,11 @@ BUGS = {
         _TRAIN, "self.schedule.learning_rate(step)", "self.schedule.learning_rate(2 * step)"),
     "rate set after the update": [
         (_STEP, "self.optimizer.set_lr(lr)", "pass"),
-        (_STEP, "self.optimizer.clear_grad()",
+        (_STEP, "self.optimizer.clear_grad(set_to_zero=False)",
          "self.optimizer.clear_grad()\n    self.optimizer.set_lr(lr)")],
     "batch of the step after": (_TRAIN, "self.loader.step(step - 1)", "self.loader.step(step)"),
     "first batch again and again": (_TRAIN, "self.loader.step(step - 1)", "self.loader.step(0)"),
-    "gradients not cleared": (_STEP, "self.optimizer.clear_grad()", "pass"),
+    "gradients not cleared": (_STEP, "self.optimizer.clear_grad(set_to_zero=False)", "pass"),
     "accumulation undivided": (_STEP, _BACKWARD, "loss_sum.backward()"),
     "accumulation divided twice": (
         _STEP, _BACKWARD, "(loss_sum / max(weight, 1.0) / len(micro_batches)).backward()"),

@@ -2,8 +2,9 @@
 
 Each case is run_pretrain.py with its flags, in float32 with dropout, on a CPU (gloo), one case
 after another on the same synthetic data. What is counted is the resident memory of one process,
-libraries included, from the second step on (Linux). Two workloads: in `parameters` weights,
-gradients and moments are most of it, in `activations` what the backward pass keeps.
+libraries included, from the second step on (Linux); weights and moments are counted by their
+shapes. Two workloads: in `parameters` weights, gradients and moments are most of it, in
+`activations` what the backward pass keeps.
 
     .venv/bin/python scripts/bench/memory.py [--workload parameters,activations]
         [--cases plain,recompute,dp2,sharding2,mp2,sharding2+recompute,mp2+recompute]
@@ -118,21 +119,10 @@ def write_data(prefix: Path, model: str, tokens: int) -> None:
 
 
 def run_case(case: Case, data: Path, out: Path, model: str, workload: str) -> dict:
-    """Peaks by rank, and the losses; RuntimeError where the run or one of its processes failed."""
-    batch, length = WORKLOADS[workload]
+    """What each process held, and the losses; RuntimeError where the run failed."""
     out.mkdir()
-    launcher = [sys.executable]
-    if case.processes > 1:
-        launcher += ["-m", "paddle.distributed.launch", "--nproc_per_node", case.processes,
-                     "--log_dir", out / "log"]
-    command = [*launcher, SIDE, out, STEPS, "--model_type", "gpt",
-               "--model_name_or_path", model,
-               "--input_dir", data, "--output_dir", out / "run", "--split", "100,0,0",
-               "--max_seq_len", length, "--micro_batch_size", batch, "--max_steps", STEPS + 1,
-               "--grad_clip", 1.0, "--weight_decay", 0.1, "--decay_steps", 0, "--eval_iters", 0,
-               "--device", "cpu", *case.flags]
     try:
-        run(command)
+        run(_command(case, data, out, model, *WORKLOADS[workload]))
     except RuntimeError as error:
         raise RuntimeError(f"{case.name}: {_last_words(out / 'log') or error}") from None
     ranks = [json.loads(Path(out, f"{rank}.json").read_text()) for rank in range(case.processes)]
@@ -140,16 +130,35 @@ def run_case(case: Case, data: Path, out: Path, model: str, workload: str) -> di
     losses = [record["loss"] for record in map(json.loads, lines) if "loss" in record]
     if len(losses) != STEPS:
         raise RuntimeError(f"{case.name} recorded {len(losses)} losses, expected {STEPS}")
-    for key, flags, whole in (("weights_mib", {"--mp_degree"}, _whole_mib(model)),
-                              ("state_mib", {"--mp_degree", "--sharding_degree"},
-                               2 * _whole_mib(model))):
-        if flags & set(case.flags) and max(rank[key] for rank in ranks) > 0.9 * whole:
-            raise RuntimeError(f"{case.name} shared nothing: {key} of the processes is "
-                               f"{_each([rank[key] for rank in ranks])}, whole {whole:,.0f}")
     columns = {key: [rank[key] for rank in ranks]
                for key in ("weights_mib", "state_mib", "peak_mib")}
+    check_shared(case, columns, _whole_mib(model))
     return {"processes": case.processes, **columns, "libraries_mib": ranks[0]["libraries_mib"],
             "since": ranks[0]["since"], "losses": losses}
+
+
+def _command(case: Case, data: Path, out: Path, model: str, batch: int, length: int) -> list:
+    launcher = [sys.executable]
+    if case.processes > 1:
+        launcher += ["-m", "paddle.distributed.launch", "--nproc_per_node", case.processes,
+                     "--log_dir", out / "log"]
+    return [*launcher, SIDE, out, STEPS,
+            "--model_type", "gpt", "--model_name_or_path", model, "--input_dir", data,
+            "--output_dir", out / "run", "--split", "100,0,0", "--max_seq_len", length,
+            "--micro_batch_size", batch, "--max_steps", STEPS + 1, "--decay_steps", 0,
+            "--grad_clip", 1.0, "--weight_decay", 0.1, "--eval_iters", 0, "--device", "cpu",
+            *case.flags]
+
+
+def check_shared(case: Case, columns: dict, whole: float) -> None:
+    """RuntimeError where a process holds as much as one would alone, whatever the flags say."""
+    for key, shares, alone in (
+        ("weights_mib", {"--mp_degree"}, whole),
+        ("state_mib", {"--mp_degree", "--sharding_degree"}, 2 * whole),
+    ):
+        if shares & set(case.flags) and max(columns[key]) > 0.9 * alone:
+            raise RuntimeError(f"{case.name} shared nothing: {key} of its processes is "
+                               f"{_each(columns[key])}, of one alone {alone:,.0f}")
 
 
 def _whole_mib(model: str) -> float:

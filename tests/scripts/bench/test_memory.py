@@ -49,6 +49,25 @@ def test_another_computation_is_refused(memory, loss):
         memory.check_same([record("plain", 1, 3.0, 2.0), record("mp2", 1, 3.0, loss)])
 
 
+@pytest.mark.parametrize(("name", "weights", "state"), [
+    ("mp2", 100.0, 100.0), ("mp2", 50.0, 200.0), ("sharding2", 100.0, 200.0),
+])
+def test_a_flag_that_shares_nothing_is_refused(memory, name, weights, state):
+    with pytest.raises(RuntimeError, match="shared nothing"):
+        memory.check_shared(memory.parse_case(name), _held(weights, state), 100.0)
+
+
+@pytest.mark.parametrize(("name", "weights", "state"), [
+    ("mp2", 50.0, 100.0), ("sharding2", 100.0, 101.0), ("dp2", 100.0, 200.0),
+])
+def test_what_is_shared_is_smaller(memory, name, weights, state):
+    memory.check_shared(memory.parse_case(name), _held(weights, state), 100.0)
+
+
+def _held(weights: float, state: float) -> dict:
+    return {"weights_mib": [weights, 50.0], "state_mib": [state, 100.0]}
+
+
 def test_each_process_reports_its_peak(memory, tmp_path):
     """The whole bench on two processes: what it needs of run_pretrain.py is still there."""
     data, out = tmp_path / "data", tmp_path / "out"
