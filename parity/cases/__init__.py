@@ -32,7 +32,7 @@ MODEL = ModelConfig(
     embd_pdrop=DROPOUT, attn_pdrop=DROPOUT, resid_pdrop=DROPOUT, initializer_range=0.03,
     layer_norm_epsilon=LAYER_NORM_EPSILON, bos_token_id=0, eos_token_id=0,
 )
-STEPS = 20
+STEPS, SHORT = 20, 11  # the clip fires in some of either
 SNAPSHOTS = (1, STEPS)  # the steps after which parameters and moments are compared
 MICRO_BATCHES = 2
 # Not the defaults: an argument that is dropped on the way would go unnoticed.
@@ -121,6 +121,10 @@ class Case:
         """The two frameworks draw different masks: what trains step by step trains without."""
         still = self.config.with_(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
         return replace(self, config=still)
+
+    def shortened(self) -> "Case":
+        """The first steps of the run, for what takes several processes a step."""
+        return replace(self, steps=self.steps[:SHORT], snapshots=(1, SHORT))
 
     def damaged(self) -> dict[str, tuple[str, dict[str, np.ndarray]]]:
         """damage -> (the tensor that must be named, the checkpoint)."""
