@@ -31,17 +31,18 @@ def pretrain(config: PretrainConfig) -> str | None:
         # Before anything imports Paddle: it reads its threads and kernels once, when loaded.
         runtime.import_paddle(config.device)
         stopping.undo_paddles_handler()
+        from paddle_impl.data.loader import DamagedData
         from paddle_impl.pretraining import PretrainingRun
 
         run = PretrainingRun(config)
     except (ValueError, OSError) as error:
         fail(error)
-    # One more than the run's own: the launcher repeats SIGTERM, and tells one process after another;
-    # it may come to this one when the run has stopped, but the others are not through.
+    # Around the run's own: the launcher repeats SIGTERM and tells one process after the other. It
+    # may come to this one when the run has stopped, but not everything is closed.
     with stopping.StopSignals():
         try:
             signal = run.train()
-        except (FloatingPointError, OSError) as error:  # a ValueError is ours: show it whole
+        except (FloatingPointError, OSError, DamagedData) as error:  # a ValueError is ours
             fail(error)
         launched.leave_together(run.ranks)
         if signal is not None and run.ranks.is_main:

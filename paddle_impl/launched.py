@@ -83,23 +83,22 @@ def leave_together(ranks) -> None:
     """Wait until all processes have taken their last step, then let them go.
 
     One that closes its connections breaks the common call that another is still in, even if its own
-    part of that is done. The first process, which keeps the store, goes last. After a minute it is
-    every process for itself.
+    part of that is done. The first process, which keeps the store, goes last. None waits for ever.
     """
     store = _store()
     if store is None:
         return
     with contextlib.suppress(RuntimeError, ValueError):  # the store is gone: so may we be
         store.add("leaving", 1)
-        _wait_for(lambda: store.add("leaving", 0) >= ranks.world_size)
+        _wait_for(60, lambda: store.add("leaving", 0) >= ranks.world_size)
         if ranks.is_main:
-            _wait_for(lambda: store.add("left", 0) >= ranks.world_size - 1)
+            _wait_for(5, lambda: store.add("left", 0) >= ranks.world_size - 1)
         else:
             store.add("left", 1)
 
 
-def _wait_for(condition: Callable[[], bool]) -> None:
-    until = time.monotonic() + 60
+def _wait_for(seconds: float, condition: Callable[[], bool]) -> None:
+    until = time.monotonic() + seconds
     while not condition() and time.monotonic() < until:
         time.sleep(0.01)
 

@@ -22,11 +22,12 @@ def first_bad_tensor(model, forward: Callable[[], paddle.Tensor]) -> str | None:
     bad: list[str] = []
     with _watched(model, bad):
         loss = forward()
+    # Before anything is returned: backwards the processes of a model meet, whatever each has found.
+    loss.backward()
     if bad:
         return f"output of {bad[0]}"
     if not _finite(loss):
         return "the loss"
-    loss.backward()
     for name, parameter in reversed(list(model.named_parameters())):
         if parameter.grad is not None and not _finite(parameter.grad):
             return f"gradient of {name}"

@@ -20,6 +20,8 @@ def causal_lm(model, batch) -> tuple[paddle.Tensor, paddle.Tensor]:
     if model.parts.degree > 1:
         return _split_causal_lm(model, batch)
     logits = model(batch["input_ids"])  # (B, T, V)
+    if logits.element_size() < 4:  # at O2 Paddle would take the logarithm in half precision too
+        logits = logits.astype("float32")
     # reduction="none": with the default mean, Paddle divides by masked positions too.
     losses = F.cross_entropy(logits, batch["labels"], reduction="none")  # (B, T)
     mask = batch["loss_mask"].astype(losses.dtype)

@@ -21,7 +21,8 @@ HALF = (paddle.float16, paddle.bfloat16)
 
 # PaddleNLP's lists, added to Paddle's own.
 _WHITE = {"layer_norm", "softmax", "gelu"}
-_BLACK = {"reduce_sum", "c_softmax_with_cross_entropy", "c_embedding"}
+_BLACK = {"reduce_sum", "softmax_with_cross_entropy", "c_softmax_with_cross_entropy",
+          "c_embedding"}
 
 
 @dataclass(frozen=True)

@@ -3,6 +3,7 @@
 Everything a user can get wrong is checked while the run is put together, before a file is written.
 """
 
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -26,6 +27,12 @@ from paddle_impl.schedule import lr_at
 from paddle_impl.stopping import StopSignals
 from paddle_impl.tensor_parallel import Parts
 from paddle_impl.trainer import Schedule, Trainer
+
+# What a resumed run may change, and says that it did.
+_SETTINGS = (
+    "weight_decay", "grad_clip", "adam_beta1", "adam_beta2", "adam_epsilon", "micro_batch_size",
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "check_accuracy",
+)
 
 
 class PretrainingRun:
@@ -54,6 +61,8 @@ class PretrainingRun:
         self.early_stop = EarlyStop(config.early_stop)
         self.skipped = 0
         self.start_step, notes = start_step(config, source, self._state(0))
+        if config.use_sharding and self.ranks.sharding.size == 1:
+            notes.append("--use_sharding has no effect: no other process reads own samples")
         self.profiler_options = self._profiler_options()
 
         self.model = GPTForCausalLM(model_config, Parts(self.ranks.model))
@@ -85,11 +94,12 @@ class PretrainingRun:
         if self.ranks.is_main:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
-        self.reports.open(self.start_step)
-        self._introduce()
-        self.unsaved: OSError | None = None
         profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
                             self.reports.say) if self.profiler_options else None
+        self.reports.open(self.start_step)
+        self.ranks.barrier()
+        self._introduce()
+        self.unsaved: OSError | None = None
         with StopSignals() as signals:
             self.trainer = Trainer(
                 model=self.model, optimizer=self.optimizer, objective=self._loss,
@@ -109,12 +119,13 @@ class PretrainingRun:
             last = self.trainer.train(self.start_step)
             if profiler:
                 profiler.stop()
-        if not self.trainer.stopping:
+        stopped = self.trainer.stopping and last < config.max_steps
+        if not stopped:
             self.reports.test(last)
         self.reports.close()
         if self.unsaved:
             raise self.unsaved
-        return (signals.received or "SIGTERM") if self.trainer.stopping else None
+        return (signals.received or "SIGTERM") if stopped else None
 
     def _loss(self, model, batch):
         with self.precision.autocast():
@@ -147,7 +158,8 @@ class PretrainingRun:
             step=step, samples=step * self.inputs.global_batch_size, seed=self.config.seed,
             order_key=dataset.order_key, sample_order=dataset.sample_order(),
             tokenizer=self.tokenizer.fingerprint() if self.tokenizer else None,
-            global_batch_size=self.inputs.global_batch_size, schedule=self._lr_options(),
+            global_batch_size=self.inputs.global_batch_size,
+            schedule=self._lr_options() | {name: getattr(self.config, name) for name in _SETTINGS},
             data=self.inputs.identity(),
             world={"world_size": ranks.world_size, "sharding_degree": ranks.sharding.size,
                    "mp_degree": ranks.model.size},
@@ -193,6 +205,7 @@ class PretrainingRun:
         if self.completions is not None:
             with used_alone(self.optimizer), self.precision.autocast():
                 found = self.completions.complete(self.model, step, self.ranks)
+            self.ranks.barrier()  # the others wait longer than a collective call would
             self.reports.text(step, "completions", found)
 
     def _save(self, step: int) -> None:
@@ -214,12 +227,17 @@ class PretrainingRun:
     def _keep_evidence(self, step: int, message: str) -> None:
         """Weights and optimizer before the step that is not finite, and what it read."""
         directory = self.output_dir / f"nonfinite_step_{step}"
+        self.skipped = self.trainer.skipped - 1
         self.reports.event(step, "not finite", f"{message}; see {directory}")
         batches = self.inputs.gathered(self.loaders["train"].step(step - 1))
-        if self.ranks.is_main:
-            directory.mkdir(exist_ok=True)
-            np.savez(directory / "batch.npz", **batches)
-        self._write(directory, step - 1)
+        if self.ranks.is_main:  # a run resumed into the same batch has left one before
+            shutil.rmtree(directory, ignore_errors=True)
+        try:
+            self._write(directory, step - 1)
+            if self.ranks.is_main:
+                np.savez(directory / "batch.npz", **batches)
+        except OSError as error:  # what was found must be said, whatever became of its evidence
+            self.reports.event(step, "not saved", str(error))
 
 
 def _join(config: PretrainConfig) -> distributed.Ranks:

@@ -109,6 +109,12 @@ class Profiler:
     ):
         self.options, self._say = options, say
         self._trace = Path(options.profile_path or output_dir / "profile") / f"process_{rank}.json"
+        if not options.timer_only:
+            try:
+                self._trace.parent.mkdir(parents=True, exist_ok=True)
+            except OSError as error:
+                raise OSError(f"--profiler_options profile_path {self._trace.parent} takes no "
+                              f"traces: {error.strerror}") from None
         self._batches = 0
         self._done = False
         self._marks: list[float] = []  # when each batch of the range began, and the last one ended
@@ -116,7 +122,6 @@ class Profiler:
 
     def start(self) -> None:
         if not self.options.timer_only:
-            self._trace.parent.mkdir(parents=True, exist_ok=True)
             self._paddle = _paddle_profiler(self.options, self._export)
             self._paddle.start()
         self._mark()

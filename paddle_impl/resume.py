@@ -139,10 +139,10 @@ def _processes(state: TrainingState) -> str:
 
 def _changed_schedule(source: Path, was: dict, now: dict) -> str | None:
     changes = [f"{name} {was.get(name)} there, {now.get(name)} now"
-               for name in sorted(was.keys() | now.keys()) if was.get(name) != now.get(name)]
+               for name in sorted(was) if was[name] != now.get(name)]
     if not changes:
         return None
-    return f"the schedule is not that of {source}: {'; '.join(changes)}"
+    return f"the settings are not those of {source}: {'; '.join(changes)}"
 
 
 def _short(value) -> str:

@@ -19,6 +19,9 @@ class StopSignals:
     The second of a kind does what it did before the block, but SIGTERMs within `repeated` seconds
     of the first count as one. Signals that are ignored (nohup) stay so. Only the main thread gets
     signals: elsewhere the block notes none.
+
+    Neither in the block nor after it does a signal interrupt a call of the system: Paddle's store
+    would take that for a lost connection.
     """
 
     def __init__(self, repeated: float = REPEATED):
@@ -32,6 +35,7 @@ class StopSignals:
             for number in SIGNALS:
                 if signal.getsignal(number) is not signal.SIG_IGN:
                     self._before[number] = signal.signal(number, self._note)
+                    signal.siginterrupt(number, False)
         return self
 
     def __exit__(self, *_) -> None:
@@ -55,6 +59,9 @@ class StopSignals:
         before = self._before.pop(number, None)
         # None: not Python's to give back.
         signal.signal(number, signal.SIG_DFL if before is None else before)
+        if isinstance(getattr(before, "__self__", None), StopSignals):  # of a block around this one
+            signal.siginterrupt(number, False)
+        signal.siginterrupt(number, False)
 
 
 def exit_code(name: str) -> int:

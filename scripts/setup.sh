@@ -88,7 +88,6 @@ command -v "${CXX:-c++}" >/dev/null 2>&1 || command -v g++ >/dev/null 2>&1 \
 if [ ! -x "$environment/bin/python" ]; then
     echo "setup: making $environment with $("$python" --version)"
     "$python" -m venv "$environment"
-    echo '*' > "$environment/.gitignore" # as Python 3.13 does: neither git nor ruff looks inside
 fi
 rm -f "$stamp"
 echo "setup: installing for $device${paddle:+, Paddle $paddle}${want:+ with $want} (the first time this downloads a few hundred MB)"

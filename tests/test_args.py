@@ -54,6 +54,10 @@ BAD = {
     ("--keep_checkpoints", "-1"): "--keep_checkpoints must not be negative",
     ("--skip_nonfinite", "-1"): "--skip_nonfinite must not be negative",
     ("--peak_tflops", "0"): "--peak_tflops must be positive",
+    ("--peak_tflops", "inf"): "--peak_tflops must be positive",
+    ("--max_lr", "inf"): "--max_lr must not be negative or infinite",
+    ("--use_amp", "--scale_loss", "0"): "--scale_loss must be positive and fit float32",
+    ("--early_stop", "3", "--max_steps", "6"): "--eval_freq 500 is above --max_steps 6",
 }
 
 

@@ -50,6 +50,7 @@ def newest(
                 _tell(note, notes)
         except (ValueError, OSError) as error:
             failure = error
+    ranks.barrier()
     step, failed = ranks.world.total(step, failure is not None)
     if failure is not None:
         raise failure

@@ -1,5 +1,7 @@
 """What a pretraining command line must fulfil; where it does not, one ValueError names the flag."""
 
+import math
+
 from paddle_impl.config.options import not_built, require, split_shares
 
 _AT_LEAST_ONE = (
@@ -35,7 +37,7 @@ def _numbers(config) -> None:
         require(value >= 1, f"--{name} must be at least 1, got {value}")
     for name in _NOT_NEGATIVE:
         value = getattr(config, name)
-        require(value >= 0, f"--{name} must not be negative, got {value}")
+        require(0 <= value < math.inf, f"--{name} must not be negative or infinite, got {value}")
     for name in _BELOW_ONE:
         value = getattr(config, name)
         require(0.0 <= value < 1.0, f"--{name} must lie in [0, 1), got {value}")
@@ -45,7 +47,7 @@ def _numbers(config) -> None:
             f"--global_batch_size must be at least 1, got {config.global_batch_size}")
     require(0.0 < config.top_p <= 1.0, f"--top_p must lie in (0, 1], got {config.top_p}")
     require(config.temperature > 0.0, f"--temperature must be above 0, got {config.temperature}")
-    require(config.peak_tflops is None or config.peak_tflops > 0,
+    require(config.peak_tflops is None or 0 < config.peak_tflops < math.inf,
             f"--peak_tflops must be positive, got {config.peak_tflops}")
 
 
@@ -67,6 +69,9 @@ def _schedule_and_data(config) -> None:
             f"must be at least 2, got {config.max_seq_len}")
     require(config.early_stop == 0 or config.eval_iters > 0,
             "--early_stop needs evaluations, --eval_iters 0 makes none")
+    require(config.early_stop == 0 or config.eval_freq <= config.max_steps,
+            f"--early_stop needs evaluations: --eval_freq {config.eval_freq} is above --max_steps "
+            f"{config.max_steps}")
 
 
 def _processes(config) -> None:
@@ -85,6 +90,8 @@ def _precision(config) -> None:
     require(config.device != "cpu",
             "--use_amp on --device cpu: Paddle has no half precision kernels for a CPU and would "
             "compute in float32 without a word; leave it out")
+    require(0 < config.scale_loss < 2.0**127,
+            f"--scale_loss must be positive and fit float32, got {config.scale_loss}")
     require(config.dtype != "bfloat16" or config.scale_loss == _default(config, "scale_loss"),
             f"--scale_loss {config.scale_loss} goes with float16; bfloat16 has float32's range")
 

@@ -14,6 +14,10 @@ from paddle_impl.data.origin import described
 Batch = dict[str, np.ndarray]
 
 
+class DamagedData(ValueError):
+    """A batch holds ids that the model has not."""
+
+
 @dataclass(frozen=True)
 class PretrainLoader:
     """Batches of `dataset` (items (T + 1,) int64) for one of `world_size` processes.
@@ -77,7 +81,7 @@ class PretrainLoader:
             return
         row, column = np.argwhere((samples < 0) | (samples >= size))[0].tolist()
         sample = self.items(index)[row]
-        raise ValueError(
+        raise DamagedData(
             f"token {column} of {described(self.dataset, range(sample, sample + 1))} is id "
             f"{samples[row, column]}, the model's vocabulary is 0 to {size - 1}: the data are "
             "damaged or of another model, python -m data_tools.inspect --verify names the place"

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from paddle_impl.runtime import core_count
 from parity import report
-from parity.mutants import KILL_TABLE, run
+from parity.mutants import KILL_TABLE, load_table, run
 from parity.mutants.mutant import Mutant
 from parity.mutants.tables import MUTANTS, ROOMS
 
@@ -42,7 +42,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.write_table:
             if _commit(of_table=True) != commit:
                 raise ValueError("another commit was checked out during the run")
-            _write(KILL_TABLE, table)
+            _write(KILL_TABLE, _together(load_table(), table, options.room))
     except (ValueError, RuntimeError, AssertionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -66,8 +66,8 @@ def _options(arguments) -> argparse.Namespace:
     names = {mutant.name for mutant in MUTANTS}
     if unknown := [name for name in options.only or () if name not in names]:
         parser.error(f"no mutant is called {', '.join(map(repr, unknown))}; --list names them")
-    if options.write_table and (options.only or options.room):
-        parser.error("--write-table wants all mutants: leave out --only and --room")
+    if options.write_table and options.only:
+        parser.error("--write-table wants all mutants, or those of whole rooms: leave out --only")
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {options.jobs}")
     if options.list:
@@ -98,6 +98,20 @@ def _commit(of_table: bool) -> str:
 def _git(*arguments: str) -> str:
     done = subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True, check=True)
     return done.stdout
+
+
+def _together(before: dict, table: dict, rooms: Sequence[str] | None) -> dict:
+    """The table with these rooms made again; the others stay those of their own commits."""
+    if rooms is None:
+        return table
+    records = {record["name"]: record for record in before["mutants"] + table["mutants"]}
+    if missing := [mutant.room for mutant in MUTANTS if mutant.name not in records]:
+        raise ValueError(f"the table lacks mutants of the room {missing[0]}: name it with --room")
+    commits = dict.fromkeys(ROOMS, before["commit"]) | before.get("rooms", {})
+    return before | {
+        "rooms": commits | dict.fromkeys(rooms, table["commit"]),
+        "mutants": [records[mutant.name] for mutant in MUTANTS],
+    }
 
 
 def _examined(chosen: Sequence[Mutant], jobs: int) -> list[dict]:

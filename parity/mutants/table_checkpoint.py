@@ -93,7 +93,6 @@ BUGS = {
     "beta powers not restored": (
         _RESTORE, _RESTORED, f'{_UNLESS} "pow_acc" in key:\n            continue'),
     "restoring decays the weights": (_MAKE, "optimizer.set_lr(0.0)", "pass"),
-    "restoring counts as a step": (_MAKE, 'if power in internal:', "if False:"),
     "optimizer not restored": (f"{_RUN}.__init__", _OPTIMIZER, "pass"),
     "weights initialised, not restored": (
         f"{_RUN}.__init__", "checkpoint.load_weights(source, self.model)",

@@ -67,6 +67,8 @@ def kill_counts(kills: dict) -> dict:
     rooms = dict.fromkeys(mutant["room"] for mutant in kills["mutants"])
     return {
         "commit": kills["commit"], "date": kills["date"], **_counts(kills["mutants"]),
+        "later": {room: commit for room, commit in kills.get("rooms", {}).items()
+                  if commit != kills["commit"]},
         "rooms": {
             room: _counts(m for m in kills["mutants"] if m["room"] == room) for room in rooms
         },
@@ -79,6 +81,7 @@ def kill_summary(kills: dict) -> str:
         f"{counts['killed']} of {counts['bugs']} bugs killed, "
         f"{counts['let_through']} of {counts['harmless']} harmless changes let through, "
         f"made on commit {counts['commit'][:12]} ({counts['date']})"
+        + "".join(f", the room {room} on {commit[:12]}" for room, commit in counts["later"].items())
     )
 
 

@@ -168,3 +168,21 @@ def test_every_difference_of_a_resumed_run_is_named(pretrain, tmp_path, capsys):
     message = capsys.readouterr().err
     assert "seed: 1234 there, 5 now" in message
     assert "global batch size: 2 there, 4 now" in message and "--global_batch_size 2" in message
+
+
+def test_a_second_start_into_the_same_batch_says_the_same(pretrain, poisoned, tmp_path, capsys):
+    for more in ([], ["--resume"]):
+        with pytest.raises(SystemExit):
+            pretrain(tmp_path / "run", "--eval_iters", 0, *more)
+        assert "step 4: loss nan" in capsys.readouterr().err
+    assert saved(tmp_path / "run" / "nonfinite_step_4") == ["model_3"]
+
+
+def test_a_signal_in_the_last_step_changes_nothing(pretrain, tmp_path, monkeypatch):
+    """Everything is done: there is nothing to continue, and the test is measured."""
+    from paddle_impl.stopping import StopSignals
+
+    asked = []
+    monkeypatch.setattr(StopSignals, "asked", lambda self: asked.append(1) or len(asked) == 6)
+    pretrain(tmp_path / "run")
+    assert [r["step"] for r in records(tmp_path / "run", "test_loss")] == [6]

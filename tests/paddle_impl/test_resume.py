@@ -143,7 +143,7 @@ def test_another_schedule_is_told_with_old_and_new(config, written):
     source = written()
     now = replace(WAS, schedule=SCHEDULE | {"max_lr": 0.01, "decay_steps": 90})
     assert start_step(config(), source, now) == (3, [
-        f"the schedule is not that of {source}: decay_steps 6 there, 90 now; max_lr 0.001 there, "
+        f"the settings are not those of {source}: decay_steps 6 there, 90 now; max_lr 0.001 there, "
         "0.01 now"])
 
 

@@ -1,9 +1,12 @@
 """One signal is a wish, the second an order; afterwards everything is as it was."""
 
+import ctypes
+import os
 import signal
 import subprocess
 import sys
 import threading
+import time
 
 import pytest
 
@@ -87,6 +90,31 @@ def test_outside_of_the_main_thread_it_does_nothing():
     thread.start()
     thread.join()
     assert entered == [(None, before)]
+
+
+@pytest.mark.parametrize("inner", [False, True])
+def test_a_call_that_waits_goes_on_waiting(inner):
+    """Paddle's store would call it a lost connection; ctypes is as plain as its C++."""
+    libc = ctypes.CDLL(None, use_errno=True)
+    inlet, outlet = os.pipe()
+
+    def disturb():
+        time.sleep(0.1)
+        signal.pthread_kill(threading.main_thread().ident, signal.SIGTERM)
+        time.sleep(0.1)
+        os.write(outlet, b"x")
+
+    thread = threading.Thread(target=disturb)
+    with StopSignals() as signals:
+        if inner:
+            with StopSignals():
+                pass  # and gives the outer one's handler back
+        thread.start()
+        assert libc.read(inlet, ctypes.create_string_buffer(1), 1) == 1
+        assert signals.received == "SIGTERM"
+    thread.join()
+    os.close(inlet)
+    os.close(outlet)
 
 
 def test_exit_codes_are_the_shells():

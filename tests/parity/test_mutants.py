@@ -230,9 +230,28 @@ def test_a_table_names_the_commit_whose_code_ran(tmp_path, monkeypatch, capsys):
     assert len(written["mutants"]) == len(MUTANTS)
 
 
+def test_a_room_made_again_names_its_own_commit(tmp_path, monkeypatch):
+    """The other rooms' records, and what they were made on, stay as they were."""
+    before = load_table()
+    path = tmp_path / "kill_table.json"
+    monkeypatch.setattr(command, "load_table", lambda: before)
+    monkeypatch.setattr(command, "KILL_TABLE", path)
+    monkeypatch.setattr(command, "_git", lambda word, *_: "" if word == "status" else "1" * 40)
+    monkeypatch.setattr(run, "examine_all",
+                        lambda mutants, jobs: (record(mutant, SEEN) for mutant in mutants))
+    command.main(["--write-table", "--room", "loss", "parallel", "--output", str(tmp_path)])
+    written = json.loads(path.read_text())
+    assert written["commit"] == before["commit"]
+    assert {room for room, commit in written["rooms"].items() if commit == "1" * 40} == {
+        "loss", "parallel"}
+    older = {entry["name"]: entry for entry in before["mutants"]}
+    for entry in written["mutants"]:
+        assert entry["room"] in ("loss", "parallel") or entry == older[entry["name"]]
+
+
 def test_what_the_command_refuses(capsys):
     for arguments, message in ((["--only", "erf GLUE"], "no mutant is called 'erf GLUE'"),
-                               (["--write-table", "--room", "loss"], "wants all mutants"),
+                               (["--write-table", "--only", "erf GELU"], "wants all mutants"),
                                (["--jobs", "0"], "--jobs must be at least 1")):
         with pytest.raises(SystemExit) as stop:
             command.main(arguments)
