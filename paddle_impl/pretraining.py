@@ -197,8 +197,9 @@ class PretrainingRun:
         ends = bool(measured) and self.early_stop.saw(measured["loss"])
         (votes,) = self.ranks.world.total(float(ends))
         if votes:
-            self.reports.event(step, "early stop", f"{self.early_stop.since} evaluations without a "
-                               f"lower valid loss than {self.early_stop.best:.9f}")
+            best, since = self.early_stop.best, self.early_stop.since
+            self.reports.event(
+                step, "early stop", f"no valid loss below {best:.9f} in {since} evaluation(s)")
         return votes > 0
 
     def _complete(self, step: int) -> None:

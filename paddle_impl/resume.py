@@ -1,5 +1,6 @@
 """Where a run starts: from which files, after which step, and whether that is the same run."""
 
+import os
 from pathlib import Path
 
 from paddle_impl import checkpoint
@@ -36,6 +37,10 @@ def check_output(config: PretrainConfig, source: Path | None) -> None:
     state = checkpoint.load_state(source) if source else None
     step = state.step if state else 0
     output_dir = Path(config.output_dir)
+    there = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
+    require(there.is_dir() and os.access(there, os.W_OK),
+            f"--output_dir {output_dir} cannot be written: {there} is "
+            + ("not writable" if there.is_dir() else "no directory"))
     own = checkpoint.checkpoints(output_dir)
     continues = config.resume or (
         source is not None and source.resolve() in {path.resolve() for path in own.values()}
@@ -93,7 +98,8 @@ def _differences(was: TrainingState, now: TrainingState) -> list[str]:
         compare("end token", was.data.get("eos_token_id"), now.data.get("eos_token_id"),
                 "name its data with --input_dir")
     compare("global batch size", was.global_batch_size, now.global_batch_size,
-            _moved(was, now) + f"pass --global_batch_size {was.global_batch_size} to keep it")
+            _moved(was, now) + f"pass --global_batch_size {was.global_batch_size} to keep it, "
+            "with a --micro_batch_size that divides it")
     if was.precision and now.precision:
         compare("precision", was.precision, now.precision, _precision_flags(was.precision))
     return found

@@ -77,7 +77,7 @@ class PretrainConfig:
     keep_checkpoints: int = flag(0, "newest checkpoints to keep, older ones are removed (0: all)")
     skip_nonfinite: int = flag(0, "steps of the whole run whose loss or gradient may be NaN or "
                                "infinite: their update is left out; one more stops the run")
-    early_stop: int = flag(0, "stop after so many evaluations without a new best (0: never)")
+    early_stop: int = flag(0, "stop after so many evaluations without a lower valid loss; 0 never")
     report_to: str = flag("visualdl", "where curves go beside metrics.jsonl: visualdl, "
                           "tensorboard, wandb, several with commas, or none")
     peak_tflops: float | None = flag(None, "the device's peak in TFLOP/s, for MFU (default: known "

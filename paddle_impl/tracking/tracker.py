@@ -34,6 +34,12 @@ _TAGS = {"lr": "learning_rate"}  # PaddleNLP's name of the curve; the others kee
 _TERMINAL_MAY_GO = contextlib.suppress(OSError)
 
 
+def _printable(text: str) -> str:
+    """For a terminal, which control characters would garble; metrics.jsonl has them as they are."""
+    return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
+                   for c in text)
+
+
 class Tracker:
     """Records of a run in `output_dir`; with `enabled` false (other ranks) every call is a no-op.
 
@@ -91,7 +97,7 @@ class Tracker:
             sink("completions", step, title, pairs)
         for prompt, text in pairs:
             self.say(f"********** global step {step}, {title}: {prompt!r} **********")
-            self.say(prompt + text)
+            self.say(_printable(prompt + text))
 
     def event(self, step: int, kind: str, message: str) -> None:
         """Something that happened once: a skipped step, an overflow, a fallback."""

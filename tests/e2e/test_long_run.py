@@ -130,7 +130,7 @@ def test_early_stop_and_a_resume_that_knows(pretrain, tmp_path, capsys):
     assert saved(tmp_path / "run") == ["model_3", "model_4"]
     assert [r["step"] for r in records(tmp_path / "run", "valid_loss")] == [2, 4]
     assert [r["step"] for r in records(tmp_path / "run", "test_loss")] == [4]
-    assert "early stop: 1 evaluations without" in capsys.readouterr().out
+    assert "in 1 evaluation(s)" in capsys.readouterr().out
     with pytest.raises(SystemExit):
         pretrain(tmp_path / "run", *still, "--resume")
     assert "the run has ended already, by --early_stop 1" in capsys.readouterr().err

@@ -106,7 +106,7 @@ def test_fewer_processes_with_the_default_batch(config, written):
     text = refusal(config, written(), global_batch_size=2,
                    world={"world_size": 1, "sharding_degree": 1, "mp_degree": 1})
     assert ("global batch size: 4 there, 2 now (2 processes there, 1 process now: pass "
-            "--global_batch_size 4 to keep it)") in text
+            "--global_batch_size 4 to keep it, with a --micro_batch_size that divides it)") in text
 
 
 @pytest.mark.parametrize(("was", "now"), [
