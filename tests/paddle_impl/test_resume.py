@@ -77,7 +77,7 @@ def test_the_same_run_continues_without_a_word(config, written):
     ({"tokenizer": None}, f"tokenizer: {'c' * 12} there, none now (name its data with"),
     ({"data": {"ids_sha256": ["a" * 64], "eos_token_id": 5}}, "end token: 0 there, 5 now ("),
     ({"global_batch_size": 2}, "global batch size: 4 there, 2 now (pass --global_batch_size 4 to "
-     "keep it)"),
+     "keep it, with a --micro_batch_size that divides it)"),
     ({"precision": "O1 float16"}, "precision: float32 there, O1 float16 now (leave out --use_amp)"),
 ])
 def test_another_run_is_refused(config, written, changes, told):
