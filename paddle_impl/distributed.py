@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_impl.launched import AnotherFailed, others_failed
+
 _BUCKET = 1 << 25  # bytes summed in one call: small tensors cost a round trip each
 _barriers = itertools.count()  # every process counts the same ones
 
@@ -121,6 +123,8 @@ class Ranks:
         name = f"barrier/{next(_barriers)}"
         store.add(name, 1)
         while store.add(name, 0) < self.world_size:
+            if others_failed(store):
+                raise AnotherFailed("it said that it ends with an error")
             time.sleep(0.01)
 
 

@@ -59,9 +59,7 @@ class StopSignals:
         before = self._before.pop(number, None)
         # None: not Python's to give back.
         signal.signal(number, signal.SIG_DFL if before is None else before)
-        if isinstance(getattr(before, "__self__", None), StopSignals):  # of a block around this one
-            signal.siginterrupt(number, False)
-        signal.siginterrupt(number, False)
+        signal.siginterrupt(number, False)  # `before` may be that of a block around this one
 
 
 def exit_code(name: str) -> int:

@@ -65,8 +65,6 @@ BUGS = {
     "gradients of other owners kept": (
         f"{_SHARDED}.clear_grad", "weight.clear_grad()",
         "weight.clear_grad() if weight.updated is not None else None"),
-    "restoring counts as a step": (
-        "paddle_impl.optim._make_slots", "if power in internal:", "if False:"),
     "gradients not unscaled": (f"{_SCALER}.unscale_", "gradient.scale_(inverse)", "pass"),
     "loss not scaled": (f"{_SCALER}.scaled", "return loss * self.scale if", "return loss if"),
     "gradients unscaled after the clip": [

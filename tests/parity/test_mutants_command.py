@@ -1,0 +1,105 @@
+"""What `python -m parity mutants` says and writes about the mutants."""
+
+import json
+import re
+
+import pytest
+
+from parity.mutants import command, load_table, run
+from parity.mutants.mutant import Mutant
+from parity.mutants.tables import MUTANTS
+
+SEEN = {"rung": "hidden", "gate": "A", "first": "hidden: step 0, hidden, transformer.drop"}
+
+
+def record(mutant: Mutant, killed: dict | None, float32: dict | None = None) -> dict:
+    return {"name": mutant.name, "room": mutant.room, "where": mutant.where,
+            "equivalent": mutant.equivalent, "killed": {"std_0.02": None, "std_0.2": killed},
+            "float32": {"std_0.02": None, "std_0.2": float32}}
+
+
+@pytest.mark.parametrize(("bug", "alarm", "code", "told"), [
+    (SEEN, None, 0, "model            1       1  100.0%        0   1 of 1 let through"),
+    (None, None, 1, "survivor: erf GELU (model, paddle_impl.model.MLP.forward)"),
+    (SEEN, SEEN, 1, "false alarm: mask of -1e4 (model, paddle_impl.model.causal_mask)"),
+])
+def test_the_command_tells_who_killed_whom(tmp_path, monkeypatch, capsys, bug, alarm, code, told):
+    names = ["erf GELU", "mask of -1e4"]
+
+    def examined(mutants, jobs):
+        assert [mutant.name for mutant in mutants] == names
+        return iter([record(mutants[1], None, alarm), record(mutants[0], bug)])
+
+    monkeypatch.setattr(run, "examine_all", examined)
+    assert command.main(["--only", *names, "--output", str(tmp_path), "--jobs", "1"]) == code
+    assert told in capsys.readouterr().out.splitlines()
+    table = json.loads((tmp_path / "kills.json").read_text())
+    assert table.keys() == {"commit", "date", "seconds", "versions", "mutants"}
+    assert [mutant["name"] for mutant in table["mutants"]] == names
+    assert table["mutants"][0]["killed"] == {"std_0.02": None, "std_0.2": bug}
+
+
+def test_a_ladder_that_breaks_by_itself_stops_the_command(tmp_path, monkeypatch, capsys):
+    def examined(mutants, jobs):
+        raise RuntimeError("without any mutant the ladder breaks: loss")
+
+    monkeypatch.setattr(run, "examine_all", examined)
+    assert command.main(["--output", str(tmp_path)]) == 2
+    assert "without any mutant the ladder breaks: loss" in capsys.readouterr().err
+    assert not (tmp_path / "kills.json").exists()
+
+
+def test_a_table_names_the_commit_whose_code_ran(tmp_path, monkeypatch, capsys):
+    changed = " M parity/ladder.py\n"
+    monkeypatch.setattr(
+        command, "_git", lambda word, *_: changed if word == "status" else "0" * 40 + "\n")
+    monkeypatch.setattr(command, "KILL_TABLE", tmp_path / "kill_table.json")
+    monkeypatch.setattr(run, "examine_all",
+                        lambda mutants, jobs: (record(mutant, SEEN) for mutant in mutants))
+    arguments = ["--write-table", "--output", str(tmp_path)]
+    assert command.main(arguments) == 2
+    assert "parity/ladder.py changed since 000000000000" in capsys.readouterr().err
+    changed = " M parity/mutants/kill_table.json\n"
+    assert command.main(arguments) == 1  # every control was told to be a false alarm
+    written = json.loads((tmp_path / "kill_table.json").read_text())
+    assert written["commit"] == "0" * 40
+    assert len(written["mutants"]) == len(MUTANTS)
+
+
+def test_a_room_made_again_names_its_own_commit(tmp_path, monkeypatch):
+    """The other rooms' records, and what they were made on, stay as they were."""
+    before = load_table()
+    path = tmp_path / "kill_table.json"
+    monkeypatch.setattr(command, "load_table", lambda: before)
+    monkeypatch.setattr(command, "KILL_TABLE", path)
+    monkeypatch.setattr(command, "_git", lambda word, *_: "" if word == "status" else "1" * 40)
+    monkeypatch.setattr(run, "examine_all",
+                        lambda mutants, jobs: (record(mutant, SEEN) for mutant in mutants))
+    command.main(["--write-table", "--room", "loss", "parallel", "--output", str(tmp_path)])
+    written = json.loads(path.read_text())
+    assert written["commit"] == before["commit"]
+    assert {room for room, commit in written["rooms"].items() if commit == "1" * 40} == {
+        "loss", "parallel"}
+    older = {entry["name"]: entry for entry in before["mutants"]}
+    for entry in written["mutants"]:
+        assert entry["room"] in ("loss", "parallel") or entry == older[entry["name"]]
+
+
+def test_what_the_command_refuses(capsys):
+    for arguments, message in ((["--only", "erf GLUE"], "no mutant is called 'erf GLUE'"),
+                               (["--write-table", "--only", "erf GELU"], "wants all mutants"),
+                               (["--jobs", "0"], "--jobs must be at least 1")):
+        with pytest.raises(SystemExit) as stop:
+            command.main(arguments)
+        assert stop.value.code == 2
+        assert message in capsys.readouterr().err
+
+
+def test_the_committed_table_is_of_these_mutants_and_kills_all():
+    table = load_table()
+    assert re.fullmatch("[0-9a-f]{40}", table["commit"])
+    assert [m["name"] for m in table["mutants"]] == [mutant.name for mutant in MUTANTS]
+    for entry in table["mutants"]:
+        gates = ("killed", "float32") if entry["equivalent"] else ("killed",)
+        seen = any(found for gate in gates for found in entry[gate].values())
+        assert seen != entry["equivalent"], entry["name"]
