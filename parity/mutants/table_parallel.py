@@ -78,8 +78,6 @@ BUGS = {
     "good steps counted through an overflow": (
         f"{_SCALER}.update", "float(np.float32(self.scale * 0.5)), 0",
         "float(np.float32(self.scale * 0.5)), self.good_steps"),
-    "good steps counted on after growing": (
-        f"{_SCALER}.update", "self.good_steps = 0", "pass"),
     "scale never grows": (f"{_SCALER}.update", "self.scale *= 2.0", "pass"),
     "overflow applied": (
         _STEP, "if math.isfinite(loss) and math.isfinite(norm):", "if math.isfinite(loss):"),
