@@ -35,7 +35,7 @@ def _train(case: Case, dtype: str, size: int, recompute: bool = False, **shape) 
     case = case.without_dropout()
 
     def work(ranks: Ranks):
-        model = weights.build(case, dtype, ranks.model)
+        model = weights.build_share(case, dtype, ranks.model)
         model.recompute = recompute
         share = MICRO_BATCHES // ranks.data.size
         first = share * ranks.data.rank

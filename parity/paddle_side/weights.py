@@ -14,11 +14,13 @@ from parity.cases import Case
 from parity.compare import Point, Trace
 
 
-def build(case: Case, dtype: str, group: Group = ALONE) -> GPTForCausalLM:
-    """The model in float32 or float64, weights loaded strictly, in eval mode.
+def build(case: Case, dtype: str) -> GPTForCausalLM:
+    """The model in float32 or float64, weights loaded strictly, in eval mode."""
+    return build_share(case, dtype, ALONE)
 
-    group: the tensor parallel processes that share it.
-    """
+
+def build_share(case: Case, dtype: str, group: Group) -> GPTForCausalLM:
+    """This process's share of the model that the tensor parallel processes of `group` have."""
     with default_dtype(dtype):
         model = GPTForCausalLM(case.config, Parts(group))
     convert.load_weights(model, convert.from_hf(case.weights))
