@@ -22,17 +22,11 @@ from paddle_impl.optim import build_optimizer, used_alone
 from paddle_impl.precision import Precision
 from paddle_impl.profiling import Profiler, ProfilerOptions
 from paddle_impl.reports import Reports
-from paddle_impl.resume import check_output, find_source, start_step
+from paddle_impl.resume import SETTINGS, check_output, find_source, start_step
 from paddle_impl.schedule import lr_at
 from paddle_impl.stopping import StopSignals
 from paddle_impl.tensor_parallel import Parts
 from paddle_impl.trainer import Schedule, Trainer
-
-# What a resumed run may change, and says that it did.
-_SETTINGS = (
-    "weight_decay", "grad_clip", "adam_beta1", "adam_beta2", "adam_epsilon", "micro_batch_size",
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "check_accuracy",
-)
 
 
 class PretrainingRun:
@@ -159,7 +153,7 @@ class PretrainingRun:
             order_key=dataset.order_key, sample_order=dataset.sample_order(),
             tokenizer=self.tokenizer.fingerprint() if self.tokenizer else None,
             global_batch_size=self.inputs.global_batch_size,
-            schedule=self._lr_options() | {name: getattr(self.config, name) for name in _SETTINGS},
+            schedule=self._lr_options() | {name: getattr(self.config, name) for name in SETTINGS},
             data=self.inputs.identity(),
             world={"world_size": ranks.world_size, "sharding_degree": ranks.sharding.size,
                    "mp_degree": ranks.model.size},

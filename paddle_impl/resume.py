@@ -12,6 +12,12 @@ from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.distributed import Ranks
 from paddle_impl.tracking import METRICS
 
+# What a resumed run may change, and says that it did.
+SETTINGS = (
+    "weight_decay", "grad_clip", "adam_beta1", "adam_beta2", "adam_epsilon", "micro_batch_size",
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "check_accuracy",
+)
+
 
 def find_source(
     config: PretrainConfig, notes: list[str] | None = None, ranks: Ranks = ONE_PROCESS
