@@ -25,6 +25,7 @@ class WandbSink:
             # Offline it means nothing, and wandb warns of it; `wandb sync` joins runs of one id.
             resume=None if offline else "allow",
         )
+        _keep(output_dir / _RUN, identity)  # of a run that is: a refused one leaves no file
         self._run.define_metric("*", step_metric="step")
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
@@ -46,11 +47,13 @@ def open_sink(output_dir: Path, start_step: int, config: dict) -> WandbSink:
 def _identity(path: Path) -> dict[str, str]:
     """The run's id and project, kept beside the checkpoints; the environment may move it."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
-    identity = {
+    return {
         "id": known.get("id") or uuid.uuid4().hex[:8],
         "project": os.environ.get("WANDB_PROJECT") or known.get("project") or "gpt",
     }
+
+
+def _keep(path: Path, identity: dict[str, str]) -> None:
     temporary = path.with_name(f".{path.name}.tmp")
     temporary.write_text(json.dumps(identity) + "\n", encoding="utf-8")
     os.replace(temporary, path)
-    return identity

@@ -85,3 +85,13 @@ def test_a_resumed_run_keeps_its_id_and_the_environment_names_the_project(tmp_pa
     assert json.loads((tmp_path / "wandb_run.json").read_text()) == {
         "id": "abcd1234", "project": "other"
     }
+
+
+def test_a_refused_run_leaves_no_identity(tmp_path, monkeypatch):
+    def refused(**_):
+        raise OSError("no key")
+
+    monkeypatch.setattr("wandb.init", refused)
+    with pytest.raises(OSError, match="no key"):
+        open_sink(tmp_path, 0, {})
+    assert not list(tmp_path.iterdir())
