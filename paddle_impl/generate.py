@@ -6,7 +6,7 @@ from dataclasses import dataclass
 import numpy as np
 import paddle
 
-from paddle_impl import sampling
+from paddle_impl.decoding import sampling
 
 # (step, sequences) -> uniform draws in [0, 1), one a sequence
 Draws = Callable[[int, int], np.ndarray]

@@ -2,7 +2,7 @@
 
 from parity.mutants.mutant import room
 
-_SAMPLING = "paddle_impl.sampling"
+_SAMPLING = "paddle_impl.decoding.sampling"
 _TOP_K = f"{_SAMPLING}.top_k"
 _TOP_P = f"{_SAMPLING}.top_p"
 _CHOOSE = f"{_SAMPLING}.choose"

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import paddle
 
-from paddle_impl import sampling
+from paddle_impl.decoding import sampling
 from paddle_impl.generate import Continuation, generate
 from parity.cases import MODEL, Case
 from parity.cases import generation as cases

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from paddle_impl.sampling import ban, choose, log_softmax, sample, top_k, top_p
+from paddle_impl.decoding.sampling import ban, choose, log_softmax, sample, top_k, top_p
 
 ROW = np.array([[0.1, 0.4, 0.2, 0.3]])
 

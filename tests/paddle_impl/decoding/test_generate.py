@@ -5,7 +5,7 @@ import paddle
 import pytest
 
 from paddle_impl.generate import generate, uniform_draws
-from paddle_impl.sampling import log_softmax
+from paddle_impl.decoding.sampling import log_softmax
 
 PROMPT = [3, 1, 4]
 

@@ -1,0 +1,1 @@
+"""From logits to text: cache, filters, sampling, beam search, batches of prompts."""
