@@ -1,16 +1,19 @@
 """--test_file: what the model makes of a few prompts, at each evaluation of a training run."""
 
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from data_tools.tokenizer import AnyTokenizer
+from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.decoding.sequences import Draws
 from paddle_impl.distributed import Ranks
-from paddle_impl.generate import Draws, generate
+from paddle_impl.generate import generate
 
 
 class Completions:
@@ -39,15 +42,16 @@ class Completions:
         require(tokenizer is not None,
                 f"--test_file {path} needs a tokenizer, and the data have none beside them: name "
                 "it with --vocab_file and --merge_file")
-        self.tokenizer, self.seed, self.greedy = tokenizer, seed, greedy
+        self.tokenizer, self.seed = tokenizer, seed
         self.prompts = read_prompts(path, "--test_file")
         self._ids = [self._encoded(path, number, model, max_new_tokens)
                      for number in range(len(self.prompts))]
-        self._options = {
-            "max_new_tokens": max_new_tokens, "min_new_tokens": 1, "temperature": temperature,
-            "top_k": top_k, "top_p": top_p, "eos_token_id": model.eos_token_id,
-            "vocab_size": min(tokenizer.vocab_size, model.vocab_size),
-        }
+        self._decoding = Decoding(
+            max_new_tokens, "greedy_search" if greedy else "sampling", min_new_tokens=1,
+            temperature=temperature, top_k=top_k, top_p=top_p,
+            eos_token_ids=() if model.eos_token_id is None else (model.eos_token_id,),
+            vocab_size=min(tokenizer.vocab_size, model.vocab_size),
+        )
 
     @classmethod
     def of(
@@ -72,14 +76,11 @@ class Completions:
         if 0 not in ranks.model.members:
             return []
         with _mode_kept(model):
-            found = [generate(model, ids, draws=self._draws(step, number), **self._options)[0]
-                     for number, ids in enumerate(self._ids)]
-        texts = [self.tokenizer.decode(continuation.token_ids) for continuation in found]
+            found = generate(model, self._ids, self._decoding, draws=partial(self._draws, step))
+        texts = [self.tokenizer.decode(continuation.token_ids) for (continuation,) in found]
         return list(zip(self.prompts, texts, strict=True))
 
-    def _draws(self, step: int, number: int) -> Draws | None:
-        if self.greedy:
-            return None
+    def _draws(self, step: int, number: int) -> Draws:
         stream = np.random.default_rng([self.seed, step, number])
         return lambda _, sequences: stream.random(sequences)
 

@@ -47,8 +47,19 @@ class GPTForCausalLM(nn.Layer):
     def own_logits(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
         """The columns of the logits whose tokens this process holds."""
         again = self.recompute and self.training and cache is None
-        hidden = self.parts.enter(self.transformer(input_ids, cache, again))  # (B, T, C)
-        return paddle.matmul(hidden, self.transformer.wte.weight, transpose_y=True)  # (B, T, V)
+        return self._own_head(self.transformer(input_ids, cache, again))  # (B, T, V)
+
+    def next_logits(self, input_ids: paddle.Tensor, cache: Cache) -> paddle.Tensor:
+        """`forward` at the last position alone, (B, V): over a long prompt the head costs much."""
+        return self.head(self.transformer(input_ids, cache)[:, -1])
+
+    def head(self, hidden: paddle.Tensor) -> paddle.Tensor:
+        """What the last LayerNorm gives (..., C) -> logits of the whole vocabulary (..., V)."""
+        return self.parts.join(self._own_head(hidden), self.config.vocab_size)
+
+    def _own_head(self, hidden):
+        return paddle.matmul(self.parts.enter(hidden), self.transformer.wte.weight,
+                             transpose_y=True)
 
     def new_cache(self) -> Cache:
         return [None] * self.config.n_layer

@@ -1,0 +1,109 @@
+"""Many prompts at once: each starts as soon as there is room and leaves when it is done."""
+
+from collections import deque
+from dataclasses import dataclass
+
+from paddle_impl.decoding.decoder import Decoder
+from paddle_impl.decoding.group import Group, Move
+
+
+@dataclass
+class _Running:
+    group: Group
+    rows: list[int]  # of the decoder, this group's until it is done
+    live: list[int]  # those of them that go on, in the order of the group's logits
+    tokens: list[int]  # what each live row is fed next
+
+
+class Batch:
+    """Groups that share a decoder. One call of `step` feeds every live row one token.
+
+    What a group becomes does not depend on the others. A group whose `advance` raises is dropped,
+    and the error passed on; the others can go on.
+    """
+
+    def __init__(self, decoder: Decoder):
+        self._decoder = decoder
+        self._free = list(range(decoder.rows))
+        self._waiting: deque[Group] = deque()
+        self._running: list[_Running] = []
+
+    @property
+    def waiting(self) -> int:
+        return len(self._waiting)
+
+    @property
+    def active(self) -> int:
+        """Groups that have begun and are not done."""
+        return len(self._running)
+
+    def add(self, group: Group) -> None:
+        """In line behind the groups that wait; ValueError where it needs more rows than there are.
+        """
+        if group.width > self._decoder.rows:
+            raise ValueError(f"{group.width} sequences of one prompt do not fit into a batch of "
+                             f"{self._decoder.rows}")
+        self._waiting.append(group)
+
+    def cancel(self, group: Group) -> None:
+        """Forget the group, wherever it stands; one that is unknown or done is no error."""
+        self._waiting = deque(one for one in self._waiting if one is not group)
+        for running in [one for one in self._running if one.group is group]:
+            self._leave(running)
+
+    def step(self) -> list[Group]:
+        """Begin what there is room for, feed every row its token; the groups that are done now."""
+        begun = self._begin()
+        done = [running.group for running in begun if not running.live]
+        fed = [running for running in self._running if running.live]
+        if fed:
+            logits = self._decoder.step([row for one in fed for row in one.live],
+                                        [token for one in fed for token in one.tokens])
+            at = 0
+            for running in fed:
+                own = logits[at : at + len(running.live)]
+                at += len(running.live)
+                self._advance(running, own)
+                if not running.live:
+                    done.append(running.group)
+        for running in [one for one in self._running if not one.live]:
+            self._leave(running)
+        return done
+
+    def _begin(self) -> list[_Running]:
+        """In order of arrival: a wide group is not passed by narrow ones for ever."""
+        begun = []
+        while self._waiting and self._waiting[0].width <= len(self._free):
+            group = self._waiting.popleft()
+            rows = [self._free.pop() for _ in range(group.width)]
+            running = _Running(group, rows, rows[:1], [])
+            self._running.append(running)
+            self._advance(running, self._decoder.prefill(rows[0], group.prompt)[None])
+            begun.append(running)
+        return begun
+
+    def _advance(self, running: _Running, logits) -> None:
+        try:
+            move = running.group.advance(logits)
+        except Exception:
+            self._leave(running)
+            raise
+        self._arrange(running, move)
+
+    def _arrange(self, running: _Running, move: Move) -> None:
+        """A source that several rows continue is copied into rows that no one continues."""
+        sources = [running.live[source] for source in move.sources]
+        unused = [row for row in running.rows if row not in set(sources)]
+        live, taken = [], set()
+        for source in sources:
+            if source in taken:
+                target = unused.pop()
+                self._decoder.copy(source, target)
+                source = target
+            taken.add(source)
+            live.append(source)
+        running.live, running.tokens = live, list(move.tokens)
+
+    def _leave(self, running: _Running) -> None:
+        self._running.remove(running)
+        self._free += running.rows
