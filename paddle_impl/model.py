@@ -202,7 +202,7 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, weight_attr=zero, bias_attr=zero)
 
     def forward(self, x):
-        if not x.place.is_cpu_place():
+        if not (self.training and x.place.is_cpu_place()):
             return super().forward(x)
         # Paddle's CPU kernel sums the gradient of a broadcast bias on one thread, as slowly as the
         # product itself. As ones x bias it is a matrix product too: 1.1 x the whole step.
@@ -235,7 +235,7 @@ class RowLinear(Linear):
         if self.parts.degree == 1:
             return super().forward(x)
         product = self.parts.leave(paddle.matmul(x, self.weight))
-        if x.place.is_cpu_place():
+        if self.training and x.place.is_cpu_place():
             return product + self._broadcast_bias(product)
         return product + self.bias.astype(product.dtype)
 

@@ -3,6 +3,8 @@
 from collections import deque
 from dataclasses import dataclass
 
+import numpy as np
+
 from paddle_impl.decoding.decoder import Decoder
 from paddle_impl.decoding.group import Group, Move
 
@@ -19,7 +21,7 @@ class Batch:
     """Groups that share a decoder. One call of `step` feeds every live row one token.
 
     What a group becomes does not depend on the others. A group whose `advance` raises is dropped,
-    and the error passed on; the others can go on.
+    and the error passed on once the others have made their step: they can go on.
     """
 
     def __init__(self, decoder: Decoder):
@@ -27,6 +29,8 @@ class Batch:
         self._free = list(range(decoder.rows))
         self._waiting: deque[Group] = deque()
         self._running: list[_Running] = []
+        self._done: list[Group] = []
+        self._error: Exception | None = None
 
     @property
     def waiting(self) -> int:
@@ -53,42 +57,41 @@ class Batch:
 
     def step(self) -> list[Group]:
         """Begin what there is room for, feed every row its token; the groups that are done now."""
-        begun = self._begin()
-        done = [running.group for running in begun if not running.live]
+        self._begin()
         fed = [running for running in self._running if running.live]
         if fed:
             logits = self._decoder.step([row for one in fed for row in one.live],
                                         [token for one in fed for token in one.tokens])
-            at = 0
-            for running in fed:
-                own = logits[at : at + len(running.live)]
-                at += len(running.live)
+            ends = np.cumsum([len(one.live) for one in fed])
+            for running, own in zip(fed, np.split(logits, ends[:-1]), strict=True):
                 self._advance(running, own)
-                if not running.live:
-                    done.append(running.group)
-        for running in [one for one in self._running if not one.live]:
-            self._leave(running)
+        if self._error is not None:
+            error, self._error = self._error, None
+            raise error
+        done, self._done = self._done, []
         return done
 
-    def _begin(self) -> list[_Running]:
+    def _begin(self) -> None:
         """In order of arrival: a wide group is not passed by narrow ones for ever."""
-        begun = []
         while self._waiting and self._waiting[0].width <= len(self._free):
             group = self._waiting.popleft()
             rows = [self._free.pop() for _ in range(group.width)]
             running = _Running(group, rows, rows[:1], [])
             self._running.append(running)
             self._advance(running, self._decoder.prefill(rows[0], group.prompt)[None])
-            begun.append(running)
-        return begun
 
-    def _advance(self, running: _Running, logits) -> None:
+    def _advance(self, running: _Running, logits: np.ndarray) -> None:
         try:
             move = running.group.advance(logits)
-        except Exception:
+        except Exception as error:
             self._leave(running)
-            raise
-        self._arrange(running, move)
+            self._error = self._error or error
+            return
+        if move.tokens:
+            self._arrange(running, move)
+        else:
+            self._leave(running)
+            self._done.append(running.group)
 
     def _arrange(self, running: _Running, move: Move) -> None:
         """A source that several rows continue is copied into rows that no one continues."""

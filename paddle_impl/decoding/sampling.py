@@ -60,9 +60,10 @@ def choose(probabilities: np.ndarray, draws: np.ndarray) -> np.ndarray:
     return np.sum(cumulative <= targets, axis=-1)
 
 
-def probabilities(
-    scores: np.ndarray, *, temperature: float, k: int, p: float
-) -> np.ndarray:
-    """What a token is drawn from: scores (N, V) -> (N, V), zero where filtered out; sums below 1."""
+def probabilities(scores: np.ndarray, *, temperature: float, k: int, p: float) -> np.ndarray:
+    """What tokens are drawn from: scores (N, V) -> (N, V), zero where filtered out.
+
+    After a filter a row no longer sums to one; `choose` does not need it to.
+    """
     whole = np.exp(log_softmax(scores.astype(np.float64) / temperature))
     return top_p(top_k(whole, k), p)

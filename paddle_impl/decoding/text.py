@@ -7,7 +7,7 @@ DecodeBytes = Callable[[Iterable[int]], bytes]
 
 
 class Text:
-    """Bytes of tokens, joined; cut before the first stop string, which may begin inside a token.
+    """Bytes of tokens, joined; cut before the stop string that is complete first.
 
     decode_bytes: of a tokenizer; the bytes of several tokens are those of each, joined.
     """
@@ -24,9 +24,10 @@ class Text:
         """Whether the text has come to a stop string; what follows it is dropped."""
         begin = len(self._bytes) - max(map(len, self._stops), default=1) + 1
         self._bytes += self._decode([token])
-        found = [at for stop in self._stops if (at := self._bytes.find(stop, max(0, begin))) >= 0]
+        found = [(at + len(stop), at) for stop in self._stops
+                 if (at := self._bytes.find(stop, max(0, begin))) >= 0]
         if found:
-            del self._bytes[min(found) :]
+            del self._bytes[min(found)[1] :]
             self.stopped = True
         return self.stopped
 

@@ -6,6 +6,7 @@ import pytest
 
 from data_tools.tokenizer import Tokenizer
 from paddle_impl.completions import Completions
+from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.distributed import Ranks, grid
@@ -62,8 +63,8 @@ def test_seed_step_and_line_decide(completions, model):
 
 def test_greedy_takes_the_likeliest(completions, model):
     ((_, text),) = completions("def\n", greedy=True).complete(model, 5, Ranks())
-    (found,) = generate(model, list(b"def"), max_new_tokens=8, min_new_tokens=1,
-                        eos_token_id=256, vocab_size=257)
+    decoding = Decoding(8, min_new_tokens=1, eos_token_ids=(256,), vocab_size=257)
+    ((found,),) = generate(model, [list(b"def")], decoding)
     assert text == BYTES.decode(found.token_ids)
 
 
@@ -78,7 +79,7 @@ def test_filters_reach_the_draw(completions, model, options):
 
 
 def test_the_end_token_ends_a_line_but_does_not_begin_it(completions, model):
-    (free,) = generate(model, list(b"def"), max_new_tokens=8, vocab_size=257)
+    ((free,),) = generate(model, [list(b"def")], Decoding(8, vocab_size=257))
     first, other = free.token_ids[0], next(i for i in free.token_ids if i != free.token_ids[0])
     texts = [
         completions("def\n", greedy=True, config=CONFIG.with_(eos_token_id=end))
@@ -96,8 +97,8 @@ def test_padding_of_the_vocabulary_is_never_drawn(completions, model):
 
 def test_an_empty_line_begins_a_document(completions, model):
     ((prompt, text),) = completions("\n", greedy=True).complete(model, 5, Ranks())
-    (found,) = generate(model, [256], max_new_tokens=8, min_new_tokens=1, eos_token_id=256,
-                        vocab_size=257)
+    decoding = Decoding(8, min_new_tokens=1, eos_token_ids=(256,), vocab_size=257)
+    ((found,),) = generate(model, [[256]], decoding)
     assert (prompt, text) == ("", BYTES.decode(found.token_ids))
 
 

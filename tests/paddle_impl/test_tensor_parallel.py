@@ -1,12 +1,15 @@
 """n processes with a share each are one process with everything: loss, gradients, text, files."""
 
+from functools import partial
 
 import numpy as np
 import paddle
 import pytest
 
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.decoding.sequences import uniform_draws
 from paddle_impl.distributed import Group
-from paddle_impl.generate import generate, uniform_draws
+from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM
 from paddle_impl.tensor_parallel import WHOLE, Parts
 from tests.paddle_impl.meeting import (
@@ -147,9 +150,9 @@ def test_a_loss_of_whole_logits_has_the_gradients_of_one_process():
 def test_generation_chooses_the_tokens_of_one_process():
     def work(parts):
         model = build(parts)
-        plain = generate(model, [1, 2, 3], max_new_tokens=8)
-        drawn = generate(model, [1, 2, 3], max_new_tokens=8, sequences=3,
-                         draws=uniform_draws(3, 0), top_k=20)
+        (plain,) = generate(model, [[1, 2, 3]], Decoding(8))
+        decoding = Decoding(8, "sampling", num_return_sequences=3, top_k=20)
+        (drawn,) = generate(model, [[1, 2, 3]], decoding, draws=partial(uniform_draws, 3))
         return [text.token_ids for text in plain + drawn]
 
     expected = work(WHOLE)
@@ -216,12 +219,13 @@ import paddle
 from paddle_impl.distributed import join
 from paddle_impl.tensor_parallel import Parts
 ranks = join(model=2)
+from paddle_impl.config.decoding import Decoding
 from paddle_impl.generate import generate
 from tests.paddle_impl.meeting import build, entire
 paddle.set_default_dtype("float64")
 parts = Parts(ranks.model)
 loss, gradients = entire(parts)
-text = generate(build(parts), [1, 2, 3], max_new_tokens=8)[0].token_ids
+text = generate(build(parts), [[1, 2, 3]], Decoding(8))[0][0].token_ids
 np.savez(sys.argv[1] + f"/{ranks.rank}.npz", loss=loss, text=text, **gradients)
 """
 
@@ -234,7 +238,7 @@ def test_two_real_processes(command, tmp_path):
     logs = [log.read_text() for log in (tmp_path / "log").glob("workerlog.*")]
     assert done.returncode == 0, done.stderr + "".join(logs)
     loss, gradients = entire(WHOLE)
-    text = generate(build(WHOLE), [1, 2, 3], max_new_tokens=8)[0].token_ids
+    text = generate(build(WHOLE), [[1, 2, 3]], Decoding(8))[0][0].token_ids
     both = [np.load(tmp_path / f"{rank}.npz") for rank in range(2)]
     for name in both[0]:
         np.testing.assert_array_equal(both[0][name], both[1][name], err_msg=name)

@@ -1,18 +1,28 @@
-"""Generation: the cache changes nothing, the end token ends, draws alone decide."""
+"""Generation: no cache and no neighbour changes anything, draws alone decide, ends are ends."""
+
+from functools import partial
 
 import numpy as np
 import paddle
 import pytest
 
-from paddle_impl.generate import generate, uniform_draws
+from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.sampling import log_softmax
+from paddle_impl.decoding.sequences import uniform_draws
+from paddle_impl.generate import generate
 
 PROMPT = [3, 1, 4]
+PROMPTS = [PROMPT, [7], list(range(20)), [9, 9, 9, 2, 6], [49] * 12]
 
 
 def recomputed_logits(model, tokens):
     with paddle.no_grad():
         return model(paddle.to_tensor([tokens]))[:, -1].numpy()
+
+
+def one(model, prompt=PROMPT, tokens=12, draws=None, **options):
+    ((found,),) = generate(model, [prompt], Decoding(tokens, **options), draws=draws)
+    return found
 
 
 @pytest.fixture
@@ -24,70 +34,117 @@ def sharp_model(tiny_model):
     return tiny_model
 
 
-def test_greedy_equals_full_recomputation(sharp_model):
-    (found,) = generate(sharp_model, PROMPT, max_new_tokens=12)
-    tokens, score = list(PROMPT), 0.0
-    for _ in range(12):
+@pytest.mark.parametrize("prompt", PROMPTS)
+def test_greedy_equals_full_recomputation(sharp_model, prompt):
+    found = one(sharp_model, prompt)
+    tokens, score = list(prompt), 0.0
+    new = min(12, 24 - len(prompt))
+    for _ in range(new):
         logits = recomputed_logits(sharp_model, tokens)
         tokens.append(int(logits.argmax()))
         score += log_softmax(logits)[0, tokens[-1]]
-    assert found.token_ids == tokens[3:]
+    assert found.token_ids == tokens[len(prompt):]
     assert found.finish_reason == "length"
-    assert found.score == pytest.approx(score / 12, abs=1e-4)
+    assert found.score == pytest.approx(score / new, abs=1e-4)
+
+
+@pytest.mark.parametrize("rows", [1, 2, 4, 16])
+@pytest.mark.parametrize("options", [
+    {}, {"eos_token_ids": (5, 11), "min_new_tokens": 2}, {"repetition_penalty": 1.5},
+    {"no_repeat_ngram_size": 2}, {"strategy": "sampling", "temperature": 3.0, "top_k": 20},
+    {"strategy": "sampling", "num_return_sequences": 3, "top_p": 0.9, "eos_token_ids": (5,)},
+])
+def test_a_batch_gives_what_each_prompt_gives_alone(sharp_model, rows, options):
+    decoding = Decoding(12, **options)
+    together = generate(sharp_model, PROMPTS, decoding, draws=partial(uniform_draws, 8), rows=rows)
+    for number, prompt in enumerate(PROMPTS):
+        (alone,) = generate(sharp_model, [prompt], decoding,
+                            draws=lambda _, number=number: uniform_draws(8, number))
+        assert [own.token_ids for own in together[number]] == [own.token_ids for own in alone]
+        for both in zip(together[number], alone, strict=True):
+            assert both[0].finish_reason == both[1].finish_reason
+            assert both[0].score == pytest.approx(both[1].score, abs=1e-4)
+
+
+def test_no_prompts_no_texts(sharp_model):
+    assert generate(sharp_model, [], Decoding(3)) == []
 
 
 def test_the_end_token_ends_and_is_not_returned(sharp_model):
-    (free,) = generate(sharp_model, PROMPT, max_new_tokens=12)
+    free = one(sharp_model)
     eos = free.token_ids[5]
-    first = free.token_ids.index(eos)
-    (found,) = generate(sharp_model, PROMPT, max_new_tokens=12, eos_token_id=eos)
-    assert found.token_ids == free.token_ids[:first]
+    found = one(sharp_model, eos_token_ids=(51, eos))
+    assert found.token_ids == free.token_ids[: free.token_ids.index(eos)]
     assert found.finish_reason == "eos"
 
 
 def test_the_end_token_waits_for_the_minimum(sharp_model):
-    (free,) = generate(sharp_model, PROMPT, max_new_tokens=12)
-    eos = free.token_ids[0]
-    (found,) = generate(sharp_model, PROMPT, max_new_tokens=12, min_new_tokens=4, eos_token_id=eos)
+    eos = one(sharp_model).token_ids[0]
+    found = one(sharp_model, eos_token_ids=(eos,), min_new_tokens=4)
     assert len(found.token_ids) >= 4
-    assert eos not in found.token_ids
+    assert eos not in found.token_ids[:4]
+
+
+def test_no_ngram_comes_twice(sharp_model):
+    found = one(sharp_model, [1, 2], tokens=22, no_repeat_ngram_size=2)
+    tokens = [1, 2, *found.token_ids]
+    pairs = list(zip(tokens, tokens[1:], strict=False))
+    assert len(set(pairs)) == len(pairs)
 
 
 def test_each_sequence_is_what_its_draws_make_alone(sharp_model):
     table = np.random.default_rng(5).random((10, 4))
-    options = {"max_new_tokens": 10, "temperature": 3.0, "top_k": 20, "eos_token_id": 7}
-    together = generate(
-        sharp_model, PROMPT, sequences=4, draws=lambda step, n: table[step], **options
-    )
+    options = {"strategy": "sampling", "temperature": 3.0, "top_k": 20, "eos_token_ids": (7,)}
+    (together,) = generate(sharp_model, [PROMPT], Decoding(10, num_return_sequences=4, **options),
+                           draws=lambda _: lambda step, n: table[step])
     for i, found in enumerate(together):
-        (alone,) = generate(
-            sharp_model, PROMPT, draws=lambda step, n, i=i: table[step, i : i + 1], **options
-        )
+        alone = one(sharp_model, tokens=10, **options,
+                    draws=lambda _, i=i: lambda step, n: table[step, i : i + 1])
         assert alone.token_ids == found.token_ids
         assert alone.score == pytest.approx(found.score, abs=1e-5)
     assert len({tuple(found.token_ids) for found in together}) > 1
 
 
 def test_the_seed_repeats_and_prompts_are_independent(sharp_model):
-    def run(seed, index):
-        return generate(sharp_model, PROMPT, max_new_tokens=8, temperature=3.0,
-                        draws=uniform_draws(seed, index))[0].token_ids
+    def run(seed):
+        decoding = Decoding(8, "sampling", temperature=3.0)
+        found = generate(sharp_model, [PROMPT] * 2, decoding, draws=partial(uniform_draws, seed))
+        return [tuple(own.token_ids) for (own,) in found]
 
-    assert run(0, 0) == run(0, 0)
-    assert len({tuple(run(seed, index)) for seed in (0, 1) for index in (0, 1)}) == 4
+    assert run(0) == run(0)
+    assert len({*run(0), *run(1)}) == 4
 
 
 def test_padding_of_the_vocabulary_is_never_chosen(sharp_model):
-    draws = uniform_draws(1, 0)
-    found = generate(sharp_model, PROMPT, max_new_tokens=20, sequences=8, draws=draws,
-                     temperature=50.0, vocab_size=10)
+    decoding = Decoding(20, "sampling", num_return_sequences=8, temperature=50.0, vocab_size=10)
+    (found,) = generate(sharp_model, [PROMPT], decoding, draws=partial(uniform_draws, 1))
     chosen = [token for sequence in found for token in sequence.token_ids]
     assert set(chosen) <= set(range(10)) and len(set(chosen)) > 5
 
 
 def test_generation_stops_where_the_positions_end(sharp_model):
-    (found,) = generate(sharp_model, list(range(20)), max_new_tokens=100)
-    assert len(found.token_ids) == 4
+    assert len(one(sharp_model, list(range(20)), tokens=100).token_ids) == 4
+
+
+def test_tokens_are_told_as_they_come(sharp_model):
+    told = []
+    found = generate(sharp_model, PROMPTS, Decoding(12), on_token=lambda prompt, number, sequence:
+                     told.append((prompt, number, sequence.tokens[-1])))
+    for number, (own,) in enumerate(found):
+        assert [token for prompt, _, token in told if prompt == number] == own.token_ids
+
+
+def test_a_stop_string_ends_the_text_and_is_not_in_it(sharp_model):
+    def decode_bytes(ids):
+        return bytes(48 + i for i in ids)
+
+    free = one(sharp_model)
+    text = decode_bytes(free.token_ids).decode()
+    ((found,),) = generate(sharp_model, [PROMPT], Decoding(12, stop=("never", text[6:8])),
+                           decode_bytes=decode_bytes)
+    at = text.index(text[6:8])
+    assert (found.text, found.finish_reason) == (text[:at], "stop")
+    assert found.token_ids == free.token_ids[: at + 2]
 
 
 @pytest.mark.parametrize(("prompt", "message"), [
@@ -96,4 +153,12 @@ def test_generation_stops_where_the_positions_end(sharp_model):
 ])
 def test_impossible_prompts_are_refused(tiny_model, prompt, message):
     with pytest.raises(ValueError, match=message):
-        generate(tiny_model, prompt, max_new_tokens=1)
+        generate(tiny_model, [PROMPT, prompt], Decoding(1))
+
+
+@pytest.mark.parametrize(("options", "message"), [
+    ({"strategy": "sampling"}, "needs draws"), ({"stop": ("a",)}, "stop strings need a tokenizer"),
+])
+def test_settings_without_their_means_are_refused(tiny_model, options, message):
+    with pytest.raises(ValueError, match=message):
+        generate(tiny_model, [PROMPT], Decoding(1, **options))

@@ -1,0 +1,144 @@
+"""Groups that come, wait, share a decoder, fork and leave."""
+
+import numpy as np
+import pytest
+
+from paddle_impl.decoding.batch import Batch
+from paddle_impl.decoding.group import Move
+
+
+class Remembering:
+    """A decoder whose logits tell the row's whole history; it checks what is asked of it."""
+
+    def __init__(self, rows: int):
+        self.rows, self.positions = rows, 100
+        self.held: dict[int, list[int]] = {}
+        self.widths: list[int] = []
+
+    def prefill(self, row, prompt):
+        self.held[row] = list(prompt)
+        return self._logits(row)
+
+    def step(self, rows, tokens):
+        assert len(set(rows)) == len(rows) == len(tokens)
+        self.widths.append(len(rows))
+        for row, token in zip(rows, tokens, strict=True):
+            self.held[row] = [*self.held[row], token]
+        return np.stack([self._logits(row) for row in rows])
+
+    def copy(self, source, target):
+        self.held[target] = list(self.held[source])
+
+    def _logits(self, row):
+        return np.array([*self.held[row], *[0] * 50], float)[:50]
+
+
+class Scripted:
+    """A group that makes given moves, and keeps the histories that its logits told."""
+
+    def __init__(self, prompt, moves, width=1):
+        self.prompt, self.width, self.moves = prompt, width, list(moves)
+        self.seen = []
+
+    def advance(self, logits):
+        self.seen.append([[int(token) for token in row if token] for row in logits])
+        return self.moves.pop(0)
+
+    def results(self):
+        return []
+
+
+def line(prompt, count):
+    """Feeds 10 + step, `count` times."""
+    moves = [Move([0], [10 + step]) for step in range(count)]
+    return Scripted(prompt, [*moves, Move([], [])])
+
+
+def run(batch):
+    done = []
+    while batch.waiting or batch.active:
+        done += batch.step()
+    return done
+
+
+def test_groups_do_not_see_each_other():
+    batch = Batch(Remembering(3))
+    groups = [line([1, 2], 3), line([3], 1), line([4, 5, 6], 2)]
+    for group in groups:
+        batch.add(group)
+    assert {id(group) for group in run(batch)} == {id(group) for group in groups}
+    assert groups[0].seen == [[[1, 2]], [[1, 2, 10]], [[1, 2, 10, 11]], [[1, 2, 10, 11, 12]]]
+    assert groups[1].seen == [[[3]], [[3, 10]]]
+    assert groups[2].seen[-1] == [[4, 5, 6, 10, 11]]
+
+
+def test_a_group_begins_as_soon_as_one_leaves():
+    decoder = Remembering(2)
+    batch = Batch(decoder)
+    for count in (5, 2, 2):
+        batch.add(line([1], count))
+    batch.step()
+    assert (batch.active, batch.waiting) == (2, 1)
+    run(batch)
+    assert decoder.widths == [2, 2, 2, 2, 1]
+
+
+def test_a_group_that_is_done_at_once():
+    batch = Batch(Remembering(1))
+    groups = [line([1], 0), line([2], 0)]
+    for group in groups:
+        batch.add(group)
+    assert run(batch) == groups
+
+
+def test_rows_fork_and_change_places():
+    moves = [Move([0, 0, 0], [7, 8, 9]), Move([2, 0, 0], [4, 5, 6]), Move([1, 1], [1, 2]),
+             Move([], [])]
+    group, other = Scripted([3], moves, width=3), line([1], 3)
+    batch = Batch(Remembering(4))
+    batch.add(group)
+    batch.add(other)
+    run(batch)
+    assert group.seen == [
+        [[3]], [[3, 7], [3, 8], [3, 9]], [[3, 9, 4], [3, 7, 5], [3, 7, 6]],
+        [[3, 7, 5, 1], [3, 7, 5, 2]],
+    ]
+    assert other.seen[-1] == [[1, 10, 11, 12]]
+
+
+def test_a_wide_group_is_not_passed_by():
+    batch = Batch(Remembering(2))
+    first, narrow = line([1], 3), line([3], 1)
+    wide = Scripted([2], [Move([], [])], width=2)
+    for group in (first, wide, narrow):
+        batch.add(group)
+    assert run(batch) == [first, wide, narrow]
+
+
+def test_a_cancelled_group_gives_its_room_to_others():
+    batch = Batch(Remembering(1))
+    first, second, third = line([1], 50), line([2], 1), line([3], 1)
+    for group in (first, second, third):
+        batch.add(group)
+    batch.step()
+    batch.cancel(first)
+    batch.cancel(second)
+    batch.cancel(second)
+    assert run(batch) == [third]
+
+
+def test_a_group_that_fails_is_dropped_and_the_others_go_on():
+    batch = Batch(Remembering(2))
+    bad, good = Scripted([1], [Move([0], [2])]), line([1], 2)
+    batch.add(bad)
+    batch.add(good)
+    with pytest.raises(IndexError):
+        batch.step()
+    assert batch.active == 1
+    assert run(batch) == [good]
+    assert good.seen[-1] == [[1, 10, 11]]
+
+
+def test_more_sequences_than_rows_are_refused():
+    with pytest.raises(ValueError, match="3 sequences of one prompt do not fit into a batch of 2"):
+        Batch(Remembering(2)).add(Scripted([1], [], width=3))
