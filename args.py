@@ -5,6 +5,7 @@ import sys
 import types
 import typing
 from dataclasses import MISSING, fields
+from functools import partial
 from typing import Any, TypeVar
 
 from paddle_impl.config.evaluation import EvaluationConfig
@@ -66,9 +67,11 @@ def _add(parser: argparse.ArgumentParser, item, hint: Any) -> None:
         options["default"] = item.default
     inner, many = _inner_type(hint)
     if inner is bool:
+        words = meta["choices"] or ()
         # `--flag`, `--flag true` and `--flag false` all mean what they say; upstream's bare
         # `--use_amp` turned the option off.
-        options |= {"type": _boolean, "nargs": "?", "const": True, "metavar": "true|false"}
+        options |= {"type": partial(_boolean, words), "nargs": "?", "const": True,
+                    "metavar": "|".join(("true", "false", *words))}
     else:
         options |= {"type": inner, "metavar": inner.__name__.upper()}
         if many:
@@ -79,7 +82,9 @@ def _add(parser: argparse.ArgumentParser, item, hint: Any) -> None:
 
 
 def _inner_type(hint: Any) -> tuple[type, bool]:
-    """`int | None` -> (int, False); `list[str] | None` -> (str, True)."""
+    """`int | None` -> (int, False); `list[str] | None` -> (str, True); `bool | str` is a bool
+    beside which the choices stand.
+    """
     if isinstance(hint, types.UnionType):
         hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
     if typing.get_origin(hint) is list:
@@ -87,10 +92,12 @@ def _inner_type(hint: Any) -> tuple[type, bool]:
     return hint, False
 
 
-def _boolean(text: str) -> bool:
+def _boolean(words: tuple[str, ...], text: str) -> bool | str:
     known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
+    known |= {word: word for word in words}
     if text.lower() not in known:
-        raise argparse.ArgumentTypeError(f"{text!r} is neither true nor false")
+        raise argparse.ArgumentTypeError(
+            f"{text!r} is neither {' nor '.join(('true', 'false', *words))}")
     return known[text.lower()]
 
 

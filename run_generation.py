@@ -2,6 +2,8 @@
 
 import json
 import os
+import sys
+from contextlib import contextmanager
 from pathlib import Path
 
 import args
@@ -18,68 +20,101 @@ def main(argv: list[str] | None = None) -> None:
         run(config)
     except (ValueError, OSError) as error:
         args.fail("run_generation.py", error)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def run(config) -> None:
-    """Generate for every prompt, print as PaddleNLP does, write JSON lines if asked."""
-    from data_tools.tokenizer import Tokenizer, load_tokenizer
-    from paddle_impl import checkpoint
-    from paddle_impl.generate import generate, uniform_draws
+    """Text for prompts, in a conversation, or the model in another form."""
+    from paddle_impl.writer import Writer
 
-    model = checkpoint.load_model(Path(config.model_name_or_path))
-    if config.vocab_file is not None:
-        tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
+    streams = _streams(config)
+    writer = Writer.load(config.model_name_or_path, config.vocab_file, config.merge_file,
+                         decoder=config.decoder, rows=1 if streams else config.batch_size)
+    writer.check_family(config.model_type)
+    if config.export is not None:
+        from paddle_impl.export import export_model
+
+        export_model(writer.model, writer.tokenizer, Path(config.export))
+        print(f"wrote {config.export}; scripts/run_exported.py writes text with it")
+    elif config.interactive:
+        from paddle_impl.interactive import Conversation
+
+        Conversation(writer, config).run()
     else:
-        tokenizer = load_tokenizer(config.model_name_or_path)
-    eos = tokenizer.eos_token_id
-    prompts = _prompts(config)
-    # A prompt without a character starts a new document.
-    encoded = [[int(i) for i in tokenizer.encode(p)] or [eos] for p in prompts]
-    for prompt, ids in zip(prompts, encoded, strict=True):
-        if len(ids) >= model.config.n_positions:
-            raise ValueError(f"a prompt of {len(ids)} tokens ({prompt[:30]!r}...) leaves no room "
-                             f"in the model's {model.config.n_positions} positions")
-    records = []
-    for index, (prompt, ids) in enumerate(zip(prompts, encoded, strict=True)):
-        sampled = config.decode_strategy == "sampling"
-        found = generate(
-            model, ids, max_new_tokens=config.max_dec_len, min_new_tokens=config.min_dec_len,
-            sequences=config.num_return_sequences,
-            draws=uniform_draws(config.seed, index) if sampled else None,
-            temperature=config.temperature, top_k=config.top_k, top_p=config.top_p,
-            eos_token_id=eos, vocab_size=min(tokenizer.vocab_size, model.config.vocab_size),
-        )
-        for number, continuation in enumerate(found):
-            text = tokenizer.decode(continuation.token_ids)
-            print("*" * 10, f"GENERATED SEQUENCE {number}", "*" * 10)
-            print(prompt + text, flush=True)
-            records.append({
-                "prompt": prompt, "text": text, "token_ids": continuation.token_ids,
-                "score": continuation.score, "finish_reason": continuation.finish_reason,
-            })
-    if config.output_file:
-        _write_lines(Path(config.output_file), records)
+        _write(writer, config, streams)
 
 
-def _prompts(config) -> list[str]:
-    if config.prompt is not None:
-        return config.prompt
-    if config.prompt_file is None:
-        return list(DEFAULT_PROMPTS)
-    try:
-        prompts = Path(config.prompt_file).read_text(encoding="utf-8").splitlines()
-    except UnicodeDecodeError:
-        raise ValueError(f"{config.prompt_file} is not UTF-8 text") from None
-    if not prompts:
-        raise ValueError(f"{config.prompt_file} has no lines")
-    return prompts
+def _streams(config) -> bool:
+    """Token by token, one prompt after the other."""
+    single = config.decode_strategy != "beam_search" and config.num_return_sequences == 1
+    on_a_terminal = sys.stdout.isatty() and single and config.output_file != "-"
+    return on_a_terminal if config.stream is None else config.stream
 
 
-def _write_lines(path: Path, records: list[dict]) -> None:
+def _write(writer, config, streams: bool) -> None:
+    """Every prompt's continuations: shown as PaddleNLP shows them, or as JSON lines."""
+    from paddle_impl.writer import prompts_of
+
+    decoding = config.decoding((writer.tokenizer.eos_token_id,), writer.vocab_size)
+    prompts = list(config.prompt or DEFAULT_PROMPTS)
+    if config.prompt_file is not None:
+        prompts = prompts_of(config.prompt_file)
+    encoded = [writer.ids(prompt) for prompt in prompts]
+    begun = set()
+
+    def show(index: int, number: int, text: str) -> None:
+        if index not in begun:
+            begun.add(index)
+            print(f"{_header(number)}\n{prompts[index]}", end="")
+        print(text, end="", flush=True)
+
+    with _lines(config.output_file) as write_line:
+        for index, found in writer.write(encoded, decoding, config.seed,
+                                         show if streams else None):
+            for number, one in enumerate(found):
+                if streams:
+                    print()
+                elif config.output_file != "-":
+                    print(f"{_header(number)}\n{prompts[index]}{one.text}", flush=True)
+                write_line({
+                    "prompt": prompts[index], "text": one.text, "token_ids": one.token_ids,
+                    "score": one.score, "finish_reason": one.finish_reason,
+                })
+
+
+def _header(number: int) -> str:
+    return f"{'*' * 10} GENERATED SEQUENCE {number} {'*' * 10}"
+
+
+@contextmanager
+def _lines(output_file: str | None):
+    """What writes a record: nowhere, to standard output, or to a file that is whole or absent.
+
+    Ctrl-C leaves the file with what was done until then.
+    """
+    if output_file is None:
+        yield lambda record: None
+        return
+    if output_file == "-":
+        yield lambda record: print(_line(record), end="", flush=True)
+        return
+    path = Path(output_file)
     temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.writelines(json.dumps(record, ensure_ascii=False) + "\n" for record in records)
-    os.replace(temporary, path)
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            yield lambda record: file.write(_line(record))
+        os.replace(temporary, path)
+    except KeyboardInterrupt:
+        os.replace(temporary, path)
+        print(f"run_generation.py: stopped; {path} holds what was done", file=sys.stderr)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _line(record: dict) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

@@ -165,6 +165,11 @@ class Tokenizer:
                 return self._vocab[token]
         raise ValueError(f"the vocabulary has no end token: looked for {' '.join(END_TOKENS)}")
 
+    @property
+    def special_tokens(self) -> dict[str, int]:
+        """Ids of the tokens that no plain text becomes."""
+        return {token: self._vocab[token] for token in self._special}
+
     def fingerprint(self) -> str:
         """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from."""
         return self._fingerprint

@@ -1,5 +1,6 @@
 """--test_file: what the model makes of a few prompts, at each evaluation of a training run."""
 
+import sys
 from contextlib import contextmanager
 from functools import partial
 from pathlib import Path
@@ -103,9 +104,12 @@ class Completions:
 
 
 def read_prompts(path: str, flag: str) -> list[str]:
-    """The lines of a text file; ValueError, which names the flag, where it cannot be used."""
+    """The lines of a text file, or of standard input for -; ValueError, which names the flag,
+    where it cannot be used.
+    """
     try:
-        lines = Path(path).read_text(encoding="utf-8").splitlines()
+        raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
+        lines = raw.decode("utf-8").splitlines()
     except UnicodeDecodeError:
         raise ValueError(f"{flag} {path} is not UTF-8 text") from None
     except OSError as error:

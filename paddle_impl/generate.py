@@ -1,10 +1,12 @@
 """Continue prompts: greedy, sampled or by beam search, many at once, each as if it were alone."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
+from functools import partial
 
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.batch import Batch
+from paddle_impl.decoding.beam import BeamGroup
 from paddle_impl.decoding.choice import make_decoder
 from paddle_impl.decoding.group import Continuation, Group
 from paddle_impl.decoding.sequences import Draws, SampleGroup, Sequence
@@ -14,6 +16,18 @@ ROWS = 16  # sequences side by side: at GPT-2 small, 75 MiB of keys and values e
 
 
 def generate(
+    model, prompts: list[list[int]], decoding: Decoding, *,
+    progress: Callable[[Iterable], Iterable] = iter, **options,
+) -> list[list[Continuation]]:
+    """Continuations of each prompt, in order; of a beam search the best first.
+
+    options: those of `as_they_end`. progress wraps the prompts that are done, one by one.
+    """
+    found = dict(progress(as_they_end(model, prompts, decoding, **options)))
+    return [found[number] for number in range(len(prompts))]
+
+
+def as_they_end(
     model,
     prompts: list[list[int]],
     decoding: Decoding,
@@ -23,18 +37,16 @@ def generate(
     rows: int = ROWS,
     decoder: str = "auto",
     on_token: Callable[[int, int, Sequence], None] | None = None,
-    progress: Callable[[Iterable], Iterable] = iter,
-) -> list[list[Continuation]]:
-    """Continuations of each prompt, in order; of a beam search the best first.
+) -> Iterator[tuple[int, list[Continuation]]]:
+    """(prompt number, its continuations) as soon as they are done.
 
     draws: prompt number -> its Draws, for the strategy sampling. decode_bytes: a tokenizer's, for
     texts and stop strings. rows: sequences that are computed side by side, no less than one prompt
     has. decoder: see choice.make_decoder. on_token: called with the numbers of prompt and sequence,
-    and the sequence, after each token; a beam search has no tokens before its end. progress: wraps
-    the prompts that are done, one by one.
+    and the sequence, after each token; a beam search has no tokens before its end.
 
-    ValueError for a prompt that is empty, holds an unknown id, or leaves no position for a new
-    token; fewer tokens than max_new_tokens come where the positions end.
+    ValueError, before the first token, for a prompt that is empty, holds an unknown id, or leaves
+    no position for a new token; fewer tokens than max_new_tokens come where the positions end.
     """
     groups: list[Group] = []
     positions = 0
@@ -42,21 +54,21 @@ def generate(
         own = fitted(decoding, prompt, model.config)
         positions = max(positions, len(prompt) + own.max_new_tokens)
         if own.strategy == "beam_search":
-            from paddle_impl.decoding.beam import BeamGroup
             groups.append(BeamGroup(prompt, own, decode_bytes))
             continue
-        told = None if on_token is None else _numbered(on_token, number)
-        drawn = draws(number) if own.sampled and draws is not None else None
+        drawn = None if draws is None else draws(number)
+        told = None if on_token is None else partial(on_token, number)
         groups.append(SampleGroup(prompt, own, drawn, decode_bytes, told))
     if not groups:
-        return []
-    count = min(max(rows, decoding.width), sum(group.width for group in groups))
+        return
+    count = min(max(rows, decoding.width), len(groups) * decoding.width)
     batch = Batch(make_decoder(model, count, positions, decoder))
     for group in groups:
         batch.add(group)
-    for _ in progress(_done(batch, len(groups))):
-        pass
-    return [group.results() for group in groups]
+    numbers = {id(group): number for number, group in enumerate(groups)}
+    while batch.waiting or batch.active:
+        for group in batch.step():
+            yield numbers[id(group)], group.results()
 
 
 def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:
@@ -78,14 +90,3 @@ def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:
     return replace(decoding, vocab_size=vocab_size,
                    max_new_tokens=min(decoding.max_new_tokens, room),
                    min_new_tokens=min(decoding.min_new_tokens, room))
-
-
-def _numbered(on_token, number: int):
-    return lambda index, sequence: on_token(number, index, sequence)
-
-
-def _done(batch: Batch, count: int) -> Iterable[Group]:
-    while count:
-        finished = batch.step()
-        count -= len(finished)
-        yield from finished

@@ -51,10 +51,12 @@ def tiny_model():
 def command():
     """Run `python <arguments>` in the repository root as a user would; returns the process."""
 
-    def run(*arguments, timeout: float = 300, **more) -> subprocess.CompletedProcess:
+    def run(*arguments, timeout: float = 300, input: str | None = None,
+            **more) -> subprocess.CompletedProcess:
         return subprocess.run(
             [sys.executable, *map(str, arguments)], cwd=ROOT, capture_output=True, text=True,
-            timeout=timeout, env=os.environ | {"PYTHONPATH": str(ROOT)} | more, check=False,
+            input=input, timeout=timeout, env=os.environ | {"PYTHONPATH": str(ROOT)} | more,
+            check=False,
         )
 
     return run

@@ -25,6 +25,10 @@ class AnyTokenizer(Protocol):
     def eos_token_id(self) -> int: ...
 
     @property
+    def special_tokens(self) -> dict[str, int]:
+        """Ids of the tokens that only encode(special_tokens=True) gives."""
+
+    @property
     def encoder(self) -> str:
         """Names and versions of what encode_flat runs on."""
 

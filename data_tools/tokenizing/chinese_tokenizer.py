@@ -112,6 +112,12 @@ class ChineseTokenizer:
         raise ValueError(f"the vocabulary has no end token: looked for {' '.join(END_TOKENS)}")
 
     @property
+    def special_tokens(self) -> dict[str, int]:
+        """The end token alone: what else the model's pieces mean is the model's affair."""
+        end = self.eos_token_id
+        return {self._pieces.id_to_piece(end): end}
+
+    @property
     def unk_token_id(self) -> int:
         """The id of characters that the vocabulary lacks; its share of the ids is what was lost."""
         return self._pieces.unk_id()

@@ -84,3 +84,49 @@ def test_evaluation_measures_held_out_files(checkpoint, tiny_data, tmp_path, cap
     assert 0 < numbers["bits_per_byte"] < 8 and 0 < numbers["gzip_bits_per_byte"] < 8
     out = capsys.readouterr().out
     assert f"bits per byte   {numbers['bits_per_byte']:8.4f}" in out and "gzip -9" in out
+
+
+def test_prompts_from_standard_input_to_json_lines(checkpoint, command):
+    process = command("run_generation.py", "--model_name_or_path", checkpoint, "--device", "cpu",
+                      "--prompt_file", "-", "--output_file", "-", "--max_dec_len", 8,
+                      input="def \nx =\n")
+    records = [json.loads(line) for line in process.stdout.splitlines()]
+    assert [record["prompt"] for record in records] == ["def ", "x ="], process.stderr
+
+
+def test_what_is_streamed_is_the_text(generate):
+    whole, _ = generate("--prompt", "def f_1_1(a, b):\n", "x =")
+    records, out = generate("--prompt", "def f_1_1(a, b):\n", "x =", "--stream")
+    assert records == whole
+    for record in records:
+        assert f"SEQUENCE 0 **********\n{record['prompt']}{record['text']}\n" in out
+
+
+def test_beams_come_best_first(generate):
+    options = ("--decode_strategy", "beam_search", "--num_beams", "4")
+    records, _ = generate("--prompt", "def ", "--num_return_sequences", "3", *options)
+    assert [r["score"] for r in records] == sorted((r["score"] for r in records), reverse=True)
+    (best,), _ = generate("--prompt", "def ", *options)
+    assert best == records[0]
+
+
+def test_a_stop_string_ends_the_text(generate):
+    greedy = ("--prompt", "def f_1_1(a, b):\n", "--decode_strategy", "greedy_search")
+    (free,), _ = generate(*greedy)
+    stop = free["text"][3:5]
+    (found,), _ = generate(*greedy, "--stop", stop, "never there")
+    assert (found["text"], found["finish_reason"]) == (free["text"].partition(stop)[0], "stop")
+
+
+@pytest.mark.parametrize("decoder", ["paddle", "native"])
+def test_decoders_write_the_same(generate, decoder):
+    prompts = ("--prompt", "def ", "class", "x = 3\n", "--temperature", "0.5")
+    assert [r["text"] for r in generate(*prompts, "--decoder", decoder)[0]] == [
+        r["text"] for r in generate(*prompts)[0]]
+
+
+def test_a_conversation(checkpoint, command):
+    process = command("run_generation.py", "--model_name_or_path", checkpoint, "--device", "cpu",
+                      "--interactive", input="def f\nset top_k 0.5\nexit\n")
+    assert process.returncode == 0, process.stderr
+    assert ">>> def f" in process.stdout and "error: top_k takes a number" in process.stdout
