@@ -1,9 +1,9 @@
 """Which decoder feeds the model."""
 
+from paddle_impl.config.generation import DECODERS
 from paddle_impl.decoding.decoder import Decoder
+from paddle_impl.decoding.native_decoder import NativeDecoder, supported
 from paddle_impl.decoding.paddle_decoder import PaddleDecoder
-
-DECODERS = ("auto", "paddle", "native")
 
 
 def make_decoder(model, rows: int, positions: int, decoder: str = "auto") -> Decoder:
@@ -13,4 +13,6 @@ def make_decoder(model, rows: int, positions: int, decoder: str = "auto") -> Dec
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder must be one of {', '.join(DECODERS)}, got {decoder!r}")
+    if decoder == "native" or (decoder == "auto" and not supported(model)):
+        return NativeDecoder(model, rows, positions)
     return PaddleDecoder(model, rows, positions)
