@@ -1,0 +1,114 @@
+"""Plain values between the judge and the program: a length and JSON, nothing that runs code.
+
+Both sides use it. What comes from a program is hostile: reading it either gives a plain value or
+raises ValueError.
+"""
+
+import json
+import os
+import select
+import struct
+import time
+from collections.abc import Mapping, Set
+from decimal import Decimal
+from fractions import Fraction
+
+_LENGTH = struct.Struct("<Q")
+LARGEST = 16 << 20  # bytes of one message
+
+
+class Late(Exception):
+    """The deadline passed while waiting."""
+
+
+class Gone(Exception):
+    """The other side has closed its end."""
+
+
+def encode(value):
+    """As JSON holds it, with the type beside what JSON does not tell apart.
+
+    Subclasses become what they are made of: a Counter a dict, a named tuple a tuple. TypeError for
+    what is not plain data, for example a generator.
+    """
+    if value is None or isinstance(value, (bool, float, str)):
+        return value if not isinstance(value, str) else str.__str__(value)
+    if isinstance(value, int):
+        return ["int", hex(value)]  # decimal digits are limited, and slow for large ones
+    for name, kind in _SEQUENCES.items():
+        if isinstance(value, kind):
+            return [name, [encode(item) for item in value]]
+    if isinstance(value, Mapping):
+        return ["dict", [[encode(key), encode(item)] for key, item in value.items()]]
+    if isinstance(value, Set):  # the keys of a dict among them
+        return ["set", [encode(item) for item in value]]
+    if isinstance(value, (bytes, bytearray)):
+        return ["bytes", bytes(value).hex()]
+    if isinstance(value, complex):
+        return ["complex", [value.real, value.imag]]
+    if isinstance(value, Fraction):
+        return ["Fraction", [hex(value.numerator), hex(value.denominator)]]
+    if isinstance(value, Decimal):
+        return ["Decimal", str(value)]
+    if isinstance(value, range):
+        return ["range", [hex(part) for part in (value.start, value.stop, value.step)]]
+    raise TypeError(f"a {type(value).__name__} is not plain data")
+
+
+def decode(value):
+    """The inverse of `encode`; ValueError, TypeError or KeyError for anything else."""
+    if value is None or isinstance(value, (bool, float, str)):
+        return value
+    name, parts = value
+    if name in _SEQUENCES:
+        return _SEQUENCES[name](decode(part) for part in parts)
+    return _SINGLE[name](parts)
+
+
+_SEQUENCES = {"list": list, "tuple": tuple, "frozenset": frozenset}
+_SINGLE = {
+    "int": lambda text: int(text, 16),
+    "set": lambda parts: {decode(part) for part in parts},
+    "dict": lambda parts: {decode(key): decode(item) for key, item in parts},
+    "bytes": bytes.fromhex,
+    "complex": lambda parts: complex(*parts),
+    "Fraction": lambda parts: Fraction(*(int(part, 16) for part in parts)),
+    "Decimal": Decimal,
+    "range": lambda parts: range(*(int(part, 16) for part in parts)),
+}
+
+
+def send(descriptor: int, value) -> None:
+    """Write `value`, made of what JSON holds. Gone without a reader, ValueError if too large."""
+    text = json.dumps(value).encode("ascii")
+    if len(text) > LARGEST:
+        raise ValueError(f"a value of {len(text)} bytes is beyond {LARGEST}")
+    rest = memoryview(_LENGTH.pack(len(text)) + text)
+    try:
+        while rest:
+            rest = rest[os.write(descriptor, rest):]
+    except OSError as error:
+        raise Gone from error
+
+
+def receive(descriptor: int, deadline: float | None = None):
+    """What the other side sent; Gone, Late after `deadline` (time.monotonic), or ValueError."""
+    (length,) = _LENGTH.unpack(_read(descriptor, _LENGTH.size, deadline))
+    if length > LARGEST:
+        raise ValueError(f"a message of {length} bytes is beyond {LARGEST}")
+    return json.loads(_read(descriptor, length, deadline))
+
+
+def _read(descriptor: int, count: int, deadline: float | None) -> bytes:
+    parts = bytearray()
+    poll = select.poll()
+    poll.register(descriptor, select.POLLIN)
+    while len(parts) < count:
+        left = None if deadline is None else deadline - time.monotonic()
+        if left is not None and (left <= 0 or not poll.poll(left * 1000)):
+            raise Late
+        part = os.read(descriptor, min(count - len(parts), 1 << 16))
+        if not part:
+            raise Gone
+        parts += part
+    return bytes(parts)
