@@ -6,8 +6,10 @@ _LM = "paddle_impl.objectives.causal_lm"
 _LOGITS = 'logits = model(batch["input_ids"])  # (B, T, V)'
 _SUM = "(losses.reshape(mask.shape) * mask).sum()"
 _RETURN = f"return {_SUM}, mask.sum()"
-_WINDOWS = "paddle_impl.evaluate.windows"
-_LENGTH = "paddle_impl.evaluate.code_length"
+_WINDOWS = "paddle_impl.evaluation.windows.windows"
+_STRIDED = "paddle_impl.evaluation.windows.strided"
+_SCORE = "paddle_impl.evaluation.scoring.score"
+_LENGTH = "paddle_impl.evaluation.code_length.code_length"
 
 _LOSSES = 'F.cross_entropy(logits, batch["labels"], reduction="none")'
 
@@ -44,9 +46,9 @@ BUGS = {
     "logits' temperature of 1.001": (
         _LM, "cross_entropy(logits,", "cross_entropy(logits / 1.001,"),
     "overlap of the windows counted twice": (
-        _LENGTH, "targets[: first - start] = -100", "pass"),
+        _STRIDED, "sequence[first + 1 :", "sequence[start + 1 :"),
     "first token of a window not counted": (
-        _LENGTH, "targets[: first - start] = -100", "targets[: first - start + 1] = -100"),
+        _STRIDED, "sequence[first + 1 :", "sequence[min(first + 2, end) :"),
     "windows without overlap": (
         _WINDOWS, "yield max(0, end - size), end, counted", "yield counted, end, counted"),
     "windows a token too far apart": (_WINDOWS, "counted + stride)", "counted + stride + 1)"),
@@ -56,7 +58,7 @@ BUGS = {
     "code length without the end token": (
         _LENGTH, "text, [eos_token_id]]", "text]"),
     "code length without a start": (_LENGTH, "[[eos_token_id], text,", "[text,"),
-    "code length with dropout": (_LENGTH, "model.eval()", "model.train()"),
+    "code length with dropout": (_SCORE, "model.eval()", "model.train()"),
 }
 
 CONTROLS = {

@@ -1,10 +1,14 @@
-"""Held-out data: the mean loss, and documents as a code length by strided windows."""
+"""Held-out data: the mean loss, strided windows of documents and of WikiText, last words."""
 
 import numpy as np
 
-from paddle_impl import evaluate, objectives, trainer
+from paddle_impl import objectives, trainer
 from paddle_impl.distributed import Ranks
+from paddle_impl.evaluation import code_length as documents
+from paddle_impl.evaluation import lambada
+from paddle_impl.evaluation import wikitext as wikitexts
 from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
+from parity.cases import evaluation as fixtures
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
 
@@ -24,14 +28,48 @@ def mean_loss(case: Case, dtype: str) -> Trace:
 
 
 def code_length(case: Case, dtype: str) -> Trace:
-    """Nats of each document after an end token and with its own, and how many tokens that is."""
+    """Nats of each document after an end token and with its own, and how many tokens that is.
+
+    Of these, also those that were the likeliest.
+    """
     model, end = weights.build(case, dtype), case.config.eos_token_id
     trace: Trace = {}
     for number, document in enumerate(case.documents(DOCUMENT_LENGTHS)):
-        told = evaluate.code_length(
+        told = documents.code_length(
             model, [document], lambda ids: bytes(ids.astype(np.uint8)), eos_token_id=end,
             window=STRIDED_WINDOW, stride=STRIDE,
         )
         trace[Point(0, "code length", f"document {number}")] = np.asarray(told.nats)
-        trace[Point(0, "tokens", f"document {number}")] = np.asarray(told.tokens)
+        trace[Point(0, "tokens", f"document {number}")] = np.array([told.tokens, told.right])
+    return trace
+
+
+def wikitext(case: Case, dtype: str) -> Trace:
+    """Nats and accuracy of a WikiText file by the same windows; perplexity a token and a word."""
+    told = wikitexts.measure(
+        weights.build(case, dtype), fixtures.WIKITEXT, fixtures.encode, window=fixtures.WINDOW,
+        overlapping_eval=fixtures.MOVED, vocab_size=fixtures.VOCABULARY,
+    )
+    return {
+        Point(0, "code length", "nats"): np.asarray(told.nats),
+        Point(0, "tokens", "original, tokenized, the likeliest"):
+            np.array([told.original_tokens, told.tokenized_tokens, told.right]),
+        Point(0, "score", "log of the perplexity"): np.log(told.perplexity),
+        Point(0, "score", "log of the adjusted perplexity"): np.log(told.adjusted_perplexity),
+    }
+
+
+def last_words(case: Case, dtype: str) -> Trace:
+    """Which passages' last words are the greedy choice among FEW ids; their nats."""
+    model, trace, outcomes = weights.build(case, dtype), {}, []
+    model.train()  # as in the middle of training: evaluation must stop the dropout
+    passages = [lambada.passage(text, fixtures.encode_letters) for text in fixtures.PASSAGES]
+    options = {"window": fixtures.PASSAGE_WINDOW, "vocab_size": fixtures.FEW}
+    together = lambada.last_words(model, passages, **options)
+    for number, one in enumerate(passages):
+        alone = lambada.last_words(model, [one], **options)
+        outcomes.append(bool(alone.right))
+        trace[Point(0, "score", f"passage {number}")] = np.asarray(-alone.nats)
+    assert together.right == sum(outcomes), "a passage ends otherwise among others"
+    trace[Point(0, "ended", "right, wrong")] = fixtures.right_and_wrong(case, outcomes)
     return trace

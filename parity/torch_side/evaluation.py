@@ -1,10 +1,11 @@
-"""Held-out data: the mean loss, and documents as a code length by strided windows."""
+"""Held-out data: the mean loss, strided windows of documents and of WikiText, last words."""
 
 import numpy as np
 import torch
 import torch.nn.functional as F
 
 from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
+from parity.cases import evaluation as fixtures
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 from parity.torch_side.forward import summed_loss
@@ -26,23 +27,70 @@ def mean_loss(case: Case, dtype: str) -> Trace:
 def code_length(case: Case, dtype: str) -> Trace:
     """Nats of each document after an end token and with its own, and how many tokens that is.
 
-    Token j is predicted in the first window that reaches it: windows end at W, W + S, W + 2S ...
-    and at the end, and are W long (the strided perplexity of transformers' documentation, but
-    that its last window is shortened at the front).
+    Of these, also those that were the likeliest. Token j is predicted in the first window that
+    reaches it: windows end at W, W + S, W + 2S ... and at the end, and are W long (the strided
+    perplexity of transformers' documentation, but that its last window is shortened at the front).
     """
     model, end = weights.build(case, dtype), case.config.eos_token_id
     trace: Trace = {}
     for number, document in enumerate(case.documents(DOCUMENT_LENGTHS)):
         sequence = torch.tensor([end, *document, end])
-        length = len(sequence) - 1
-        nats = 0.0
-        for token in range(length):
-            later = -(-(token + 1 - STRIDED_WINDOW) // STRIDE) if token >= STRIDED_WINDOW else 0
-            last = min(length, STRIDED_WINDOW + later * STRIDE)
-            context = sequence[max(0, last - STRIDED_WINDOW) : token + 1]
-            with torch.no_grad():
-                logits = model(context[None], use_cache=False).logits[0, -1]
-            nats += float(F.cross_entropy(logits, sequence[token + 1]))
+        nats, right = _strided(model, sequence, STRIDED_WINDOW, STRIDE, case.config.vocab_size)
         trace[Point(0, "code length", f"document {number}")] = np.asarray(nats)
-        trace[Point(0, "tokens", f"document {number}")] = np.asarray(length)
+        trace[Point(0, "tokens", f"document {number}")] = np.array([len(sequence) - 1, right])
     return trace
+
+
+def wikitext(case: Case, dtype: str) -> Trace:
+    """Nats and accuracy of a WikiText file by the windows above; perplexity a token and a word.
+
+    The text as a hand typed it after detokenizing; words are counted as Megatron-LM counts them.
+    """
+    model, words = weights.build(case, dtype), len(fixtures.WIKITEXT.strip().split(" "))
+    ids = torch.from_numpy(fixtures.encode(fixtures.DETOKENIZED))
+    nats, right = _strided(model, ids, fixtures.WINDOW, fixtures.MOVED, fixtures.VOCABULARY)
+    count = len(ids) - 1
+    return {
+        Point(0, "code length", "nats"): np.asarray(nats),
+        Point(0, "tokens", "original, tokenized, the likeliest"):
+            np.array([words, len(ids), right]),
+        Point(0, "score", "log of the perplexity"): np.asarray(nats / count),
+        Point(0, "score", "log of the adjusted perplexity"): np.asarray(nats / (words - 1)),
+    }
+
+
+def last_words(case: Case, dtype: str) -> Trace:
+    """Which passages' last words generate() writes, greedily and among FEW ids; their nats."""
+    model, trace, outcomes = weights.build(case, dtype), {}, []
+    for number, text in enumerate(fixtures.PASSAGES):
+        at = text.rindex(" ")
+        context, word = (torch.from_numpy(fixtures.encode_letters(part))
+                         for part in (text[:at], text[at:]))
+        seen = torch.cat([context, word[:-1]])[-fixtures.PASSAGE_WINDOW :]
+        start = seen[None, : len(seen) - len(word) + 1]
+        with torch.no_grad():
+            written = model.generate(
+                start, attention_mask=torch.ones_like(start), do_sample=False, pad_token_id=0,
+                eos_token_id=None, max_new_tokens=len(word),
+                suppress_tokens=list(range(fixtures.FEW, model.config.vocab_size)),
+            )[0, start.shape[1] :]
+            logits = model(seen[None], use_cache=False).logits[0, -len(word) :]
+        outcomes.append(torch.equal(written, word))
+        nats = F.cross_entropy(logits, word, reduction="sum")
+        trace[Point(0, "score", f"passage {number}")] = np.asarray(-float(nats))
+    trace[Point(0, "ended", "right, wrong")] = fixtures.right_and_wrong(case, outcomes)
+    return trace
+
+
+def _strided(model, sequence, window: int, stride: int, vocab_size: int) -> tuple[float, int]:
+    """Nats, and tokens that were the likeliest below vocab_size, each by a pass of its own."""
+    length, nats, right = len(sequence) - 1, 0.0, 0
+    for token in range(length):
+        later = -(-(token + 1 - window) // stride) if token >= window else 0
+        last = min(length, window + later * stride)
+        context = sequence[max(0, last - window) : token + 1]
+        with torch.no_grad():
+            logits = model(context[None], use_cache=False).logits[0, -1]
+        nats += float(F.cross_entropy(logits, sequence[token + 1]))
+        right += int(logits[:vocab_size].argmax() == sequence[token + 1])
+    return nats, right

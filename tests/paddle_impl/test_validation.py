@@ -7,7 +7,7 @@ import pytest
 
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.distributed import Ranks
-from paddle_impl.evaluate import code_length
+from paddle_impl.evaluation.code_length import code_length
 from paddle_impl.objectives import causal_lm
 from paddle_impl.trainer import mean_loss
 from paddle_impl.validation import byte_lengths, validate

@@ -7,18 +7,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_impl.evaluate import code_length, windows
-
-
-@pytest.mark.parametrize("stride", [1, 3, 5, 8])
-@pytest.mark.parametrize("length", [1, 7, 8, 9, 30])
-def test_every_target_is_counted_once_with_enough_context(length, stride):
-    counted = []
-    for start, end, first in windows(length, 8, stride):
-        assert 0 <= start <= first < end <= length and end - start <= 8
-        assert start == 0 or first - start >= 8 - stride
-        counted += range(first, end)
-    assert counted == list(range(length))
+from paddle_impl.evaluation.code_length import code_length
 
 
 def decode(ids):
@@ -27,8 +16,9 @@ def decode(ids):
 
 def test_code_length_by_brute_force(tiny_model):
     documents = [np.arange(1, 31) % 40 + 1, np.array([5, 6, 0]), np.array([9])]
-    result = code_length(tiny_model, documents, decode, eos_token_id=0, window=10, stride=4)
-    nats, text = 0.0, b""
+    result = code_length(tiny_model, documents, decode, eos_token_id=0, window=10, stride=4,
+                         vocab_size=45)
+    nats, right, text = 0.0, 0, b""
     for document in documents:
         body = [t for t in document.tolist() if t != 0]
         text += decode(body)
@@ -40,11 +30,24 @@ def test_code_length_by_brute_force(tiny_model):
             with paddle.no_grad():
                 logits = tiny_model(paddle.to_tensor([context]))[0, -1].numpy().astype(float)
             nats += math.log(np.exp(logits).sum()) - logits[sequence[i]]
+            right += int(logits[:45].argmax()) == sequence[i]
     assert result.tokens == 31 + 3 + 2
     assert result.nats == pytest.approx(nats, rel=1e-6)
+    assert result.right == right
     assert result.bytes == len(text) == 33
     assert result.gzip_bits_per_byte == 8 * len(gzip.compress(text, 9)) / 33
     assert result.bits_per_byte == pytest.approx(nats / math.log(2) / 33)
+
+
+def test_loss_perplexity_and_accuracy_by_hand(counting):
+    result = code_length(counting, [np.array([1, 2, 3, 4]), np.array([0, 2])], decode,
+                         eos_token_id=0, window=8, stride=4)
+    # 0 1 2 3 4 0: all five are the likeliest. 0 0 2 0: weights 2, 1 and 1 of 9.
+    assert (result.right, result.tokens) == (5, 8)
+    nats = 5 * math.log(9 / 4) + math.log(9 / 2) + 2 * math.log(9)
+    assert result.loss == pytest.approx(nats / 8, rel=1e-6)
+    assert result.perplexity == pytest.approx(math.exp(nats / 8), rel=1e-6)
+    assert result.accuracy == 5 / 8
 
 
 def test_nothing_to_measure_is_refused(tiny_model):

@@ -1,0 +1,66 @@
+"""What --minitest wrote for several checkpoints, side by side. Needs no model, and no Paddle."""
+
+import json
+import textwrap
+
+from paddle_impl.evaluation.files import read_text
+
+
+def read(path: str) -> dict:
+    """What --minitest wrote to its --output_file; ValueError for any other file."""
+    text = read_text(path, "--compare")
+    try:
+        told = json.loads(text)
+        known = told["mode"] == "minitest" and all(
+            isinstance(name, str) and name for record in told["answers"]
+            for name in (told["checkpoint"], record["prompt"])
+        ) and all(isinstance(record[name]["text"], str)
+                  for record in told["answers"] for name in told["settings"])
+    except (KeyError, TypeError, ValueError, RecursionError):
+        known = False
+    if not known or not told["answers"] or not told["settings"]:
+        raise ValueError(f"--compare {path} was not written by --minitest with --output_file")
+    return told
+
+
+def side_by_side(paths: list[str], width: int) -> str:
+    """A column a file, `width` characters in all; ValueError where they were not asked the same.
+    """
+    files = [read(path) for path in paths]
+    for path, other in zip(paths, files, strict=True):
+        for name in ("prompts", "settings", "seed"):
+            if _asked(other, name) != _asked(files[0], name):
+                raise ValueError(f"{paths[0]} and {path} were made with different {name}: run "
+                                 "--minitest again for one of them")
+    column = max(16, (width + 2) // len(files) - 2)
+    rows = [f"[{number}] {path}: {told['checkpoint']}"
+            for number, (path, told) in enumerate(zip(paths, files, strict=True), start=1)]
+    for number, record in enumerate(files[0]["answers"]):
+        rows.append(f"=== {number + 1} ".ljust(width, "=") + "\n" + record["prompt"].rstrip("\n"))
+        for name in files[0]["settings"]:
+            rows.append("  ".join(f"--- [{at}] {name} ".ljust(column, "-")
+                                  for at in range(1, len(files) + 1)))
+            rows.append(_row([told["answers"][number][name]["text"] for told in files], column))
+    return "\n".join(rows)
+
+
+def _asked(told: dict, name: str):
+    return [one["prompt"] for one in told["answers"]] if name == "prompts" else told.get(name)
+
+
+def _row(texts: list[str], column: int) -> str:
+    """Texts in columns, each line broken at the column's width and kept otherwise."""
+    cells = [[piece for line in text.expandtabs(4).splitlines()
+              for piece in textwrap.wrap(_printable(line), column, drop_whitespace=False,
+                                         replace_whitespace=False) or [""]] for text in texts]
+    height = max(map(len, cells))
+    return "\n".join(
+        "  ".join(cell[line].ljust(column) if line < len(cell) else " " * column
+                  for cell in cells).rstrip()
+        for line in range(height)
+    )
+
+
+def _printable(line: str) -> str:
+    """A model writes any byte; what moves a terminal's cursor would tear the columns apart."""
+    return "".join(character if character.isprintable() else "\ufffd" for character in line)

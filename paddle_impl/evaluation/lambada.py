@@ -1,0 +1,83 @@
+"""LAMBADA: is the last word of a passage the one that the model would write?
+
+The LAMBADA dataset, https://arxiv.org/abs/1606.06031; cut as Megatron-LM and PaddleNLP cut it.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+import numpy as np
+
+from paddle_impl.evaluation.scoring import perplexity, score
+from paddle_impl.evaluation.windows import Row
+
+
+@dataclass(frozen=True)
+class Passage:
+    """Token ids of the context and of what is to be predicted after it, both (n,) and not empty."""
+
+    context: np.ndarray
+    word: np.ndarray
+
+
+@dataclass(frozen=True)
+class LastWords:
+    """nats: -log p of all last words. cut: passages that began before the window."""
+
+    passages: int
+    right: int
+    nats: float
+    cut: int
+
+    @property
+    def accuracy(self) -> float:
+        return self.right / self.passages
+
+    @property
+    def perplexity(self) -> float:
+        """exp of the mean nats a last word, however many tokens it has."""
+        return perplexity(self.nats, self.passages)
+
+
+def passage(text: str, encode: Callable[[str], np.ndarray], *, strict: bool = True) -> Passage:
+    """The text cut before its last word, or, unless strict, before its last token.
+
+    ValueError where nothing is left before it.
+    """
+    words = text.split()
+    if strict and len(words) > 1:
+        at = text.rstrip().rfind(words[-1])
+        context, word = encode(text[:at].strip()), encode(" " + words[-1])
+    else:
+        ids = encode(text.strip())
+        context, word = (ids[:0], ids) if strict else (ids[:-1], ids[-1:])
+    if not len(context) or not len(word):
+        unit = "word" if strict else "token"
+        raise ValueError(f"{text[:40]!r} has no context: expected a text whose last {unit} can be "
+                         "told from what precedes it")
+    return Passage(np.asarray(context, np.int64), np.asarray(word, np.int64))
+
+
+def last_words(
+    model,
+    passages: list[Passage],
+    *,
+    window: int,
+    vocab_size: int | None = None,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> LastWords:
+    """A word is right when all its tokens are the greedy choice, that is after the right ones.
+
+    window: tokens that the model sees at most; of a longer passage it sees the last ones.
+    vocab_size, progress: see scoring.score.
+    """
+    rows, cut = [], 0
+    for one in passages:
+        if len(one.word) > window:
+            raise ValueError(f"a last word has {len(one.word)} tokens, the window holds {window}")
+        inputs = np.concatenate([one.context, one.word[:-1]])
+        cut += len(inputs) > window
+        rows.append(Row(inputs[-window:], one.word))
+    scores = score(model, rows, vocab_size=vocab_size, progress=progress)
+    right = sum(int(n) == len(row.targets) for n, row in zip(scores.right, rows, strict=True))
+    return LastWords(len(rows), right, float(scores.nats.sum()), cut)

@@ -1,0 +1,65 @@
+"""Ten prompts that never change, continued: what a reader compares checkpoints by.
+
+See comparison.py for several of them side by side.
+"""
+
+from collections.abc import Callable, Iterable
+from dataclasses import asdict
+from functools import partial
+
+from data_tools.tokenizer import AnyTokenizer
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.decoding.sequences import uniform_draws
+from paddle_impl.generate import generate
+
+PROMPTS = (
+    "def fibonacci(n):\n",
+    "import os\nimport sys\n\n",
+    'def read_lines(path):\n    """Return the lines of a text file."""\n',
+    "class Stack:\n    def __init__(self):\n        self.items = []\n\n    def push(self, item):\n",
+    "#include <vector>\n\nint sum(const std::vector<int>& values) {\n",
+    "for i in range(10):\n    if i % 2 == 0:\n",
+    "The capital of France is",
+    "Once upon a time, in a village by the sea, there lived",
+    "To boil an egg, first",
+    "The most important thing about a good friend is",
+)
+SETTINGS = {
+    "greedy": {"max_new_tokens": 64, "strategy": "greedy_search"},
+    "sampled": {"max_new_tokens": 64, "strategy": "sampling", "temperature": 0.8, "top_p": 0.95},
+}
+
+
+def answers(
+    model,
+    tokenizer: AnyTokenizer,
+    seed: int,
+    progress: Callable[[Iterable], Iterable] = iter,
+) -> list[dict]:
+    """One record a prompt: prompt, prompt_ids, and under the names of SETTINGS what came of it.
+
+    Equal weights, tokenizer and seed give equal records. Of a prompt that takes more than half of
+    the model's positions the last tokens are continued. progress: wraps the prompts that are done.
+    """
+    vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
+    room = max(1, model.config.n_positions // 2)
+    prompts = [[int(i) for i in tokenizer.encode(text)][-room:] for text in PROMPTS]
+    records = [{"prompt": text, "prompt_ids": ids}
+               for text, ids in zip(PROMPTS, prompts, strict=True)]
+    for name, settings in SETTINGS.items():
+        decoding = Decoding(**settings, eos_token_ids=(tokenizer.eos_token_id,),
+                            vocab_size=vocab_size)
+        found = generate(model, prompts, decoding, draws=partial(uniform_draws, seed),
+                         decode_bytes=tokenizer.decode_bytes, progress=progress)
+        for record, (one,) in zip(records, found, strict=True):
+            record[name] = asdict(one)
+    return records
+
+
+def transcript(records: list[dict]) -> str:
+    """The prompts and their continuations, as a reader sees them."""
+    parts = []
+    for number, record in enumerate(records, start=1):
+        parts.append(f"=== {number} " + "=" * 60 + f"\n{record['prompt']}")
+        parts += [f"--- {name}\n{record[name]['text']}" for name in SETTINGS]
+    return "\n".join(parts)

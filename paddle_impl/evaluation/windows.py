@@ -1,0 +1,34 @@
+"""A sequence longer than the model's positions, cut into rows: each target counted once."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Row:
+    """inputs (n,), and the targets (m,) of its last m positions, 1 <= m <= n; int64."""
+
+    inputs: np.ndarray
+    targets: np.ndarray
+
+
+def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
+    """(start, end, first) of the windows over `length` inputs: targets first..end are counted.
+
+    Each target is counted once; all but those of the first window see at least size - stride
+    earlier tokens. The last window reaches the end.
+    """
+    counted = 0
+    while counted < length:
+        end = min(length, size if counted == 0 else counted + stride)
+        yield max(0, end - size), end, counted
+        counted = end
+
+
+def strided(sequence: np.ndarray, size: int, stride: int) -> list[Row]:
+    """The rows of a sequence (n,) whose first token is given, and every other predicted once."""
+    sequence = np.asarray(sequence, np.int64)
+    return [Row(sequence[start:end], sequence[first + 1 : end + 1])
+            for start, end, first in windows(len(sequence) - 1, size, stride)]
