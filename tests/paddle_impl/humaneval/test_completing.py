@@ -88,3 +88,10 @@ def test_a_tiny_model_with_one_solution_scores_exactly_that_task(model, tokenize
     report = run(tasks_file, complete=injected, allow_code_execution=True, k=(1,),
                  execution_timeout=10.0)
     assert report.counts == {"test/twice": (2, 0), "test/order": (2, 0), "test/letters": (2, 1)}
+
+
+def test_a_prompt_without_room_has_empty_samples_and_the_others_their_own(model, tokenizer):
+    with pytest.warns(UserWarning, match="no room in the model's 160 positions"):
+        found = complete(model, tokenizer, [PROMPTS[0], "xyz" * 99, PROMPTS[1]], (5, 9, 6))
+    assert found[1] == [""] * 3
+    assert [found[0], found[2]] == complete(model, tokenizer)
