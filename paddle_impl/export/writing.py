@@ -1,0 +1,90 @@
+"""From a model in memory to a folder that paddle.inference runs: whole, or not there."""
+
+import json
+import os
+import shutil
+from pathlib import Path
+
+import paddle
+
+from data_tools.tokenizer import AnyTokenizer
+from paddle_impl.export import files
+from paddle_impl.export.graph import ExportedGraph
+from paddle_impl.model import GPTForCausalLM
+
+
+def write(model: GPTForCausalLM, tokenizer: AnyTokenizer, out: Path) -> None:
+    """Write the model as a static graph in float32, with config, tokenizer and export.json.
+
+    An earlier export in `out` is replaced once the new one is whole. ValueError where `out` holds
+    anything else, or the model is not float32.
+    """
+    out = Path(os.path.abspath(out))
+    kind = model.transformer.wte.weight.dtype
+    if kind != paddle.float32:
+        raise ValueError(f"only a float32 model can be exported, this one is {kind}: "
+                         "load its checkpoint in float32")
+    _check_place(out)
+    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
+    try:
+        temporary.mkdir(parents=True)
+        _fill(temporary, model, tokenizer)
+        _take_place(temporary, out)
+    finally:
+        shutil.rmtree(temporary, ignore_errors=True)
+
+
+def _check_place(out: Path) -> None:
+    """Only an empty folder, or one in which nothing but an earlier export would be lost."""
+    if not out.exists() and not out.is_symlink():
+        return
+    if not out.is_dir():
+        raise ValueError(f"--export {out}: there is a file of that name; name a folder")
+    found = {path.name for path in out.iterdir()}
+    try:
+        others = found - files.names(out) if found else set()
+    except ValueError:
+        others = found
+    if others:
+        raise ValueError(f"--export {out}: the folder holds {min(others)}, which is not of an "
+                         "earlier export; name another folder")
+
+
+def _fill(directory: Path, model: GPTForCausalLM, tokenizer: AnyTokenizer) -> None:
+    graph = ExportedGraph(model)
+    graph.eval()
+    # full_graph: without it Paddle 3 falls back to Python where it cannot trace, and saves a part.
+    traced = paddle.jit.to_static(graph, input_spec=graph.inputs, full_graph=True)
+    paddle.jit.save(traced, str(directory / files.PROGRAM))
+    (directory / f"{files.WEIGHTS}.info").unlink(missing_ok=True)  # names for training further
+    (program,) = [name for name in files.PROGRAMS if (directory / name).is_file()]
+    tokenizer.save(directory)
+    config = model.config
+    (directory / "config.json").write_text(json.dumps(config.to_hf(), indent=2) + "\n",
+                                           encoding="utf-8")
+    files.write(directory, files.Export(
+        paddle=paddle.__version__, program=program,
+        vocab_size=min(tokenizer.vocab_size, config.vocab_size),
+        eos_token_id=tokenizer.eos_token_id, positions=config.n_positions, layers=config.n_layer,
+        heads=config.n_head, head_size=config.n_embd // config.n_head,
+    ))
+    for path in [*directory.iterdir(), directory]:
+        _sync(path)
+
+
+def _take_place(temporary: Path, out: Path) -> None:
+    """Two renames: in between there is no folder, never half of one."""
+    old = out.with_name(f".{out.name}.{os.getpid()}.old")
+    if out.exists():
+        os.rename(out, old)
+    os.rename(temporary, out)
+    _sync(out.parent)
+    shutil.rmtree(old, ignore_errors=True)
+
+
+def _sync(path: Path) -> None:
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
