@@ -1,4 +1,6 @@
-"""The one thing pyproject.toml cannot say: the C++ index helper needs pybind11's headers."""
+"""The one thing pyproject.toml cannot say: the C++ extensions need pybind11's headers."""
+
+from glob import glob
 
 from pybind11.setup_helpers import Pybind11Extension, build_ext
 from setuptools import setup
@@ -13,6 +15,16 @@ setup(
             extra_compile_args=["-ffp-contract=off"],
         )
         for name in ("_core", "_samples")
+    ] + [
+        Pybind11Extension(
+            "paddle_impl.kernels._decode",
+            ["paddle_impl/kernels/decode.cpp"],
+            depends=glob("paddle_impl/kernels/decode/*.h"),
+            cxx_std=17,
+            # Which instructions are used is chosen when it runs: no -march here.
+            extra_compile_args=["-O3", "-pthread"],
+            extra_link_args=["-pthread"],
+        )
     ],
     cmdclass={"build_ext": build_ext},
 )

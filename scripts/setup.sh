@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Makes .venv with everything pinned in pyproject.toml and builds the C++ index helper.
+# Makes .venv with everything pinned in pyproject.toml and builds the C++ extensions.
 # usage: scripts/setup.sh [--cpu|--gpu|--paddle VERSION] [--extras parity,dev]
 # --paddle makes .venv-paddle-VERSION instead, with the CPU build of that version.
 # Quick when nothing changed: a stamp holds what was installed, from which files.
@@ -43,7 +43,8 @@ if [ -z "$device" ]; then
     fi
 fi
 
-inputs=$(cat pyproject.toml setup.py data_tools/index_helper/*.cpp | cksum | tr ' ' -)
+inputs=$(cat pyproject.toml setup.py data_tools/index_helper/*.cpp paddle_impl/kernels/*.cpp \
+    paddle_impl/kernels/*/*.h | cksum | tr ' ' -)
 have=$(sed -n 's/^extras=//p' "$stamp" 2>/dev/null || true)
 want=$(printf '%s\n' ${have//,/ } ${extras//,/ } | sort -u | paste -sd, -)
 want_stamp=$(printf 'device=%s\ninputs=%s\nroot=%s\nextras=%s' "$device" "$inputs" "$PWD" "$want")
@@ -94,6 +95,7 @@ echo "setup: installing for $device${paddle:+, Paddle $paddle}${want:+ with $wan
 "$environment/bin/python" -m pip install --quiet --disable-pip-version-check \
     --constraint <(printf '%s\n' ${constraints[@]+"${constraints[@]}"}) \
     -e ".${features:+[$features]}" ${packages[@]+"${packages[@]}"}
-"$environment/bin/python" -c 'import data_tools.index_helper' || die "the index helper was built but cannot be imported"
+"$environment/bin/python" -c 'import data_tools.index_helper, paddle_impl.kernels._decode' \
+    || die "the C++ extensions were built but cannot be imported"
 printf '%s' "$want_stamp" > "$stamp"
 echo "setup: done"
