@@ -34,7 +34,8 @@ def parse(config: type[Config], prog: str, description: str, argv: list[str] | N
         formatter_class=_HelpWithDefaults,
     )
     hints = typing.get_type_hints(config)
-    for item in fields(config):
+    # A dataclass's own flags come before those it inherits.
+    for item in sorted(fields(config), key=lambda item: item.name not in config.__annotations__):
         _add(parser, item, hints[item.name])
     values = vars(parser.parse_args(argv))
     try:

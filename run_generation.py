@@ -37,12 +37,27 @@ def run(config) -> None:
 
         export_model(writer.model, writer.tokenizer, Path(config.export))
         print(f"wrote {config.export}; scripts/run_exported.py writes text with it")
+    elif config.serve:
+        _serve(writer, config)
     elif config.interactive:
         from paddle_impl.interactive import Conversation
 
         Conversation(writer, config).run()
     else:
         _write(writer, config, streams)
+
+
+def _serve(writer, config) -> None:
+    from dataclasses import fields
+
+    from paddle_impl.config.serving import ServingFlags, ServingOptions
+    from paddle_impl.serving import serve
+
+    own = {item.name: getattr(config, item.name) for item in fields(ServingFlags)}
+    serve(writer.model, writer.tokenizer, ServingOptions(
+        **own, model_name_or_path=config.model_name_or_path, rows=config.batch_size,
+        decoder=config.decoder, eos_token_ids=tuple(config.eos_token_id or ()),
+    ))
 
 
 def _streams(config) -> bool:

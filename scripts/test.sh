@@ -42,7 +42,7 @@ python=.venv/bin/python
 step "$python" -m ruff check .
 for script in scripts/*.sh .ci/run; do bash -n "$script"; done
 step "$python" -m pytest tests/test_doors.py tests/test_args.py
-step "$python" -m pytest tests/data_tools tests/paddle_impl
+step "$python" -m pytest tests/data_tools tests/paddle_impl tests/scripts
 step "$python" -m parity --output "$report"
 step "$python" -m parity readme --check --report "$report/report.json"
 step "$python" -m pytest tests/parity

@@ -98,7 +98,9 @@ def test_short_form_reaches_the_same_flag():
 @pytest.mark.parametrize(("config", "files"), [
     (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
         "config/pretrain", "pretraining", "inputs", "reports", "completions", "resume")]),
-    (GenerationConfig, ["paddle_impl/config/generation.py", "run_generation.py"]),
+    (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
+        "config/generation", "config/serving", "serving/server", "serving/engine", "serving/app",
+        "serving/endpoints", "serving/asked")] + ["run_generation.py"]),
     (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
 ])
 def test_no_flag_is_ignored(config, files):
@@ -135,7 +137,14 @@ def test_no_flag_is_ignored(config, files):
     (("--stream", "--num_return_sequences", "2"), "--stream shows one continuation"),
     (("--stream", "--output_file", "-"), "both write to standard output"),
     (("--interactive", "--prompt", "a"), "--prompt means nothing with --interactive"),
-    (("--interactive", "--num_return_sequences", "2"), "--interactive shows one"),
+    (("--interactive", "--num_return_sequences", "2"),
+     "--num_return_sequences means nothing with --interactive"),
+    (("--serve", "--temperature", "0.5"), "--temperature means nothing with --serve"),
+    (("--serve", "--interactive"), "--interactive and --serve exclude each other"),
+    (("--port", "80"), "--port means nothing without --serve"),
+    (("--serve", "--port", "-1"), "--port must lie between"),
+    (("--serve", "--api_key_variable", "NO_SUCH"), "the environment has no NO_SUCH"),
+    (("--export", "d", "--top_k", "3"), "--top_k means nothing with --export"),
     (("--interactive", "--export", "d"), "--interactive and --export exclude each other"),
     (("--export", "d", "--output_file", "f"), "--output_file means nothing with --export"),
     (("--batch_size", "0"), "--batch_size must be at least 1"),

@@ -1,11 +1,12 @@
 """Flags of run_generation.py: PaddleNLP's names and defaults."""
 
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 from paddle_impl.config.decoding import BEAM_SCORES, STRATEGIES, Decoding
 from paddle_impl.config.options import flag, require
 from paddle_impl.config.pretrain import MODEL_TYPES
+from paddle_impl.config.serving import ServingFlags
 
 DECODERS = ("auto", "paddle", "native")
 # Where a flag has another name than the setting it fills.
@@ -13,10 +14,23 @@ _FLAGS = {"max_new_tokens": "max_dec_len", "min_new_tokens": "min_dec_len",
           "eos_token_ids": "eos_token_id", "strategy": "decode_strategy"}
 # What an --interactive session starts from, in place of the defaults of other calls.
 _INTERACTIVE = {"max_dec_len": 128, "temperature": 0.7, "top_k": 0}
+# The flags that each mode knows; without one, all but the server's.
+_ALWAYS = ("model_name_or_path", "model_type", "vocab_file", "merge_file", "device")
+_MODES = {
+    "interactive": (
+        *_ALWAYS, "decode_strategy", "top_k", "top_p", "temperature", "num_beams",
+        "length_penalty", "early_stopping", "beam_score", "repetition_penalty",
+        "no_repeat_ngram_size", "min_dec_len", "max_dec_len", "eos_token_id", "stop", "seed",
+        "decoder",
+    ),
+    "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder",
+              *(item.name for item in fields(ServingFlags))),
+    "export": _ALWAYS,
+}
 
 
-@dataclass(frozen=True)
-class GenerationConfig:
+@dataclass(frozen=True, kw_only=True)
+class GenerationConfig(ServingFlags):
     model_name_or_path: str = flag(help="a checkpoint directory")
     model_type: str = flag("gpt2-en", "family of the model", choices=MODEL_TYPES)
     prompt: list[str] | None = flag(None, "one or more prompts (default: three that start a file)")
@@ -27,6 +41,7 @@ class GenerationConfig:
     stream: bool | None = flag(
         None, "show text token by token (default: on a terminal, one sequence a prompt)")
     interactive: bool = flag(False, "ask for prompts until exit; see help there")
+    serve: bool = flag(False, "answer OpenAI's completion requests over HTTP until Ctrl-C")
     export: str | None = flag(None, "write a Paddle inference model to this directory and stop")
     vocab_file: str | None = flag(None, "vocab.json, where the checkpoint has no tokenizer")
     merge_file: str | None = flag(None, "merges.txt that belongs to --vocab_file")
@@ -61,6 +76,7 @@ class GenerationConfig:
     device: str = flag("gpu", "where to run", choices=("cpu", "gpu", "xpu"))
 
     def __post_init__(self):
+        super().__post_init__()
         require(self.num_beams == 0 or self.decode_strategy == "beam_search",
                 f"--num_beams {self.num_beams} needs --decode_strategy beam_search")
         require(self.decode_strategy != "beam_search" or self.num_beams >= 2,
@@ -103,11 +119,16 @@ class GenerationConfig:
         return tuple(self.stop or ())
 
     def _check_modes(self) -> None:
-        modes = [name for name in ("interactive", "export") if getattr(self, name)]
+        asked = {"interactive": self.interactive, "serve": self.serve, "export": self.export}
+        modes = [name for name in asked if asked[name]]
         require(len(modes) < 2, f"--{' and --'.join(modes)} exclude each other")
-        for mode in modes:
-            for name in ("prompt", "prompt_file", "output_file"):
-                require(getattr(self, name) is None, f"--{name} means nothing with --{mode}")
+        for item in fields(self):
+            if getattr(self, item.name) == item.default or item.name in modes:
+                continue
+            for mode in modes:
+                require(item.name in _MODES[mode], f"--{item.name} means nothing with --{mode}")
+            require(bool(modes) or item.name not in ServingFlags.__dataclass_fields__,
+                    f"--{item.name} means nothing without --serve")
         require(not (self.stream and self.decode_strategy == "beam_search"),
                 "--stream is for greedy_search and sampling: a beam search has no text before its "
                 "end")
@@ -116,9 +137,6 @@ class GenerationConfig:
                 f"{self.num_return_sequences}")
         require(not (self.stream and self.output_file == "-"),
                 "--stream and --output_file - both write to standard output")
-        require(not self.interactive or self.num_return_sequences == 1,
-                "--interactive shows one continuation: --num_return_sequences must be 1, got "
-                f"{self.num_return_sequences}")
 
 
 def _as_flags(message: str) -> str:

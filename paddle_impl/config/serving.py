@@ -1,0 +1,73 @@
+"""Settings of the completion server, run_generation.py --serve."""
+
+import ipaddress
+import math
+import os
+from dataclasses import dataclass
+
+from paddle_impl.config.options import flag, require
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingFlags:
+    """ValueError for a value that means nothing, with its flag. Times are in seconds."""
+
+    host: str = flag("127.0.0.1", "address to listen on; 0.0.0.0 for every network of this machine")
+    port: int = flag(8000, "port to listen on; 0 for any that is free")
+    served_model_name: str | None = flag(None, "the model's id (default: its directory's name)")
+    max_prompt_tokens: int | None = flag(
+        None, "tokens of a prompt at most (default: all positions but one)")
+    max_new_tokens: int | None = flag(
+        None, "a request's max_tokens at most (default: the model's positions)")
+    max_concurrency: int = flag(64, "requests at a time; one more is answered with 429")
+    queue_timeout: float = flag(60.0, "seconds a request may wait for its first token")
+    request_timeout: float = flag(600.0, "seconds a request may take")
+    grace: float = flag(30.0, "seconds that running requests get when the server is asked to end")
+    max_body_bytes: int = flag(4 << 20, "bytes of a request at most")
+    api_key_variable: str | None = flag(
+        None, "environment variable with the key that requests must bring (default: none needed)")
+
+    def __post_init__(self):
+        require(0 <= self.port <= 65535, f"--port must lie between 0 and 65535, got {self.port}")
+        for name in ("max_prompt_tokens", "max_new_tokens", "max_concurrency",
+                     "max_body_bytes"):
+            value = getattr(self, name)
+            require(value is None or value >= 1, f"--{name} must be at least 1, got {value}")
+        for name in ("queue_timeout", "request_timeout", "grace"):
+            value = getattr(self, name)
+            require(0 < value < math.inf, f"--{name} must be above 0 seconds, got {value}")
+        name = self.api_key_variable
+        require(name is None or bool(os.environ.get(name)),
+                f"--api_key_variable {name}, but the environment has no {name}: export {name}=KEY")
+
+    @property
+    def api_key(self) -> str | None:
+        return None if self.api_key_variable is None else os.environ[self.api_key_variable]
+
+    @property
+    def only_this_machine(self) -> bool:
+        """Whether no other machine can reach the host."""
+        try:
+            return ipaddress.ip_address(self.host).is_loopback
+        except ValueError:
+            return self.host == "localhost"
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServingOptions(ServingFlags):
+    """What the server is told beyond its own flags.
+
+    model_name_or_path: the directory that names the model and may hold a chat template. rows:
+    sequences that are computed side by side; the others wait. decoder: see
+    paddle_impl.decoding.choice. eos_token_ids: end tokens; none for the tokenizer's.
+    """
+
+    model_name_or_path: str
+    rows: int = 16
+    decoder: str = "auto"
+    eos_token_ids: tuple[int, ...] = ()
+
+    @property
+    def model_id(self) -> str:
+        path = os.path.abspath(self.model_name_or_path)
+        return self.served_model_name or os.path.basename(path) or path

@@ -1,0 +1,21 @@
+"""A completion server with OpenAI's interface: one engine, many clients, the offline answers."""
+
+import importlib.util
+
+from paddle_impl.config.serving import ServingOptions
+
+NEEDED = ("starlette", "uvicorn", "jinja2")
+
+
+def serve(model, tokenizer, options: ServingOptions) -> None:
+    """Answer requests until SIGINT or SIGTERM, then let the running ones finish.
+
+    ValueError where the port is taken, the chat template is broken, or a library is missing.
+    """
+    for name in NEEDED:
+        if importlib.util.find_spec(name) is None:
+            raise ValueError(
+                f"--serve needs {name}, which is not installed: pip install '.[serve]'")
+    from paddle_impl.serving.server import run
+
+    run(model, tokenizer, options)

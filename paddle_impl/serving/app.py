@@ -1,0 +1,98 @@
+"""The addresses of the server, and OpenAI's form for whatever goes wrong at them."""
+
+import hmac
+import time
+
+from starlette.applications import Starlette
+from starlette.exceptions import HTTPException
+from starlette.requests import Request
+from starlette.responses import JSONResponse, Response
+from starlette.routing import Route
+
+from paddle_impl.serving.answers import ChatCompletion, Completion
+from paddle_impl.serving.asked import Reader, unknown_model
+from paddle_impl.serving.endpoints import Endpoint, House
+from paddle_impl.serving.errors import RequestError
+
+
+def make_app(house: House, reader: Reader):
+    """The ASGI application. Nothing allows other origins: a web page elsewhere cannot read it."""
+    own = _Own(house, reader)
+    app = Starlette(
+        routes=[
+            Route("/v1/completions", Endpoint(house, reader.completion, Completion),
+                  methods=["POST"]),
+            Route("/v1/chat/completions", Endpoint(house, reader.chat, ChatCompletion),
+                  methods=["POST"]),
+            Route("/v1/models", own.models),
+            Route("/v1/models/{name:path}", own.model),
+            Route("/health", own.health),
+        ],
+        exception_handlers={RequestError: _refused, HTTPException: _not_here, Exception: _broken},
+    )
+    app.router.redirect_slashes = False
+    key = house.options.api_key
+    return app if key is None else _WithKey(app, key)
+
+
+class _Own:
+    """What the server says about itself."""
+
+    def __init__(self, house: House, reader: Reader):
+        self._house = house
+        self._model = {"id": house.options.model_id, "object": "model",
+                       "created": int(time.time()), "owned_by": "local",
+                       "max_model_len": reader.max_prompt + 1}
+
+    async def models(self, request: Request) -> Response:
+        return JSONResponse({"object": "list", "data": [self._model]})
+
+    async def model(self, request: Request) -> Response:
+        if request.path_params["name"] != self._model["id"]:
+            raise unknown_model(request.path_params["name"])
+        return JSONResponse(self._model)
+
+    async def health(self, request: Request) -> Response:
+        """200 where a request would be taken, were there room; the requests under way."""
+        state = "shutting down" if self._house.closing else "ok"
+        if not self._house.engine.alive:
+            state = "model failed"
+        return JSONResponse({"status": state, "requests": self._house.inside},
+                            status_code=200 if state == "ok" else 503)
+
+
+class _WithKey:
+    """Answers 401 to requests under /v1 without the key; who asks for /health needs none."""
+
+    def __init__(self, app, key: str):
+        self._app, self._expected = app, f"Bearer {key}".encode()
+
+    async def __call__(self, scope, receive, send) -> None:
+        if scope["type"] == "http" and scope["path"].startswith("/v1"):
+            given = dict(scope["headers"]).get(b"authorization", b"")
+            if not hmac.compare_digest(given, self._expected):
+                error = RequestError("the API key is missing or wrong", status=401,
+                                     code="invalid_api_key",
+                                     headers={"WWW-Authenticate": "Bearer"})
+                await _response(error)(scope, receive, send)
+                return
+        await self._app(scope, receive, send)
+
+
+def _refused(request: Request, error: RequestError) -> Response:
+    return _response(error)
+
+
+def _not_here(request: Request, error: HTTPException) -> Response:
+    where = f"{request.method} {request.url.path[:200]}"
+    text = {404: f"there is no {where}", 405: f"{where} is not allowed"}
+    return _response(RequestError(text.get(error.status_code, str(error.detail)),
+                                  status=error.status_code, headers=error.headers))
+
+
+def _broken(request: Request, error: Exception) -> Response:
+    return _response(RequestError("the server failed; its console says why", status=500))
+
+
+def _response(error: RequestError) -> Response:
+    return JSONResponse(error.body(), status_code=error.status, headers=error.headers)

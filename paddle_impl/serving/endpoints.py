@@ -1,0 +1,159 @@
+"""From a POST to its answer: a place in the house, a body, a job, one JSON object or a stream."""
+
+import asyncio
+import contextlib
+import json
+from collections.abc import AsyncIterator, Callable, Iterator
+
+from starlette.requests import ClientDisconnect, Request
+from starlette.responses import JSONResponse
+
+from paddle_impl.config.serving import ServingOptions
+from paddle_impl.serving.answers import Answer
+from paddle_impl.serving.asked import Asked
+from paddle_impl.serving.engine import Engine
+from paddle_impl.serving.errors import RequestError, model_failed, shutting_down
+from paddle_impl.serving.job import Job
+
+_PATIENCE = 5.0  # seconds that a client which does not read its answer gets beyond the limit
+_DISCARDED = 16  # times the largest body that is read and dropped, so that a client hears why
+
+
+class House:
+    """Who is in, and whether anybody may still come."""
+
+    def __init__(self, engine: Engine, decode_bytes, options: ServingOptions):
+        self.engine, self.decode_bytes, self.options = engine, decode_bytes, options
+        self.closing = False
+        self.inside = 0
+
+    @contextlib.contextmanager
+    def place(self) -> Iterator[None]:
+        """Room for one request, its body included; RequestError where there is none."""
+        if self.closing:
+            raise shutting_down()
+        if not self.engine.alive:
+            raise model_failed()
+        if self.inside >= self.options.max_concurrency:
+            raise RequestError(
+                f"{self.inside} requests are under way, as many as the server takes; try again",
+                status=429, code="rate_limit_exceeded", retry_after=1)
+        self.inside += 1
+        try:
+            yield
+        finally:
+            self.inside -= 1
+
+
+class Endpoint:
+    """An ASGI application that answers one kind of POST.
+
+    A client that goes away frees its place and its rows. Errors come as RequestError until the
+    answer has begun; in a stream they are its last event.
+    """
+
+    def __init__(self, house: House, read: Callable[[bytes], Asked], answer: type[Answer]):
+        self._house, self._read, self._answer = house, read, answer
+
+    async def __call__(self, scope, receive, send) -> None:
+        limit = self._house.options.request_timeout
+        with self._house.place(), contextlib.suppress(ClientDisconnect):
+            try:
+                content = await asyncio.wait_for(self._content(Request(scope, receive)), limit)
+            except asyncio.TimeoutError:
+                raise RequestError(f"the request's body took longer than {limit:g} seconds",
+                                   status=408) from None
+            # In a thread: a long prompt would keep all streams waiting.
+            asked = await asyncio.to_thread(self._read, content)
+            await self._attend(Job(asked, self._house.decode_bytes), scope, receive, send)
+
+    async def _content(self, request: Request) -> bytes:
+        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+        if kind != "application/json":
+            # A web page may send other types to any server without asking it first.
+            raise RequestError("Content-Type must be application/json", status=415)
+        content, size, limit = bytearray(), 0, self._house.options.max_body_bytes
+        async for chunk in request.stream():
+            size += len(chunk)
+            if size <= limit:
+                content += chunk
+            elif size > limit * _DISCARDED:
+                break
+        if size > limit:
+            raise RequestError(f"the request's body is longer than {limit} bytes", status=413)
+        return bytes(content)
+
+    async def _attend(self, job: Job, scope, receive, send) -> None:
+        """Until the answer is out, the client gone, or a client that does not read has had time."""
+        loop, options = asyncio.get_running_loop(), self._house.options
+        timers = [loop.call_later(options.queue_timeout, self._lose_patience, job),
+                  loop.call_later(options.request_timeout, job.fail, _took_too_long(options))]
+        self._house.engine.submit(job)
+        tasks = [asyncio.create_task(self._deliver(job, scope, receive, send)),
+                 asyncio.create_task(_gone(receive))]
+        try:
+            await asyncio.wait(tasks, timeout=options.request_timeout + _PATIENCE,
+                               return_when=asyncio.FIRST_COMPLETED)
+            if tasks[0].done():
+                tasks[0].result()
+        finally:
+            self._house.engine.cancel(job)
+            for timer in timers:
+                timer.cancel()
+            for task in tasks:
+                task.cancel()
+
+    def _lose_patience(self, job: Job) -> None:
+        if job.waiting:
+            job.fail(RequestError(
+                f"no room within {self._house.options.queue_timeout:g} seconds; try again",
+                status=503, code="queue_timeout", retry_after=5))
+
+    async def _deliver(self, job: Job, scope, receive, send) -> None:
+        await job.begun()
+        answer = self._answer(job, self._house.options.model_id)
+        if job.asked.stream:
+            await _send_events(_events(job, answer), send)
+            return
+        async for _ in job.pieces():
+            pass
+        await JSONResponse(answer.whole())(scope, receive, send)
+
+
+async def _events(job: Job, answer: Answer) -> AsyncIterator[dict]:
+    try:
+        for opening in answer.openings():
+            yield opening
+        async for piece in job.pieces():
+            yield answer.piece(piece)
+        for closing in answer.closings():
+            yield closing
+    except RequestError as error:
+        yield error.body()
+
+
+async def _send_events(events: AsyncIterator[dict], send) -> None:
+    """Server-sent events; `[DONE]` at the end of what did not fail."""
+    await send({"type": "http.response.start", "status": 200, "headers": [
+        (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"),
+        (b"x-accel-buffering", b"no"),  # nginx would keep the pieces until there are many
+    ]})
+    last = b"data: [DONE]\n\n"
+    async for event in events:
+        if "error" in event:
+            last = b""
+        text = json.dumps(event, ensure_ascii=False, separators=(",", ":"))
+        await send({"type": "http.response.body", "body": f"data: {text}\n\n".encode(),
+                    "more_body": True})
+    await send({"type": "http.response.body", "body": last, "more_body": False})
+
+
+async def _gone(receive) -> None:
+    """Returns when the client has closed the connection."""
+    while (await receive())["type"] != "http.disconnect":
+        pass
+
+
+def _took_too_long(options: ServingOptions) -> RequestError:
+    return RequestError(f"the answer took longer than {options.request_timeout:g} seconds",
+                        status=504, code="request_timeout")

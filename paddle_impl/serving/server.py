@@ -1,0 +1,141 @@
+"""The process around the application: a socket, signals, the engine's beginning and end."""
+
+import asyncio
+import contextlib
+import socket
+import threading
+import warnings
+from collections.abc import Callable
+from pathlib import Path
+
+import uvicorn
+
+from paddle_impl.config.serving import ServingOptions
+from paddle_impl.decoding.choice import make_decoder
+from paddle_impl.serving.app import make_app
+from paddle_impl.serving.asked import Reader
+from paddle_impl.serving.chat_template import load_chat_template
+from paddle_impl.serving.endpoints import House
+from paddle_impl.serving.engine import Engine
+from paddle_impl.stopping import SIGNALS
+
+_LAST_WORDS = 5.0  # seconds for the errors that end what the grace did not suffice for
+
+
+def run(model, tokenizer, options: ServingOptions) -> None:
+    """See serving.serve. RuntimeError where the engine ended by itself, for want of a decoder."""
+    server = Server(model, tokenizer, options)
+    if not options.only_this_machine and options.api_key is None:
+        warnings.warn(f"--host {options.host} lets other machines in, and nobody needs a key; "
+                      "--api_key_variable asks for one", stacklevel=3)
+    server.run(lambda: print(
+        f"serving {options.model_id} at {server.url}/v1 (Ctrl-C ends it)", flush=True))
+
+
+class Server:
+    """Listens from the beginning: ValueError where the port is taken. `run` blocks, once.
+
+    decoder_of: makes the decoder for (rows, positions); the default is the options'.
+    """
+
+    def __init__(self, model, tokenizer, options: ServingOptions, decoder_of=None):
+        config = model.config
+        reader = Reader(config, tokenizer, options,
+                        load_chat_template(Path(options.model_name_or_path)))
+        positions = min(config.n_positions, reader.max_prompt + reader.max_new)
+        make = decoder_of or (lambda rows, positions: make_decoder(
+            model, rows, positions, options.decoder))
+        self._options = options
+        self._engine = Engine(lambda: make(options.rows, positions), self.stop)
+        self._house = House(self._engine, tokenizer.decode_bytes, options)
+        self._app = make_app(self._house, reader)
+        self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
+        self._asked_to_stop: asyncio.Event | None = None
+        self._hurried = False
+        self._socket = _listen(options.host, options.port)
+        self.url = _url(self._socket)
+
+    def run(self, ready: Callable[[], None] = lambda: None) -> None:
+        """Until a signal or `stop`; ready: called once requests are taken."""
+        with self._socket:
+            self._engine.start()
+            asyncio.run(self._main(ready))
+        if self._engine.error is not None:
+            raise RuntimeError("the engine ended; see above") from self._engine.error
+
+    def stop(self) -> None:
+        """From any thread, after ready: new requests are refused, running ones finish."""
+        self._loop.call_soon_threadsafe(self._asked_to_stop.set)
+
+    async def _main(self, ready: Callable[[], None]) -> None:
+        self._loop, self._asked_to_stop = asyncio.get_running_loop(), asyncio.Event()
+        http = _Uvicorn(self._app, ready, self._options)
+        with self._signals():
+            serving = asyncio.create_task(http.serve(sockets=[self._socket]))
+            stopping = asyncio.create_task(self._asked_to_stop.wait())
+            await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
+            self._house.closing = True
+            await self._until(lambda: self._hurried, self._options.grace)
+            await asyncio.to_thread(self._engine.close)
+            await self._until(lambda: False, _LAST_WORDS)
+            http.should_exit = True
+            await serving
+
+    async def _until(self, enough: Callable[[], bool], seconds: float) -> None:
+        """Until nobody is in, or it is enough."""
+        until = self._loop.time() + seconds
+        while self._house.inside and not enough() and self._loop.time() < until:
+            await asyncio.sleep(0.02)
+
+    @contextlib.contextmanager
+    def _signals(self):
+        """The first SIGINT or SIGTERM asks to stop, the next one takes the grace away."""
+        if threading.current_thread() is not threading.main_thread():
+            yield
+            return
+        for number in SIGNALS:
+            self._loop.add_signal_handler(number, self._signalled)
+        try:
+            yield
+        finally:
+            for number in SIGNALS:
+                self._loop.remove_signal_handler(number)
+
+    def _signalled(self) -> None:
+        self._hurried = self._asked_to_stop.is_set()
+        self._asked_to_stop.set()
+
+
+class _Uvicorn(uvicorn.Server):
+    """uvicorn without its signals: it raises them again in the end, and the exit code is theirs."""
+
+    def __init__(self, app, ready: Callable[[], None], options: ServingOptions):
+        super().__init__(uvicorn.Config(
+            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_level="warning",
+            access_log=False, server_header=False, timeout_keep_alive=30,
+            timeout_graceful_shutdown=int(_LAST_WORDS),
+        ))
+        self._ready = ready
+
+    @contextlib.contextmanager
+    def capture_signals(self):
+        yield
+
+    async def startup(self, sockets=None) -> None:
+        await super().startup(sockets=sockets)
+        self._ready()
+
+
+def _listen(host: str, port: int) -> socket.socket:
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    try:
+        return socket.create_server((host, port), family=family, backlog=1024)
+    except (OSError, OverflowError) as error:
+        reason = getattr(error, "strerror", None) or error
+        raise ValueError(f"cannot listen on {host} port {port} ({reason}); another --port or "
+                         "--host may do, --port 0 takes any that is free") from None
+
+
+def _url(listener: socket.socket) -> str:
+    host, port = listener.getsockname()[:2]
+    return f"http://[{host}]:{port}" if ":" in host else f"http://{host}:{port}"
