@@ -58,8 +58,8 @@ class GPTForCausalLM(nn.Layer):
         return self.parts.join(self._own_head(hidden), self.config.vocab_size)
 
     def _own_head(self, hidden):
-        return paddle.matmul(self.parts.enter(hidden), self.transformer.wte.weight,
-                             transpose_y=True)
+        hidden = self.parts.enter(hidden)
+        return paddle.matmul(hidden, self.transformer.wte.weight, transpose_y=True)
 
     def new_cache(self) -> Cache:
         return [None] * self.config.n_layer

@@ -62,10 +62,15 @@ RUNGS = (
          cases.GOLDEN_RATES),
     Rung("validation", "mean loss in the middle of training", "evaluation.mean_loss"),
     Rung("evaluation", "held-out documents, strided windows", "evaluation.code_length"),
+    Rung("wikitext", "WikiText: both counts and perplexities", "evaluation.wikitext"),
+    Rung("lambada", "last words that generate would write", "evaluation.last_words"),
     Rung("cache", "key-value cache against none", "generation.cached_logits"),
     Rung("filters", "temperature, top-k, top-p, the draw", "generation.filters", "A"),
     Rung("greedy", "greedy continuations, token by token", "generation.greedy"),
     Rung("sampled", "sampled ones, with shared draws", "generation.sampled"),
+    Rung("many", "200 tiny models, batches of prompts", "decoding.many", "A"),
+    Rung("beam", "their beam searches, every beam", "decoding.beam", "A"),
+    Rung("beams", "those of PaddleNLP and of LoRA", "decoding.other_beams", "A"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
     Rung("files", "directories opened by the other side", "files.opened", "D",
          handover="files.written"),
@@ -83,7 +88,6 @@ RUNGS = (
 )
 
 NOT_YET = (
-    "beam search",
     "half precision kernels, which need a GPU",
     "fine-tuning objectives",
 )

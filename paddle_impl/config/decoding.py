@@ -86,6 +86,11 @@ class Decoding:
             require(beams >= 1, f"num_beams must be at least 1, got {beams}")
             require(count <= beams,
                     f"num_return_sequences {count} must not exceed num_beams {beams}")
+            require(self.beam_score != "paddlenlp" or self.early_stopping != "never",
+                    "early_stopping never is for beam_score hf; paddlenlp has true and false")
+            require(self.beam_score != "lora" or not self.early_stopping,
+                    "early_stopping is for the other values of beam_score: lora runs all "
+                    "max_new_tokens steps")
             require(not self.stop, "stop is for greedy_search and sampling, not for beam_search")
             return
         require(beams in (0, 1), f"num_beams {beams} is for the strategy beam_search")

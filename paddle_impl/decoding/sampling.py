@@ -21,6 +21,9 @@ def log_probability(scores: np.ndarray, tokens: np.ndarray, rows: list[int]) -> 
     and summed in float64: off by 1e-9, a hundredth of what float32 scores are off themselves.
     """
     largest = scores.max(axis=-1, keepdims=True)
+    if np.isneginf(largest).any():
+        raise ValueError("every token is banned: no_repeat_ngram_size, min_new_tokens and the "
+                         "vocabulary leave none to choose")
     totals = np.exp(scores - largest).sum(axis=-1, dtype=np.float64)
     chosen = scores[rows, tokens].astype(np.float64) - largest[rows, 0]
     return chosen - np.log(totals[rows])

@@ -4,6 +4,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddle_impl.config.decoding import Decoding
 from parity.cases import MODEL
 
 _VOCABULARY = MODEL.vocab_size
@@ -69,6 +70,25 @@ FILTERS = {
 }
 # Both ends of the unit interval: the first token, and the last that has any probability.
 FILTER_DRAWS = np.array([0.0, 1.0 - 2.0**-53, 0.5, 0.25, 0.999, 1e-9, 0.3])
+# Tokens of each row of FILTER_LOGITS, of which the last are new: few enough to come up again.
+NEW = 4
+HISTORIES = _rng.integers(0, 6, (len(_SPREADS), 14))
+HISTORIES[0] = range(14)  # nothing twice
+_ENDS = (5, 0, _VOCABULARY - 1)
+PROCESSORS = {
+    "repetition penalty": Decoding(9, repetition_penalty=1.4),
+    "repetition reward": Decoding(9, repetition_penalty=0.6),
+    "no token twice": Decoding(9, no_repeat_ngram_size=1),
+    "no pair twice": Decoding(9, no_repeat_ngram_size=2),
+    "no triple twice": Decoding(9, no_repeat_ngram_size=3),
+    "longest n-gram": Decoding(9, no_repeat_ngram_size=14),
+    "n-gram longer than all": Decoding(9, no_repeat_ngram_size=16),
+    "no end yet": Decoding(9, min_new_tokens=NEW + 1, eos_token_ids=_ENDS),
+    "end may come": Decoding(9, min_new_tokens=NEW, eos_token_ids=_ENDS),
+    "padded vocabulary": Decoding(9, vocab_size=_VOCABULARY // 2),
+    "all of them": Decoding(9, min_new_tokens=8, repetition_penalty=1.2, no_repeat_ngram_size=2,
+                            eos_token_ids=_ENDS, vocab_size=_VOCABULARY - 1),
+}
 # How a cached sequence may be cut: prompt, single tokens, several at once.
 CHUNKS = (7, 1, 1, 5, 1, 20, 1, 12)
 

@@ -6,20 +6,26 @@ _SAMPLING = "paddle_impl.decoding.sampling"
 _TOP_K = f"{_SAMPLING}.top_k"
 _TOP_P = f"{_SAMPLING}.top_p"
 _CHOOSE = f"{_SAMPLING}.choose"
-_SAMPLE = f"{_SAMPLING}.sample"
-_GENERATE = "paddle_impl.generate.generate"
+_PROBABILITIES = f"{_SAMPLING}.probabilities"
+_PROCESS = "paddle_impl.decoding.processors.process"
+_SEQUENCE = "paddle_impl.decoding.sequences.Sequence"
+_GROUP = "paddle_impl.decoding.sequences.SampleGroup"
+_FITTED = "paddle_impl.generate.fitted"
+_DECODER = "paddle_impl.decoding.paddle_decoder.PaddleDecoder"
+_STEP = f"{_DECODER}._forward"
 _GPT = "paddle_impl.model.GPTModel.forward"
 _ATTENTION = "paddle_impl.model.Attention.forward"
 _MASK = "paddle_impl.model.causal_mask"
 
 _KTH = "np.partition(probabilities, -k, axis=-1)[:, -k, None]"
 _KEPT = "before < p * ordered.sum(axis=-1, keepdims=True)"
-_SAMPLED = "np.exp(log_softmax(logits.astype(np.float64) / temperature))"
-_FILTERED = "choose(top_p(top_k(probabilities, k), p), draws)"
-_LOGP = "np.take_along_axis(sampling.log_softmax(logits), token[:, None], axis=-1)"
+_FILTERED = "top_p(top_k(whole, k), p)"
+_DRAWN = "self._draws(self._step, self.width)"
+_LIKELIEST = "scores.argmax(axis=-1)[rows]"
 _POSITIONS = "paddle.arange(past, past + new,"
-_NO_EOS = "step < min_new_tokens"
-_IDS = "chosen[i, : lengths[i] - (0 if alive[i] else 1)]"
+_NO_EOS = "new < decoding.min_new_tokens"
+_ENDS = "token in self._decoding.eos_token_ids"
+_LAST = "len(self.tokens) == self._decoding.max_new_tokens"
 
 BUGS = {
     "top-k keeps one more": (_TOP_K, _KTH, _KTH.replace("-k", "-k - 1")),
@@ -43,16 +49,15 @@ BUGS = {
         _TOP_P, "np.put_along_axis(result, order, kept, axis=-1)", "result[:] = kept"),
     "top-p sums in float32": (
         _TOP_P, "np.cumsum(ordered, axis=-1)", "np.cumsum(ordered, axis=-1, dtype=np.float32)"),
-    "top-p before top-k": (_SAMPLE, _FILTERED, "choose(top_k(top_p(probabilities, p), k), draws)"),
-    "temperature ignored": (_SAMPLE, "/ temperature", "/ 1.0"),
-    "temperature multiplies": (_SAMPLE, "/ temperature", "* temperature"),
+    "top-p before top-k": (_PROBABILITIES, _FILTERED, "top_k(top_p(whole, p), k)"),
+    "temperature ignored": (_PROBABILITIES, "/ temperature", "/ 1.0"),
+    "temperature multiplies": (_PROBABILITIES, "/ temperature", "* temperature"),
     "temperature after the filters": [
-        (_SAMPLE, "/ temperature", "/ 1.0"),
-        (_SAMPLE, _FILTERED,
-         "choose(top_p(top_k(probabilities, k), p) ** (1.0 / temperature), draws)")],
+        (_PROBABILITIES, "/ temperature", "/ 1.0"),
+        (_PROBABILITIES, _FILTERED, f"{_FILTERED} ** (1.0 / temperature)")],
     "probabilities in float16": (
-        _SAMPLE, "logits.astype(np.float64) / temperature",
-        "(logits / temperature).astype(np.float16)"),
+        _PROBABILITIES, "scores.astype(np.float64) / temperature",
+        "(scores / temperature).astype(np.float16)"),
     "softmax over the sequences": (
         f"{_SAMPLING}.log_softmax", "np.exp(shifted).sum(axis=-1, keepdims=True)",
         "np.exp(shifted).sum(axis=0, keepdims=True)"),
@@ -65,50 +70,83 @@ BUGS = {
     "token after the drawn one": (
         _CHOOSE, "np.sum(cumulative <= targets, axis=-1)",
         "np.minimum(np.sum(cumulative <= targets, axis=-1) + 1, cumulative.shape[-1] - 1)"),
-    "draws of the first step again": (_GENERATE, "draws(step, sequences)", "draws(0, sequences)"),
+    "draws of the first step again": (
+        f"{_GROUP}._choose", _DRAWN, "self._draws(0, self.width)"),
     "draws of the step after": (
-        _GENERATE, "draws(step, sequences)", "draws(step + 1, sequences)"),
+        f"{_GROUP}._choose", _DRAWN, "self._draws(self._step + 1, self.width)"),
+    "draws of those before once one has ended": (
+        f"{_GROUP}._choose", f"{_DRAWN}[self._live]", f"{_DRAWN}[: len(self._live)]"),
     "greedy takes the last of equals": (
-        _GENERATE, "logits.argmax(axis=-1)", "logits.shape[-1] - 1 - logits[:, ::-1].argmax(-1)"),
+        f"{_GROUP}._choose", _LIKELIEST,
+        "(scores.shape[-1] - 1 - scores[:, ::-1].argmax(axis=-1))[rows]"),
     "greedy takes the second": (
-        _GENERATE, "logits.argmax(axis=-1)", "np.argsort(-logits, axis=-1)[:, 1]"),
+        f"{_GROUP}._choose", _LIKELIEST, "np.argsort(-scores, axis=-1)[rows, 1]"),
     "next token after the first position": (
-        "paddle_impl.generate._last_logits", "[:, -1]", "[:, 0]"),
-    "padded vocabulary chosen": (_GENERATE, "slice(vocab_size, None)", "slice(0, 0)"),
+        "paddle_impl.model.GPTForCausalLM.next_logits", "[:, -1]", "[:, 0]"),
+    "padded vocabulary chosen": (
+        _PROCESS, "slice(decoding.vocab_size, None)", "slice(0, 0)"),
     "last of the vocabulary banned": (
-        _GENERATE, "slice(vocab_size, None)", "slice(vocab_size - 1, None)"),
-    "end token banned a step too long": (_GENERATE, _NO_EOS, "step <= min_new_tokens"),
-    "end token never banned": (_GENERATE, _NO_EOS, "False"),
-    "end token always banned": (_GENERATE, _NO_EOS, "True"),
-    "end token ignored": (_GENERATE, "alive &= token != eos_token_id", "pass"),
-    "end token kept in the text": (_GENERATE, _IDS, "chosen[i, : lengths[i]]"),
-    "last token taken for the end token": (_GENERATE, _IDS, "chosen[i, : lengths[i] - 1]"),
+        _PROCESS, "slice(decoding.vocab_size, None)", "slice(decoding.vocab_size - 1, None)"),
+    "end token banned a step too long": (_PROCESS, _NO_EOS, "new <= decoding.min_new_tokens"),
+    "end token never banned": (_PROCESS, _NO_EOS, "False"),
+    "end token always banned": (_PROCESS, _NO_EOS, "True"),
+    "end token ignored": (f"{_SEQUENCE}.add", _ENDS, "False"),
+    "first end token alone ends": (
+        f"{_SEQUENCE}.add", _ENDS, "token in self._decoding.eos_token_ids[:1]"),
+    "end token kept in the text": (
+        f"{_SEQUENCE}.result", "self.tokens[:-1] if", "list(self.tokens) if"),
+    "last token taken for the end token": (
+        f"{_SEQUENCE}.result", "else list(self.tokens)", "else self.tokens[:-1]"),
     "all stop with the first": (
-        _GENERATE, "not alive.any() or", "not alive.all() or"),
-    "finished sequences go on": (_GENERATE, "lengths += alive", "lengths += 1"),
-    "score goes on after the end": (
-        _GENERATE, "np.where(alive[:, None], logp, 0.0)", "logp"),
+        f"{_GROUP}.advance", "if sequence.finish_reason is None:",
+        "if all(one.finish_reason is None for one in self.sequences):"),
+    "finished sequences go on": (
+        f"{_GROUP}.advance", "if sequence.finish_reason is None:",
+        "if sequence.finish_reason != 'length':"),
     "score without the end token": (
-        _GENERATE, "scores[i].sum() / lengths[i]",
-        "scores[i][: lengths[i] - (0 if alive[i] else 1)].sum() / lengths[i]"),
-    "score is a sum": (_GENERATE, "scores[i].sum() / lengths[i]", "scores[i].sum()"),
+        f"{_SEQUENCE}.add", "+= log_probability", f"+= 0.0 if {_ENDS} else log_probability"),
+    "score is a sum": (f"{_SEQUENCE}.result", "self._score / len(self.tokens)", "self._score"),
     "score at the sampling temperature": (
-        _GENERATE, _LOGP, _LOGP.replace("(logits)", "(logits / temperature)")),
-    "one token too many": [
-        (_GENERATE, "for step in range(min(max_new_tokens, room)):",
-         "for step in range(min(max_new_tokens + 1, room)):"),
-        (_GENERATE, "step + 1 == min(max_new_tokens, room)", "step == max_new_tokens")],
+        f"{_GROUP}.advance", "log_probability(scores, tokens",
+        "log_probability(scores / self._decoding.temperature, tokens"),
+    "score before the penalties": (
+        f"{_GROUP}.advance", "log_probability(scores, tokens", "log_probability(logits, tokens"),
+    "score of the row beside": (
+        f"{_SAMPLING}.log_probability", "np.log(totals[rows])", "np.log(totals[rows[::-1]])"),
+    "one token too many": (f"{_SEQUENCE}.add", _LAST, _LAST.replace("==", ">")),
     "one token too few": (
-        _GENERATE, "for step in range(min(max_new_tokens, room)):",
-        "for step in range(min(max_new_tokens, room) - (room > 1)):"),
+        f"{_SEQUENCE}.add", _LAST,
+        "len(self.tokens) == max(1, self._decoding.max_new_tokens - 1)"),
     "one position left unused": (
-        _GENERATE, "room = config.n_positions - len(prompt)",
+        _FITTED, "room = config.n_positions - len(prompt)",
         "room = max(1, config.n_positions - len(prompt) - 1)"),
-    "dropout while generating": (_GENERATE, "model.eval()", "model.train()"),
+    "end token banned a step too short": (
+        _PROCESS, _NO_EOS, "new + 1 < decoding.min_new_tokens"),
+    "negative ids let through": (_FITTED, "min(prompt) < 0 or ", ""),
+    "dropout while generating": (f"{_DECODER}.__init__", "model.eval()", "model.train()"),
     "sequences share the first one's cache": (
-        _GENERATE, "logits = _last_logits(model, token[:, None], cache)",
-        "logits = np.repeat(_last_logits(model, token[:, None], cache)[:1], sequences, axis=0)"),
-    "negative ids let through": (_GENERATE, "min(prompt) < 0 or ", ""),
+        f"{_DECODER}.step", "return logits if",
+        "logits[:] = logits[:1].copy()\n    return logits if"),
+    "steps at position 0": (_STEP, "gpt.wpe(at)", "gpt.wpe(paddle.zeros_like(at))"),
+    "steps at the longest row's position": (
+        _STEP, "gpt.wpe(at)", "gpt.wpe(at.max().expand([count]))"),
+    "short rows see what is not there": (
+        _STEP, "<= lengths[:, None]", "<= lengths.max() + 0 * lengths[:, None]"),
+    "steps do not see their own token": (_STEP, "<= lengths[:, None]", "< lengths[:, None]"),
+    "steps see themselves and the first alone": (
+        _STEP, "np.arange(room) <= lengths[:, None]",
+        "(np.arange(room) == lengths[:, None]) | (np.arange(room) == 0)"),
+    "scores of a step not scaled": (_STEP, "q * (1.0 / math.sqrt(self._size))", "q"),
+    "values of a step are keys": (
+        _STEP, "values.put_along_axis_(slots, v, axis=2)",
+        "values.put_along_axis_(slots, k, axis=2)"),
+    "new keys at the longest row's end": (
+        _STEP, "at.reshape([count, 1, 1, 1])", "at.max().reshape([1, 1, 1, 1])"),
+    "tokens in the order of the rows": (
+        f"{_DECODER}.step", "np.asarray(tokens, np.int64)[lying]", "np.asarray(tokens, np.int64)"),
+    "forked rows continue the first": (
+        "paddle_impl.decoding.batch.Batch._arrange", "copy(source, target)",
+        "copy(sources[0], target)"),
     "cached tokens at position 0": (_GPT, _POSITIONS, "paddle.arange(0, new,"),
     "cached tokens a position late": (
         _GPT, _POSITIONS, "paddle.arange(past - (past > 0), past - (past > 0) + new,"),
@@ -130,10 +168,12 @@ BUGS = {
 }
 
 CONTROLS = {
-    "last token fed too": (_GENERATE, "step + 1 == min(max_new_tokens, room)", "False"),
+    "likeliest by sorting": (
+        f"{_GROUP}._choose", _LIKELIEST, "np.argsort(-scores, axis=-1, kind='stable')[rows, 0]"),
     "temperature on log-probabilities": (
-        _SAMPLE, "log_softmax(logits.astype(np.float64) / temperature)",
-        "log_softmax(log_softmax(logits) / temperature)"),
+        _PROBABILITIES, "log_softmax(scores.astype(np.float64) / temperature)",
+        "log_softmax(log_softmax(scores) / temperature)"),
+    "rows always gathered": (f"{_DECODER}._settled", "return sorted", "return False and sorted"),
     "top-k by sorting": (_TOP_K, _KTH, "np.sort(probabilities, axis=-1)[:, -k, None]"),
     "keys and values joined at once": (
         _ATTENTION, "v = paddle.concat([past[1], v], axis=2)",

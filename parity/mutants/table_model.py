@@ -3,7 +3,7 @@
 from parity.mutants.mutant import room
 
 _GPT = "paddle_impl.model.GPTModel.forward"
-_HEAD = "paddle_impl.model.GPTForCausalLM.own_logits"
+_HEAD = "paddle_impl.model.GPTForCausalLM._own_head"
 _BLOCK = "paddle_impl.model.Block.forward"
 _ATTENTION = "paddle_impl.model.Attention.forward"
 _MLP = "paddle_impl.model.MLP.forward"

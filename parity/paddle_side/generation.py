@@ -5,9 +5,13 @@ from dataclasses import replace
 import numpy as np
 import paddle
 
+from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding import sampling
-from paddle_impl.generate import Continuation, generate
-from parity.cases import MODEL, Case
+from paddle_impl.decoding.group import Continuation
+from paddle_impl.decoding.processors import process
+from paddle_impl.decoding.sequences import SampleGroup
+from paddle_impl.generate import generate
+from parity.cases import Case
 from parity.cases import generation as cases
 from parity.cases.generation import Setting
 from parity.compare import Point, Trace
@@ -46,32 +50,28 @@ def filters(case: Case, dtype: str) -> Trace:
     for name, setting in cases.FILTERS.items():
         for kind in ("plain",) if setting.top_p < 1.0 else ("plain", "tied"):
             logits = cases.TIED_LOGITS if kind == "tied" else cases.FILTER_LOGITS
-            left = np.exp(sampling.log_softmax(logits / setting.temperature))
-            left = sampling.top_p(sampling.top_k(left, setting.top_k), setting.top_p)
+            left = sampling.probabilities(
+                logits, temperature=setting.temperature, k=setting.top_k, p=setting.top_p
+            )
+            chosen = sampling.choose(left, cases.FILTER_DRAWS)
             left = left / left.sum(axis=-1, keepdims=True)
             trace[Point(0, "filtered", f"{name}, {kind} logits")] = left
-            chosen = sampling.sample(logits, cases.FILTER_DRAWS, temperature=setting.temperature,
-                                     k=setting.top_k, p=setting.top_p)
             trace[Point(0, "chosen ids", f"{name}, {kind} logits")] = chosen
-    first = [generate(_Fixed(row), [1], max_new_tokens=1)[0].token_ids for row in cases.TIED_LOGITS]
-    trace[Point(0, "chosen ids", "greedy among equals")] = np.array(first)[:, 0]
+    logits = cases.FILTER_LOGITS
+    for name, decoding in cases.PROCESSORS.items():
+        for kind, scores in (("logits", logits),
+                             ("log-probabilities", sampling.log_softmax(logits))):
+            left = process(scores, cases.HISTORIES.tolist(), cases.NEW, decoding)
+            trace[Point(0, "filtered", f"{name}, {kind}")] = np.exp(sampling.log_softmax(left))
+    trace[Point(0, "chosen ids", "greedy among equals")] = np.array(
+        [_likeliest(row) for row in cases.TIED_LOGITS])
     return trace
 
 
-class _Fixed(paddle.nn.Layer):
-    """A model whose logits are given: no weights make several of them equal."""
-
-    config = MODEL
-
-    def __init__(self, row: np.ndarray):
-        super().__init__()
-        self.row = paddle.to_tensor(row)
-
-    def forward(self, input_ids, cache):
-        return self.row.reshape([1, 1, -1])
-
-    def new_cache(self) -> list:
-        return []
+def _likeliest(logits: np.ndarray) -> int:
+    group = SampleGroup([1], Decoding(1))
+    group.advance(logits[None])
+    return group.results()[0].token_ids[0]
 
 
 def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trace:
@@ -97,10 +97,15 @@ def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trac
 def _generate(
     model, prompt: list[int], setting: Setting, end: int | None, drawn: bool
 ) -> list[Continuation]:
-    return generate(
-        model, [token % setting.vocab_size for token in prompt],
-        max_new_tokens=setting.max_new_tokens, min_new_tokens=setting.min_new_tokens,
-        sequences=setting.sequences, temperature=setting.temperature, top_k=setting.top_k,
-        top_p=setting.top_p, eos_token_id=end, vocab_size=setting.vocab_size,
-        draws=(lambda step, sequences: cases.DRAWS[step, :sequences]) if drawn else None,
+    decoding = Decoding(
+        setting.max_new_tokens, strategy="sampling" if drawn else "greedy_search",
+        min_new_tokens=setting.min_new_tokens, num_return_sequences=setting.sequences,
+        temperature=setting.temperature, top_k=setting.top_k, top_p=setting.top_p,
+        eos_token_ids=() if end is None else (end,), vocab_size=setting.vocab_size,
     )
+    own = [token % setting.vocab_size for token in prompt]
+    return generate(model, [own], decoding, draws=lambda number: _draws)[0]
+
+
+def _draws(step: int, sequences: int) -> np.ndarray:
+    return cases.DRAWS[step, :sequences]

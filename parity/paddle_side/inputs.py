@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
+from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.generate import generate
 from paddle_impl.pretraining import PretrainingRun
@@ -22,7 +23,7 @@ def refusals(case: Case, dtype: str) -> Trace:
     trace: Trace = {}
     for name, ids in UNFIT_INPUTS.items():
         at = {door: Point(0, "refusal", f"{door}: {name}") for door in ("prompt", "dataset")}
-        refused = _refused(lambda ids=ids: generate(model, ids, max_new_tokens=1))
+        refused = _refused(lambda ids=ids: generate(model, [ids], Decoding(1)))
         trace[at["prompt"]] = np.asarray(refused)
         with tempfile.TemporaryDirectory() as directory:
             refused = _refused(lambda ids=ids, at=Path(directory): _pretrain(case, dtype, ids, at))

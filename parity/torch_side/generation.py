@@ -7,11 +7,16 @@ import numpy as np
 import torch
 from transformers.generation.logits_process import (
     LogitsProcessorList,
+    MinNewTokensLengthLogitsProcessor,
+    NoRepeatNGramLogitsProcessor,
+    RepetitionPenaltyLogitsProcessor,
+    SuppressTokensLogitsProcessor,
     TemperatureLogitsWarper,
     TopKLogitsWarper,
     TopPLogitsWarper,
 )
 
+from paddle_impl.config.decoding import Decoding
 from parity.cases import Case
 from parity.cases import generation as cases
 from parity.cases.generation import Setting
@@ -49,8 +54,14 @@ def filters(case: Case, dtype: str) -> Trace:
             logits = cases.TIED_LOGITS if kind == "tied" else cases.FILTER_LOGITS
             left = _warpers(setting)(None, torch.from_numpy(logits)).softmax(dim=-1)
             trace[Point(0, "filtered", f"{name}, {kind} logits")] = left.numpy()
-            chosen = _choose(left, torch.from_numpy(cases.FILTER_DRAWS))
+            chosen = choose(left, torch.from_numpy(cases.FILTER_DRAWS))
             trace[Point(0, "chosen ids", f"{name}, {kind} logits")] = chosen.numpy()
+    histories, logits = torch.from_numpy(cases.HISTORIES), torch.from_numpy(cases.FILTER_LOGITS)
+    for name, decoding in cases.PROCESSORS.items():
+        own = processors(decoding, histories.shape[1] - cases.NEW, logits.shape[1])
+        for kind, scores in (("logits", logits), ("log-probabilities", logits.log_softmax(-1))):
+            left = own(histories, scores).softmax(dim=-1)
+            trace[Point(0, "filtered", f"{name}, {kind}")] = left.numpy()
     first = torch.from_numpy(cases.TIED_LOGITS).argmax(dim=-1)
     trace[Point(0, "chosen ids", "greedy among equals")] = first.numpy()
     return trace
@@ -82,7 +93,7 @@ def _generate(model, prompt: list[int], setting: Setting, end: int | None, drawn
     steps = iter(cases.DRAWS[:, : setting.sequences])
 
     def multinomial(probabilities, num_samples):
-        return _choose(probabilities.double(), torch.from_numpy(next(steps)))[:, None]
+        return choose(probabilities.double(), torch.from_numpy(next(steps)))[:, None]
 
     options = {"do_sample": False}
     if drawn:
@@ -122,7 +133,22 @@ def _warpers(setting: Setting) -> LogitsProcessorList:
     return warpers
 
 
-def _choose(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
+def processors(decoding: Decoding, prompt_length: int, vocab_size: int) -> LogitsProcessorList:
+    """In the order in which generate() applies them."""
+    found = LogitsProcessorList()
+    if decoding.repetition_penalty != 1.0:
+        found.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))
+    if decoding.no_repeat_ngram_size:
+        found.append(NoRepeatNGramLogitsProcessor(decoding.no_repeat_ngram_size))
+    if decoding.eos_token_ids and decoding.min_new_tokens:
+        found.append(MinNewTokensLengthLogitsProcessor(
+            prompt_length, decoding.min_new_tokens, list(decoding.eos_token_ids)))
+    if banned := list(range(decoding.vocab_size or vocab_size, vocab_size)):
+        found.append(SuppressTokensLogitsProcessor(banned))
+    return found
+
+
+def choose(probabilities: torch.Tensor, draws: torch.Tensor) -> torch.Tensor:
     """Inverse of the cumulative distribution in token order: (N, V), (N,) -> (N,)."""
     sums = probabilities.cumsum(dim=-1)
     return torch.searchsorted(sums, draws[:, None] * sums[:, -1:], right=True)[:, 0]

@@ -9,8 +9,10 @@ import torch
 
 from data_tools.index_helper import separate_last_epoch
 from parity import cases, ladder
+from parity.cases import decoding as cases_decoding
 from parity.cases import generation as cases_generation
 from parity.cases import text as cases_text
+from parity.torch_side import decoding as torch_decoding
 from parity.torch_side import weights as torch_weights
 
 
@@ -107,3 +109,51 @@ def test_greedy_choices_are_decided_by_more_than_rounding(name):
             best, second = logits.topk(2).values
             assert best - second > 1e-4 * logits.square().mean().sqrt()
             ids = torch.cat([ids, logits.argmax()[None, None]], dim=1)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_tiny_models_meet_every_kind_of_beam_search(name):
+    tiny = cases_decoding.models(cases.case(name))
+    assert len(tiny) == cases_decoding.MODELS // len(cases.CASES)
+    beams = [one.beam for one in tiny]
+    assert {(beam.num_beams, beam.length_penalty) for beam in beams} == {
+        (width, penalty) for width in cases_decoding.WIDTHS
+        for penalty in cases_decoding.LENGTH_PENALTIES}
+    assert {(beam.num_beams, beam.early_stopping) for beam in beams} == {
+        (width, early) for width in cases_decoding.WIDTHS
+        for early in cases_decoding.EARLY_STOPPING}
+    wide = [one for one in tiny if one.beam.num_beams > 1]
+    # Fewer tokens than candidates; several end tokens; fewer returned than searched.
+    assert any(one.case.config.vocab_size < 2 * one.beam.num_beams for one in wide)
+    assert sum(len(one.beam.eos_token_ids) > 3 for one in wide) > 10
+    assert sum(one.beam.num_return_sequences < one.beam.num_beams for one in wide) > 10
+    assert any(len(one.prompts[0]) + one.beam.max_new_tokens > one.case.config.n_positions
+               for one in wide)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_tiny_models_meet_every_setting(name):
+    tiny = cases_decoding.models(cases.case(name))
+    greedy = [one.greedy for one in tiny]
+    for met in (
+        [one.repetition_penalty > 1.0 for one in greedy],
+        [one.repetition_penalty < 1.0 for one in greedy],
+        *([one.no_repeat_ngram_size == size for one in greedy] for size in (1, 2, 3)),
+        [one.min_new_tokens > 0 and len(one.eos_token_ids) > 1 for one in greedy],
+        [one.greedy.vocab_size < one.case.config.vocab_size for one in tiny],
+        [len({len(prompt) for prompt in one.prompts}) == 3 for one in tiny],
+        [one.sampled.top_k > 0 and one.sampled.top_p < 1.0 for one in tiny],
+    ):
+        assert 10 <= sum(met) < len(tiny)
+
+
+def test_transformers_searches_beams_in_float64():
+    """It casts logits and scores to float32, which would hide all that is below 1e-7."""
+    case = cases.case(cases.CASES[0])
+    few = [one for one in cases_decoding.models(case)[:12] if one.beam.num_beams > 1]
+    for one in few[:3]:
+        model = torch_weights.build(one.case, "float64")
+        decoding = cases_decoding.fitted(one.beam, one.prompts[0])
+        out = torch_decoding._generate(model, one.prompts[0], decoding)
+        assert out.sequences_scores.dtype == torch.float64
+        assert (out.sequences_scores != out.sequences_scores.float().double()).all()

@@ -1,0 +1,69 @@
+"""Beam search for one prompt, in numpy float64: the likeliest continuations, side by side."""
+
+import numpy as np
+
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.decoding.beam_scores import MISSING, RULES, Candidates, Hypothesis
+from paddle_impl.decoding.group import Continuation, Move
+from paddle_impl.decoding.text import DecodeBytes
+
+_BLOCK = 16
+
+
+class BeamGroup:
+    """decoding.num_beams beams, of which the best num_return_sequences are given.
+
+    max_new_tokens must not exceed the positions that are left: the search and its scores end there.
+    decode_bytes: without it there are no texts.
+    """
+
+    def __init__(
+        self, prompt: list[int], decoding: Decoding, decode_bytes: DecodeBytes | None = None
+    ):
+        self.prompt, self.width = prompt, decoding.num_beams
+        self._decoding, self._decode_bytes = decoding, decode_bytes
+        self._rule = RULES[decoding.beam_score](decoding)
+        self._sums = self._rule.begin  # (beams,)
+        self._beams: list[list[int]] = [[]]  # new tokens of each live row
+
+    def advance(self, logits: np.ndarray) -> Move:
+        new = len(self._beams[0]) + 1
+        scores = self._rule.log_probabilities(logits, self.prompt, self._beams)  # (rows, V)
+        # At first one row stands for all beams; then nothing is copied.
+        out = scores if len(scores) == len(self._sums) else None
+        totals = np.add(scores, self._sums[:, None], out=out).ravel()
+        order = _largest(totals, self._rule.kept)
+        rows, tokens = np.divmod(order, logits.shape[-1])
+        rows = np.minimum(rows, len(logits) - 1)
+        beams = [[*self._beams[row], int(token)] for row, token in zip(rows, tokens, strict=True)]
+        candidates = Candidates(totals[order], beams,
+                                np.isin(tokens, self._decoding.eos_token_ids))
+        going, sums = self._rule.take(candidates, new)
+        # What has no probability never gets any again.
+        going, self._sums = going[sums > -np.inf], sums[sums > -np.inf]
+        self._beams = [beams[rank] for rank in going]
+        return Move(rows[going].tolist(), tokens[going].tolist())
+
+    def results(self) -> list[Continuation]:
+        """Best first. Where too few beams were possible the rest is empty, with a score of -1e9."""
+        count = self._decoding.num_return_sequences
+        found = [*self._rule.best(), *[MISSING] * count]
+        return [self._continuation(one) for one in found[:count]]
+
+    def _continuation(self, one: Hypothesis) -> Continuation:
+        ids = one.tokens[:-1] if one.ended else list(one.tokens)
+        text = None
+        if self._decode_bytes is not None:
+            text = self._decode_bytes(ids).decode("utf-8", errors="replace")
+        return Continuation(ids, one.score, "eos" if one.ended else "length", text)
+
+
+def _largest(values: np.ndarray, count: int) -> np.ndarray:
+    """Indices of the `count` largest, or of all, largest first; of equal ones the first."""
+    if count < len(values) // _BLOCK:
+        # As many blocks hold a value as large as this. To partition all values takes twice as long.
+        peaks = values[: len(values) // _BLOCK * _BLOCK].reshape(_BLOCK, -1).max(axis=0)
+        found = np.flatnonzero(values >= np.partition(peaks, -count)[-count])
+    else:
+        found = np.arange(len(values))
+    return found[np.lexsort((found, -values[found]))][:count]

@@ -1,0 +1,141 @@
+"""Two hundred tiny models, each with prompts and settings of its own, for what few would miss.
+
+Each fixture has its half of them. Weights are spread so widely that no two tokens are tied, and
+vocabularies are so small that end tokens and repetitions come up by themselves.
+"""
+
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.model import ModelConfig
+from parity.cases import CASES, DROPOUT, LAYER_NORM_EPSILON, Case, shapes
+from parity.compare import Point, Trace
+
+MODELS = 200
+WIDTHS = (1, 4, 10)  # beams
+LENGTH_PENALTIES = (-1.0, 0.0, 0.6, 1.0, 2.0)
+EARLY_STOPPING = (False, True, "never")
+# transformers' convention is held against transformers, the others against a restatement.
+OTHERS = ("paddlenlp", "lora")
+EACH_OTHER = 24  # models of each fixture that take them
+
+# With most seeds no model would tell a greedy search from one beam that goes on after its end.
+_SEED = 2022
+_STD = 0.6
+_POSITIONS = 32
+_LONGEST_PROMPT = 12
+# (prompt, step, sequence) -> the uniform draw that chooses the token
+DRAWS = np.random.default_rng(78).random((3, _POSITIONS, 3))
+
+
+@dataclass(frozen=True)
+class Tiny:
+    """A model, and prompts of different lengths, which one side continues in one batch."""
+
+    name: str
+    case: Case
+    prompts: list[list[int]]
+    greedy: Decoding
+    sampled: Decoding
+    beam: Decoding
+
+    @property
+    def drawn(self) -> list[list[int]]:
+        """Prompts of sampling."""
+        return self.prompts[1:]
+
+    @property
+    def searched(self) -> list[list[int]]:
+        """Prompts of a beam search: of a wide one only one, as it takes long."""
+        return self.prompts[: 2 if self.beam.num_beams == WIDTHS[1] else 1]
+
+    def others(self) -> dict[str, Decoding]:
+        """The two conventions that transformers does not have."""
+        early = self.beam.early_stopping is True
+        return {
+            "paddlenlp": replace(self.beam, beam_score="paddlenlp", early_stopping=early),
+            "lora": replace(self.beam, beam_score="lora", early_stopping=False),
+        }
+
+
+def models(case: Case) -> list[Tiny]:
+    """The fixture's half."""
+    return [tiny(number) for number in range(CASES.index(case.name), MODELS, len(CASES))]
+
+
+@cache
+def tiny(number: int) -> Tiny:
+    rng = np.random.default_rng([_SEED, number])
+    # Of a few tokens there are fewer continuations at first than beams.
+    vocab_size = int(rng.integers(4, 8) if number % 20 in (12, 13) else rng.integers(20, 61))
+    config = ModelConfig(
+        n_layer=1 + number // 2 % 2, n_embd=16, n_head=2, vocab_size=vocab_size,
+        n_positions=_POSITIONS, embd_pdrop=DROPOUT, attn_pdrop=DROPOUT, resid_pdrop=DROPOUT,
+        layer_norm_epsilon=LAYER_NORM_EPSILON, bos_token_id=None, eos_token_id=None,
+    )
+    weights = {name: (_STD * rng.standard_normal(shape)).astype(np.float32)
+               for name, shape in shapes(config).items()}
+    case = Case(f"model {number}", config, weights, {}, [], 1.0, {})
+    used = vocab_size - 3 * (number % 10 in (4, 5))  # what lies above pads the embedding
+    prompts = [rng.integers(0, used, int(rng.integers(1, _LONGEST_PROMPT + 1))).tolist()
+               for _ in range(3)]
+    if number % 10 in (6, 7):
+        prompts[0] = rng.integers(0, used, _POSITIONS - 4).tolist()  # room for four tokens
+    common = _common(rng, used)
+    return Tiny(f"model {number}", case, prompts, common,
+                _sampled(rng, common), _beam(rng, number // len(CASES), common))
+
+
+def fitted(decoding: Decoding, prompt: list[int]) -> Decoding:
+    """With no more new tokens than there are positions left."""
+    room = _POSITIONS - len(prompt)
+    return replace(decoding, max_new_tokens=min(decoding.max_new_tokens, room),
+                   min_new_tokens=min(decoding.min_new_tokens, room))
+
+
+def points(at: str, ids: list[list[int]], ended: list[bool], scores: list[float]) -> Trace:
+    """What is compared of a prompt's continuations; ids without the end token."""
+    padded = np.full((len(ids), _POSITIONS), -1)
+    for row, tokens in enumerate(ids):
+        padded[row, : len(tokens)] = tokens
+    return {
+        Point(0, "chosen ids", at): padded,
+        Point(0, "ended", at): np.array([[end, not end] for end in ended]),
+        Point(0, "score", at): np.array(scores),
+    }
+
+
+def _common(rng: np.random.Generator, vocab_size: int) -> Decoding:
+    """What every strategy takes."""
+    few = vocab_size < 20
+    # With as many as half of them, most of a step's candidates are ends.
+    count = rng.choice([0, 1, 1 if few else 3, vocab_size // 5, vocab_size // 2])
+    eos = rng.choice(vocab_size, int(count), replace=False)
+    return Decoding(
+        max_new_tokens=int(rng.integers(4, 9)), min_new_tokens=int(rng.choice([0, 0, 2, 4])),
+        repetition_penalty=float(rng.choice([1.0, 1.0, 1.3, 0.8])),
+        no_repeat_ngram_size=int(rng.choice([0, 3] if few else [0, 0, 1, 2, 3])),
+        eos_token_ids=tuple(int(token) for token in eos), vocab_size=vocab_size,
+    )
+
+
+def _sampled(rng: np.random.Generator, common: Decoding) -> Decoding:
+    return replace(
+        common, strategy="sampling", num_return_sequences=int(rng.integers(1, 4)),
+        temperature=float(rng.choice([0.5, 1.0, 1.5])), top_k=int(rng.choice([0, 5, 12])),
+        top_p=float(rng.choice([1.0, 0.9, 0.5])),
+    )
+
+
+def _beam(rng: np.random.Generator, number: int, common: Decoding) -> Decoding:
+    """Widths, penalties and ends take turns, so that each fixture meets all their combinations."""
+    width = WIDTHS[number % 3]
+    return replace(
+        common, strategy="beam_search", num_beams=width,
+        num_return_sequences=width if number % 2 else int(rng.integers(1, width + 1)),
+        length_penalty=LENGTH_PENALTIES[number % 5],
+        early_stopping=EARLY_STOPPING[number // 15 % 3],
+    )

@@ -1,0 +1,130 @@
+"""Tiny models by the hundred: transformers' generate in float64, each prompt on its own."""
+
+from unittest.mock import patch
+
+import numpy as np
+import torch
+from transformers.generation import utils
+
+from paddle_impl.config.decoding import Decoding
+from parity.cases import Case
+from parity.cases import decoding as cases
+from parity.compare import Trace
+from parity.torch_side import searches, weights
+from parity.torch_side.generation import choose, processors
+
+
+class _Double:
+    """torch as transformers' generation sees it: there all logits are cast to "float32"."""
+
+    float32 = float = torch.float64
+
+    def __getattr__(self, name: str):
+        return getattr(torch, name)
+
+
+def many(case: Case, dtype: str) -> Trace:
+    """Greedy and sampled continuations, each token of the latter drawn with a shared number."""
+    trace: Trace = {}
+    for tiny in cases.models(case):
+        model = weights.build(tiny.case, dtype)
+        for name, decoding, prompts in (("greedy", tiny.greedy, tiny.prompts),
+                                        ("sampled", tiny.sampled, tiny.drawn)):
+            for number, prompt in enumerate(prompts):
+                own = cases.fitted(decoding, prompt)
+                out = _generate(model, prompt, own, cases.DRAWS[number])
+                rows = _cut(out.sequences, prompt, own)
+                scores = [total / len(row) for row, total in
+                          zip(rows, _sums(out, prompt, rows, own), strict=True)]
+                trace |= _points(f"{tiny.name}, {name}, prompt {number}", rows, scores, own)
+    return trace
+
+
+def beam(case: Case, dtype: str) -> Trace:
+    """Every beam that is returned, and its score."""
+    trace: Trace = {}
+    for tiny in cases.models(case):
+        model = weights.build(tiny.case, dtype)
+        for number, prompt in enumerate(tiny.searched):
+            own = cases.fitted(tiny.beam, prompt)
+            out = _generate(model, prompt, own)
+            rows = _cut(out.sequences, prompt, own)
+            if own.num_beams > 1:
+                scores = out.sequences_scores.tolist()
+            else:  # a greedy search, which has no scores
+                scores = [total / len(row) ** own.length_penalty for row, total in
+                          zip(rows, _sums(out, prompt, rows, own), strict=True)]
+            trace |= _points(f"{tiny.name}, prompt {number}", rows, scores, own)
+    return trace
+
+
+def other_beams(case: Case, dtype: str) -> Trace:
+    """The same in the two conventions that transformers does not have."""
+    trace: Trace = {}
+    for tiny in cases.models(case)[: cases.EACH_OTHER]:
+        model = weights.build(tiny.case, dtype)
+        for name, decoding in tiny.others().items():
+            for number, prompt in enumerate(tiny.searched):
+                own = cases.fitted(decoding, prompt)
+                search = getattr(searches, name)
+                found = search(model, prompt, own)[: own.num_return_sequences]
+                trace |= _points(f"{tiny.name}, {name}, prompt {number}",
+                                 [one.tokens for one in found], [one.score for one in found], own)
+    return trace
+
+
+def _generate(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | None = None):
+    """draws: (step, sequence), for sampling."""
+    steps = iter(()) if draws is None else iter(draws[:, : decoding.num_return_sequences])
+
+    def multinomial(probabilities, num_samples):
+        return choose(probabilities, torch.from_numpy(next(steps)))[:, None]
+
+    options = {"num_return_sequences": decoding.num_return_sequences}
+    if decoding.sampled:
+        options |= {"do_sample": True, "temperature": decoding.temperature,
+                    "top_k": decoding.top_k, "top_p": decoding.top_p}
+    if decoding.num_beams > 1:
+        options |= {"num_beams": decoding.num_beams, "length_penalty": decoding.length_penalty,
+                    "early_stopping": decoding.early_stopping}
+    ends = list(decoding.eos_token_ids)
+    banned = list(range(decoding.vocab_size, model.config.vocab_size))
+    ids = torch.tensor([prompt])
+    with patch.object(utils, "torch", _Double()), patch.object(torch, "multinomial", multinomial):
+        return model.generate(
+            ids, attention_mask=torch.ones_like(ids), pad_token_id=0, eos_token_id=ends or None,
+            max_new_tokens=decoding.max_new_tokens, suppress_tokens=banned or None,
+            min_new_tokens=decoding.min_new_tokens if ends else None,
+            repetition_penalty=decoding.repetition_penalty,
+            no_repeat_ngram_size=decoding.no_repeat_ngram_size,
+            return_dict_in_generate=True, output_logits=True, output_scores=True, **options,
+        )
+
+
+def _cut(sequences: torch.Tensor, prompt: list[int], decoding: Decoding) -> list[list[int]]:
+    """New tokens of each sequence up to its end token, without the padding."""
+    rows = []
+    for row in sequences[:, len(prompt):].tolist():
+        ends = [at for at, token in enumerate(row) if token in decoding.eos_token_ids]
+        rows.append(row[: ends[0] + 1] if ends else row)
+    return rows
+
+
+def _sums(out, prompt: list[int], rows: list[list[int]], decoding: Decoding) -> list[float]:
+    """Log-probability of each sequence, of logits after the penalties and before the warpers."""
+    logits = torch.stack(out.logits, dim=1)  # (sequences, steps, V)
+    own = processors(decoding, len(prompt), logits.shape[-1])
+    sums = []
+    for row, scores in zip(rows, logits, strict=True):
+        total = 0.0
+        for step, token in enumerate(row):
+            seen = torch.tensor([[*prompt, *row[:step]]])
+            total += float(own(seen, scores[None, step]).log_softmax(dim=-1)[0, token])
+        sums.append(total)
+    return sums
+
+
+def _points(at: str, rows: list[list[int]], scores: list[float], decoding: Decoding) -> Trace:
+    ended = [bool(row) and row[-1] in decoding.eos_token_ids for row in rows]
+    return cases.points(at, [row[:-1] if end else row
+                             for row, end in zip(rows, ended, strict=True)], ended, scores)
