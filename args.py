@@ -4,6 +4,7 @@ import argparse
 import sys
 import types
 import typing
+import warnings
 from dataclasses import MISSING, fields
 from functools import partial
 from typing import Any, TypeVar
@@ -100,6 +101,11 @@ def _boolean(words: tuple[str, ...], text: str) -> bool | str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither {' nor '.join(('true', 'false', *words))}")
     return known[text.lower()]
+
+
+def plain_warnings() -> None:
+    """A warning is a sentence for the user; where in the code it was raised is not."""
+    warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 
 def fail(prog: str, error: Exception) -> typing.NoReturn:

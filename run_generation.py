@@ -1,9 +1,6 @@
 """Write text with a trained GPT. See --help for the flags."""
 
-import json
-import os
 import sys
-from contextlib import contextmanager
 from pathlib import Path
 
 import args
@@ -13,6 +10,7 @@ DEFAULT_PROMPTS = ("from", "import", "def")  # upstream's test.txt
 
 def main(argv: list[str] | None = None) -> None:
     config = args.parse_generation(argv)
+    args.plain_warnings()
     try:
         from paddle_impl import runtime
 
@@ -26,12 +24,17 @@ def main(argv: list[str] | None = None) -> None:
 
 def run(config) -> None:
     """Text for prompts, in a conversation, or the model in another form."""
+    from paddle_impl.evaluation.files import check_place
+    from paddle_impl.generate import check_end_tokens
     from paddle_impl.writer import Writer
 
+    if config.output_file != "-":
+        check_place(config.output_file, "--output_file")
     streams = _streams(config)
     writer = Writer.load(config.model_name_or_path, config.vocab_file, config.merge_file,
                          decoder=config.decoder, rows=1 if streams else config.batch_size)
     writer.check_family(config.model_type)
+    check_end_tokens(config.eos_token_id or (), writer.vocab_size)
     if config.export is not None:
         from paddle_impl.export import export_model
 
@@ -69,6 +72,7 @@ def _streams(config) -> bool:
 
 def _write(writer, config, streams: bool) -> None:
     """Every prompt's continuations: shown as PaddleNLP shows them, or as JSON lines."""
+    from paddle_impl.json_lines import line_writer
     from paddle_impl.writer import prompts_of
 
     decoding = config.decoding((writer.tokenizer.eos_token_id,), writer.vocab_size)
@@ -84,7 +88,7 @@ def _write(writer, config, streams: bool) -> None:
             print(f"{_header(number)}\n{prompts[index]}", end="")
         print(text, end="", flush=True)
 
-    with _lines(config.output_file) as write_line:
+    with line_writer(config.output_file, "run_generation.py") as write_line:
         for index, found in writer.write(encoded, decoding, config.seed,
                                          show if streams else None):
             for number, one in enumerate(found):
@@ -100,36 +104,6 @@ def _write(writer, config, streams: bool) -> None:
 
 def _header(number: int) -> str:
     return f"{'*' * 10} GENERATED SEQUENCE {number} {'*' * 10}"
-
-
-@contextmanager
-def _lines(output_file: str | None):
-    """What writes a record: nowhere, to standard output, or to a file that is whole or absent.
-
-    Ctrl-C leaves the file with what was done until then.
-    """
-    if output_file is None:
-        yield lambda record: None
-        return
-    if output_file == "-":
-        yield lambda record: print(_line(record), end="", flush=True)
-        return
-    path = Path(output_file)
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            yield lambda record: file.write(_line(record))
-        os.replace(temporary, path)
-    except KeyboardInterrupt:
-        os.replace(temporary, path)
-        print(f"run_generation.py: stopped; {path} holds what was done", file=sys.stderr)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def _line(record: dict) -> str:
-    return json.dumps(record, ensure_ascii=False) + "\n"
 
 
 if __name__ == "__main__":

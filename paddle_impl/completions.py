@@ -109,12 +109,13 @@ def read_prompts(path: str, flag: str) -> list[str]:
     """
     try:
         raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        lines = raw.decode("utf-8").splitlines()
+        # Not splitlines: a form feed, or what else it takes for an end, may stand in a prompt.
+        lines = raw.decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{flag} {path} is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(f"{flag} {path} cannot be read: {error.strerror}") from None
-    require(bool(lines), f"{flag} {path} has no lines: expected one prompt a line")
+    require(bool(raw), f"{flag} {path} has no lines: expected one prompt a line")
     return lines
 
 

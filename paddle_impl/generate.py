@@ -46,7 +46,8 @@ def as_they_end(
     and the sequence, after each token; a beam search has no tokens before its end.
 
     ValueError, before the first token, for a prompt that is empty, holds an unknown id, or leaves
-    no position for a new token; fewer tokens than max_new_tokens come where the positions end.
+    no position for a new token, and for an end token that is unknown. Fewer tokens than
+    max_new_tokens come where the positions end.
     """
     groups: list[Group] = []
     positions = 0
@@ -74,13 +75,15 @@ def as_they_end(
 def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:
     """The settings, with no more new tokens than the model has positions for.
 
-    ValueError where the prompt is empty, holds an unknown id, or fills all positions.
+    ValueError where the prompt is empty, holds an unknown id, or fills all positions, or an end
+    token is unknown.
     """
     vocab_size = min(decoding.vocab_size or config.vocab_size, config.vocab_size)
     if not prompt:
         raise ValueError("the prompt has no tokens")
     if min(prompt) < 0 or max(prompt) >= vocab_size:
         raise ValueError(f"the prompt holds an id outside the vocabulary 0 to {vocab_size - 1}")
+    check_end_tokens(decoding.eos_token_ids, vocab_size)
     room = config.n_positions - len(prompt)
     if room < 1:
         raise ValueError(
@@ -90,3 +93,11 @@ def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:
     return replace(decoding, vocab_size=vocab_size,
                    max_new_tokens=min(decoding.max_new_tokens, room),
                    min_new_tokens=min(decoding.min_new_tokens, room))
+
+
+def check_end_tokens(ids: Iterable[int], vocab_size: int) -> None:
+    """ValueError for one that can never come."""
+    for token in ids:
+        if not 0 <= token < vocab_size:
+            raise ValueError(
+                f"the end token {token} is outside the vocabulary 0 to {vocab_size - 1}")

@@ -11,6 +11,7 @@ from paddle_impl.completions import read_prompts
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.options import require
 from paddle_impl.decoding.group import Continuation
+from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.decoding.sequences import Sequence, uniform_draws
 from paddle_impl.generate import ROWS, as_they_end
 
@@ -49,17 +50,17 @@ class Writer:
     def ids(self, prompt: str, special_tokens: bool = False) -> list[int]:
         """Of a prompt; one without a character starts a new document.
 
-        ValueError where the model has no room for a new token, or no such id.
+        ValueError where it is not Unicode, the model has no room for a new token, or no such id.
         """
-        ids = [int(i) for i in self.tokenizer.encode(prompt, special_tokens=special_tokens)]
+        ids = prompt_ids(self.tokenizer, prompt, special_tokens)
         positions = self.model.config.n_positions
         require(len(ids) < positions,
                 f"a prompt of {len(ids)} tokens ({prompt[:30]!r}...) leaves no room in the "
                 f"model's {positions} positions")
-        require(max(ids, default=0) < self.vocab_size,
-                f"the prompt {prompt[:30]!r} has id {max(ids, default=0)}, beyond the model's "
+        require(max(ids) < self.vocab_size,
+                f"the prompt {prompt[:30]!r} has id {max(ids)}, beyond the model's "
                 f"vocabulary of {self.vocab_size}: the tokenizer is of another model")
-        return ids or [self.tokenizer.eos_token_id]
+        return ids
 
     def write(
         self, prompts: list[list[int]], decoding: Decoding, seed: int, on_text: OnText | None = None

@@ -4,11 +4,10 @@
         [--decode_strategy sampling --top_k 5 --seed 123 ...] [--output_file FILE]
 
 Flags, defaults, tokens and output are those of run_generation.py. Of paddle_impl it needs what
-holds no model: export, decoding, config, generate.py and runtime.py.
+holds no model: export, decoding, config, generate.py, runtime.py, json_lines.py and
+evaluation/files.py.
 """
 
-import json
-import os
 import sys
 from dataclasses import field, fields, make_dataclass
 from pathlib import Path
@@ -36,6 +35,8 @@ def main(argv: list[str] | None = None) -> None:
         run(config)
     except (ValueError, OSError) as error:
         args.fail(PROG, error)
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 def parse(argv: list[str]) -> GenerationConfig:
@@ -57,41 +58,33 @@ def parse(argv: list[str]) -> GenerationConfig:
 def run(config: GenerationConfig) -> None:
     """Print as run_generation.py does, write JSON lines if asked."""
     from data_tools.tokenizer import load_tokenizer
+    from paddle_impl.decoding.prompt import prompt_ids
     from paddle_impl.decoding.sequences import uniform_draws
+    from paddle_impl.evaluation.files import check_place
     from paddle_impl.export import files
     from paddle_impl.export.running import continue_prompts
+    from paddle_impl.json_lines import line_writer
 
+    if config.output_file != "-":
+        check_place(config.output_file, "--output_file")
     out = Path(config.model_name_or_path)
     export = files.read(out)
     decoding = config.decoding((export.eos_token_id,), export.vocab_size)
     tokenizer = load_tokenizer(out)
     prompts = config.prompt or DEFAULT_PROMPTS
-    # A prompt without a character starts a new document.
-    encoded = [[int(i) for i in tokenizer.encode(prompt)] or [export.eos_token_id]
-               for prompt in prompts]
+    encoded = [prompt_ids(tokenizer, prompt) for prompt in prompts]
     found = continue_prompts(out, export, encoded, decoding,
                              lambda number: uniform_draws(config.seed, number),
                              tokenizer.decode_bytes)
-    lines = []
-    for prompt, continuations in zip(prompts, found, strict=True):
-        for number, one in enumerate(continuations):
-            lines.append(json.dumps({
-                "prompt": prompt, "text": one.text, "token_ids": one.token_ids,
-                "score": one.score, "finish_reason": one.finish_reason,
-            }, ensure_ascii=False) + "\n")
-            if config.output_file != "-":
-                print(f"{'*' * 10} GENERATED SEQUENCE {number} {'*' * 10}\n{prompt}{one.text}")
-    if config.output_file == "-":
-        sys.stdout.writelines(lines)
-    elif config.output_file is not None:
-        _write(Path(config.output_file), lines)
-
-
-def _write(path: Path, lines: list[str]) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        file.writelines(lines)
-    os.replace(temporary, path)
+    with line_writer(config.output_file, PROG) as write_line:
+        for prompt, continuations in zip(prompts, found, strict=True):
+            for number, one in enumerate(continuations):
+                if config.output_file != "-":
+                    print(f"{'*' * 10} GENERATED SEQUENCE {number} {'*' * 10}\n{prompt}{one.text}")
+                write_line({
+                    "prompt": prompt, "text": one.text, "token_ids": one.token_ids,
+                    "score": one.score, "finish_reason": one.finish_reason,
+                })
 
 
 if __name__ == "__main__":

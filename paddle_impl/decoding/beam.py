@@ -27,6 +27,8 @@ class BeamGroup:
         self._beams: list[list[int]] = [[]]  # new tokens of each live row
 
     def advance(self, logits: np.ndarray) -> Move:
+        # Rows that pad the embedding must not take a share of the probabilities either.
+        logits = logits[:, : self._decoding.vocab_size]
         new = len(self._beams[0]) + 1
         scores = self._rule.log_probabilities(logits, self.prompt, self._beams)  # (rows, V)
         # At first one row stands for all beams; then nothing is copied.

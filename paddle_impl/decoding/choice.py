@@ -2,7 +2,7 @@
 
 from paddle_impl.config.generation import DECODERS
 from paddle_impl.decoding.decoder import Decoder
-from paddle_impl.decoding.native_decoder import NativeDecoder, supported
+from paddle_impl.decoding.native_decoder import NativeDecoder, refusal
 from paddle_impl.decoding.paddle_decoder import PaddleDecoder
 
 
@@ -13,6 +13,6 @@ def make_decoder(model, rows: int, positions: int, decoder: str = "auto") -> Dec
     """
     if decoder not in DECODERS:
         raise ValueError(f"decoder must be one of {', '.join(DECODERS)}, got {decoder!r}")
-    if decoder == "native" or (decoder == "auto" and not supported(model)):
+    if decoder == "native" or (decoder == "auto" and not refusal(model)):
         return NativeDecoder(model, rows, positions)
     return PaddleDecoder(model, rows, positions)

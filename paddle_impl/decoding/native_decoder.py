@@ -23,7 +23,7 @@ _DTYPES = {paddle.float32: ("Decoder32", ctypes.c_float),
            paddle.float64: ("Decoder64", ctypes.c_double)}
 
 
-def supported(model) -> str:
+def refusal(model) -> str:
     """Why this decoder cannot serve the model; empty where it can."""
     if _decode is None:
         return f"the compiled decode step is missing: run bash scripts/setup.sh ({_MISSING})"
@@ -51,12 +51,13 @@ class NativeDecoder:
     past was written over by another's is refused with a ValueError.
 
     threads: OMP_NUM_THREADS, or all cores. instructions: one of `instruction_sets()`, by default
-    the fastest. ValueError where `supported` names a reason.
+    the fastest. ValueError where `refusal` names a reason, or the
+    memory does not suffice.
     """
 
     def __init__(self, model, rows: int, positions: int, *, threads: int | None = None,
                  instructions: str | None = None):
-        if reason := supported(model):
+        if reason := refusal(model):
             raise ValueError(f"the decode step in C++ cannot serve this model: {reason}")
         model.eval()
         config = model.config
@@ -69,10 +70,14 @@ class NativeDecoder:
         weights = {name: _view(tensor, number) for name, tensor in self._held.items()}
         # Paddle hands an epsilon to its kernels as a float32, of a float64 model, too.
         epsilon = float(np.float32(config.layer_norm_epsilon))
-        self._native = getattr(_decode, kind)(
-            weights, config.n_layer, config.n_head, epsilon, self.rows, self.positions,
-            threads or thread_count(), instructions or instruction_sets()[0],
-        )
+        try:
+            self._native = getattr(_decode, kind)(
+                weights, config.n_layer, config.n_head, epsilon, self.rows, self.positions,
+                threads or thread_count(), instructions or instruction_sets()[0],
+            )
+        except MemoryError:
+            raise ValueError(f"no memory for the weights and {self.rows} rows of {self.positions} "
+                             "positions: lower --batch_size") from None
 
     @paddle.no_grad()
     def prefill(self, row: int, prompt: Sequence[int]) -> np.ndarray:

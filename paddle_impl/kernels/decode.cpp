@@ -83,7 +83,7 @@ class Decoder {
     const T* k = numbers<T>(keys, shape, "keys");
     const T* v = numbers<T>(values, shape, "values");
     py::gil_scoped_release unlocked;
-    engine_->load(row, layer, k, v);
+    engine_->load(row, layer, length, k, v);
   }
 
   void copy(int64_t source, int64_t target) {

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.serving.body import is_integer, is_text, wrong
 from paddle_impl.serving.errors import RequestError
 
@@ -25,9 +26,7 @@ def read_prompts(value, tokenizer) -> tuple[list[list[int]], Callable[[], list[s
                            param="prompt")
     if all(map(is_text, value)):
         texts = value
-        encoded = [[int(i) for i in tokenizer.encode(text)] or [tokenizer.eos_token_id]
-                   for text in texts]
-        return encoded, lambda: texts
+        return [prompt_ids(tokenizer, text) for text in texts], lambda: texts
     if all(isinstance(ids, list) and all(map(is_integer, ids)) for ids in value):
         return value, lambda: [_text(ids, tokenizer) for ids in value]
     raise wrong("prompt", _FORMS, value)

@@ -27,6 +27,8 @@ BUGS = {
         f"{_BEAM}.advance", "Move(rows[going].tolist()", "Move(rows[going][::-1].tolist()"),
     "beam's tokens of another beam": (
         f"{_BEAM}.advance", "beams[rank] for rank in going", "beams[rank] for rank in going[::-1]"),
+    "padding takes a share of the probabilities": (
+        f"{_BEAM}.advance", "logits[:, : self._decoding.vocab_size]", "logits"),
     "candidates in no order": (_LARGEST, "found[np.lexsort((found, -values[found]))]", "found"),
     "too few candidates looked at": (
         _LARGEST, "np.partition(peaks, -count)[-count]", "np.sort(peaks)[-count // 2]"),

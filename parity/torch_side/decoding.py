@@ -1,5 +1,6 @@
 """Tiny models by the hundred: transformers' generate in float64, each prompt on its own."""
 
+from contextlib import contextmanager
 from unittest.mock import patch
 
 import numpy as np
@@ -67,7 +68,8 @@ def other_beams(case: Case, dtype: str) -> Trace:
             for number, prompt in enumerate(tiny.searched):
                 own = cases.fitted(decoding, prompt)
                 search = getattr(searches, name)
-                found = search(model, prompt, own)[: own.num_return_sequences]
+                with _without_padding(model, own):
+                    found = search(model, prompt, own)[: own.num_return_sequences]
                 trace |= _points(f"{tiny.name}, {name}, prompt {number}",
                                  [one.tokens for one in found], [one.score for one in found], own)
     return trace
@@ -88,17 +90,33 @@ def _generate(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | 
         options |= {"num_beams": decoding.num_beams, "length_penalty": decoding.length_penalty,
                     "early_stopping": decoding.early_stopping}
     ends = list(decoding.eos_token_ids)
-    banned = list(range(decoding.vocab_size, model.config.vocab_size))
     ids = torch.tensor([prompt])
-    with patch.object(utils, "torch", _Double()), patch.object(torch, "multinomial", multinomial):
+    with patch.object(utils, "torch", _Double()), patch.object(torch, "multinomial", multinomial), \
+            _without_padding(model, decoding):
         return model.generate(
             ids, attention_mask=torch.ones_like(ids), pad_token_id=0, eos_token_id=ends or None,
-            max_new_tokens=decoding.max_new_tokens, suppress_tokens=banned or None,
+            max_new_tokens=decoding.max_new_tokens,
             min_new_tokens=decoding.min_new_tokens if ends else None,
             repetition_penalty=decoding.repetition_penalty,
             no_repeat_ngram_size=decoding.no_repeat_ngram_size,
             return_dict_in_generate=True, output_logits=True, output_scores=True, **options,
         )
+
+
+@contextmanager
+def _without_padding(model, decoding: Decoding):
+    """As if the embedding had no rows beyond the vocabulary: a search normalises first, then bans.
+    """
+    def masked(head, inputs, logits):
+        logits = logits.clone()
+        logits[..., decoding.vocab_size :] = -torch.inf
+        return logits
+
+    hook = model.lm_head.register_forward_hook(masked)
+    try:
+        yield
+    finally:
+        hook.remove()
 
 
 def _cut(sequences: torch.Tensor, prompt: list[int], decoding: Decoding) -> list[list[int]]:

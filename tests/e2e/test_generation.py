@@ -75,6 +75,23 @@ def test_a_prompt_longer_than_the_positions_is_refused(generate, tmp_path, capsy
     assert not (tmp_path / "out.jsonl").exists()
 
 
+def test_a_place_that_is_none_is_refused_before_the_model_is_read(tmp_path, capsys):
+    with pytest.raises(SystemExit) as exit_:
+        run_generation.main(["--model_name_or_path", "no_checkpoint", "--device", "cpu",
+                             "--output_file", str(tmp_path / "none" / "out.jsonl")])
+    assert exit_.value.code == 2
+    assert "its directory does not exist" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("mode", [(), ("--interactive",), ("--serve",)])
+def test_an_end_token_that_can_never_come_is_refused(checkpoint, capsys, mode):
+    with pytest.raises(SystemExit) as exit_:
+        run_generation.main(["--model_name_or_path", str(checkpoint), "--device", "cpu",
+                             "--eos_token_id", "0", "99999", *mode])
+    assert exit_.value.code == 2
+    assert "the end token 99999 is outside the vocabulary" in capsys.readouterr().err
+
+
 def test_evaluation_measures_held_out_files(checkpoint, tiny_data, tmp_path, capsys):
     run_evaluation.main(["--model_name_or_path", str(checkpoint), "--input_dir", str(tiny_data),
                          "--split", "80,15,5", "--device", "cpu",

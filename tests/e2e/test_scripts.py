@@ -53,8 +53,9 @@ def test_run_then_generate(workplace):
     assert str(out / "model_4") in said and str(out / "metrics.jsonl") in said
     assert json.loads((out / "evaluation.json").read_text())["bits_per_byte"] > 0
 
-    written = bash("scripts/run_generate.sh", out / "model_4", "--prompt", "def f",
-                   "--max_dec_len", 5, "--num_return_sequences", 2)
+    (place / "prompts.txt").write_text("def f\n")
+    written = bash(ROOT / "scripts/run_generate.sh", "output/model_4", "--max_dec_len", 5,
+                   "--prompt_file", "prompts.txt", "--num_return_sequences", 2, cwd=place)
     assert written.stdout.count("GENERATED SEQUENCE") == 2
 
 

@@ -38,6 +38,11 @@ def test_a_tokenizer_of_another_model_is_refused():
         Writer(small, Tokenizer.byte_level()).ids("é")
 
 
+def test_what_is_no_text_is_refused(writer):
+    with pytest.raises(ValueError, match="prompt 'a.*dcff' is not UTF-8 text"):
+        writer.ids(b"a\xff".decode("utf-8", "surrogateescape"))
+
+
 def test_a_family_that_the_tokenizer_is_not_of(writer):
     writer.check_family("gpt2-en")
     with pytest.raises(ValueError, match="gpt2-cn has a SentencePiece tokenizer"):
@@ -66,6 +71,16 @@ def test_prompts_of_a_jsonl_file_may_have_lines(tmp_path):
     file = tmp_path / "p.jsonl"
     file.write_text(json.dumps({"prompt": "a\nb", "id": 1}) + "\n" + json.dumps({"prompt": ""}))
     assert prompts_of(str(file)) == ["a\nb", ""]
+
+
+def test_a_line_ends_with_a_newline_and_with_nothing_else(tmp_path):
+    """JSON may hold these characters as they are, and Python files hold form feeds."""
+    text = "a\x0cb\x85c\u2028d"
+    (tmp_path / "p.jsonl").write_text(json.dumps({"prompt": text}, ensure_ascii=False) + "\n",
+                                      encoding="utf-8")
+    assert prompts_of(str(tmp_path / "p.jsonl")) == [text]
+    (tmp_path / "p.txt").write_bytes(f"{text}\r\n\r\nx".encode())
+    assert prompts_of(str(tmp_path / "p.txt")) == [text, "", "x"]
 
 
 @pytest.mark.parametrize("line", ['{"text": "a"}', "[1]", "{", '{"prompt": 3}', "7"])

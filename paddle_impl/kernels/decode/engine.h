@@ -50,6 +50,7 @@ class Engine {
   int64_t heads() const { return model_.heads; }
   int64_t layers() const { return static_cast<int64_t>(model_.layers.size()); }
   int64_t length(int64_t row) const {
+    std::lock_guard<std::mutex> lock(busy_);
     rows_.check(row);
     return rows_.lengths[row];
   }
@@ -62,10 +63,15 @@ class Engine {
     rows_.fill(row, length);
   }
 
-  // keys, values (H, L, D) of one layer, of the L tokens that the row was filled for.
-  void load(int64_t row, int64_t layer, const T* keys, const T* values) {
+  // keys, values (H, L, D) of one layer, of the L = length tokens that the row was filled for.
+  void load(int64_t row, int64_t layer, int64_t length, const T* keys, const T* values) {
     std::lock_guard<std::mutex> lock(busy_);
-    const int64_t size = rows_.lengths[row] * model_.size();
+    // Another thread may have filled it since the caller asked for its length.
+    if (rows_.lengths[row] != length) {
+      throw std::invalid_argument("row " + std::to_string(row) + " no longer holds " +
+                                  std::to_string(length) + " tokens");
+    }
+    const int64_t size = length * model_.size();
     const int64_t base = layer * cache_->layer + row * cache_->row;
     for (int64_t head = 0; head < model_.heads; ++head) {
       std::copy_n(keys + head * size, size, cache_->keys.get() + base + head * cache_->head);
@@ -82,6 +88,7 @@ class Engine {
 
   // rows, tokens (N,) -> logits (N, V). All is checked before anything changes.
   void step(const int64_t* rows, const int64_t* tokens, int64_t count, T* logits) {
+    if (count == 0) return;
     std::lock_guard<std::mutex> lock(busy_);
     std::vector<char> named(rows_.rows(), 0);
     for (int64_t n = 0; n < count; ++n) {
@@ -132,7 +139,7 @@ class Engine {
   Rows rows_;
   std::unique_ptr<Cache<T>> cache_;
   std::unique_ptr<Workspace<T>> work_;
-  std::mutex busy_;  // calls come without Python's lock, perhaps from two threads
+  mutable std::mutex busy_;  // calls come without Python's lock, perhaps from two threads
 };
 
 }  // namespace decode

@@ -84,7 +84,7 @@ def test_no_prompts_no_texts(sharp_model):
 def test_the_end_token_ends_and_is_not_returned(sharp_model):
     free = one(sharp_model)
     eos = free.token_ids[5]
-    found = one(sharp_model, eos_token_ids=(51, eos))
+    found = one(sharp_model, eos_token_ids=(49, eos))
     assert found.token_ids == free.token_ids[: free.token_ids.index(eos)]
     assert found.finish_reason == "eos"
 
@@ -165,6 +165,12 @@ def test_a_stop_string_ends_the_text_and_is_not_in_it(sharp_model):
 def test_impossible_prompts_are_refused(tiny_model, prompt, message):
     with pytest.raises(ValueError, match=message):
         generate(tiny_model, [PROMPT, prompt], Decoding(1))
+
+
+@pytest.mark.parametrize("token", [-1, 50])
+def test_an_end_token_that_can_never_come_is_refused(tiny_model, token):
+    with pytest.raises(ValueError, match=f"end token {token} is outside the vocabulary 0 to 49"):
+        generate(tiny_model, [PROMPT], Decoding(1, eos_token_ids=(3, token)))
 
 
 @pytest.mark.parametrize(("options", "message"), [

@@ -209,6 +209,15 @@ def test_what_means_nothing_is_refused(model, rows, tokens, message):
         decoder.step(rows, tokens)
 
 
+def test_no_rows_no_logits(model):
+    assert NativeDecoder(model, 2, POSITIONS).step([], []).shape == (0, VOCABULARY)
+
+
+def test_more_rows_than_the_memory_holds_are_refused(model):
+    with pytest.raises(ValueError, match="no memory for the weights and 1000000000000 rows of 40"):
+        NativeDecoder(model, 10**12, POSITIONS)
+
+
 def test_a_number_that_is_none_is_not_hidden():
     model = made("float32")
     weight = model.transformer.wpe.weight

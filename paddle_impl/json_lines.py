@@ -1,0 +1,43 @@
+"""--output_file: records as JSON lines."""
+
+import json
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+
+@contextmanager
+def line_writer(output_file: str | None, prog: str) -> Iterator[Callable[[dict], None]]:
+    """What writes a record: nowhere, to standard output (-), or to a file that is whole or absent.
+
+    A link is followed; a pipe or a device is written to as it is, not replaced. Ctrl-C leaves the
+    file with what was done until then, and says so in the name of `prog`.
+    """
+    if output_file is None:
+        yield lambda record: None
+        return
+    if output_file == "-":
+        yield lambda record: print(_line(record), end="", flush=True)
+        return
+    if Path(output_file).exists() and not Path(output_file).is_file():
+        with open(output_file, "w", encoding="utf-8") as file:
+            yield lambda record: print(_line(record), end="", flush=True, file=file)
+        return
+    path = Path(os.path.realpath(output_file))
+    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
+    try:
+        with open(temporary, "w", encoding="utf-8") as file:
+            yield lambda record: file.write(_line(record))
+        os.replace(temporary, path)
+    except KeyboardInterrupt:
+        os.replace(temporary, path)
+        print(f"{prog}: stopped; {output_file} holds what was done", file=sys.stderr)
+        raise
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _line(record: dict) -> str:
+    return json.dumps(record, ensure_ascii=False) + "\n"
