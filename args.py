@@ -1,6 +1,7 @@
 """Command lines, built from the dataclasses in paddle_impl.config."""
 
 import argparse
+import os
 import sys
 import types
 import typing
@@ -109,7 +110,13 @@ def plain_warnings() -> None:
 
 
 def fail(prog: str, error: Exception) -> typing.NoReturn:
-    """The user's mistake in one line on standard error, exit code 2."""
+    """The user's mistake in one line on standard error, exit code 2.
+
+    A reader that went away, as head does, is no mistake: nothing is said, exit code 141.
+    """
+    if isinstance(error, BrokenPipeError):
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit
+        sys.exit(141)
     sys.exit(_print_error(prog, error))
 
 

@@ -9,6 +9,7 @@ import args
 
 def main(argv: list[str] | None = None) -> None:
     config = args.parse_evaluation(argv)
+    args.plain_warnings()
     try:
         if config.compare:
             compare(config)
@@ -29,6 +30,13 @@ def run(config) -> None:
     from paddle_impl.evaluation import files
 
     files.check_place(config.output_file, "--output_file")
+    samples = config.samples_file
+    files.check_apart({
+        "--output_file": config.output_file, "--samples_file": samples,
+        "the results of --samples_file": samples and f"{samples}_results.jsonl",
+        **{f"--{name}": getattr(config, name)
+           for name in ("input_dir", "wikitext", "lambada", "humaneval")},
+    })
     measure = {"input_dir": dataset, "wikitext": wikitext, "lambada": lambada,
                "minitest": minitest, "humaneval": humaneval}[config.mode]
     model, tokenizer, about = _load(config)
@@ -69,7 +77,8 @@ def dataset(config, model, tokenizer) -> tuple[str, dict]:
         ("bits per byte", result.bits_per_byte, ""),
         ("gzip -9", result.gzip_bits_per_byte, "bits per byte on the same files"),
     ]), {
-        "split": config.split_name, "files": len(documents), "bytes": result.bytes,
+        "input_dir": config.input_dir, "shares": config.split, "split": config.split_name,
+        "files": len(documents), "bytes": result.bytes,
         "tokens": result.tokens, "loss": result.loss, "perplexity": result.perplexity,
         "accuracy": result.accuracy, "bits_per_byte": result.bits_per_byte,
         "gzip_bits_per_byte": result.gzip_bits_per_byte, "window": window, "stride": stride,
@@ -162,7 +171,8 @@ def humaneval(config, model, tokenizer) -> tuple[str, dict]:
     shown = report.text()
     if not config.allow_code_execution:
         shown = (f"HumanEval: {report.samples:,} samples of {report.tasks:,} tasks are in "
-                 f"{config.samples_file}; nothing was run. To judge them:\n  "
+                 f"{config.samples_file}, {report.empty:,} of them empty; nothing was run. "
+                 "To judge them:\n  "
                  + shlex.join(["python", "run_evaluation.py", "--humaneval", config.humaneval,
                                "--samples_file", config.samples_file, "--allow_code_execution"]))
     judged = {"execution_timeout": config.execution_timeout,

@@ -35,7 +35,7 @@ class GenerationConfig(ServingFlags):
     model_type: str = flag("gpt2-en", "family of the model", choices=MODEL_TYPES)
     prompt: list[str] | None = flag(None, "one or more prompts (default: three that start a file)")
     prompt_file: str | None = flag(
-        None, "one prompt a line, or .jsonl with a \"prompt\" each; - reads standard input")
+        None, "one prompt a line, or .jsonl with a \"prompt\" each; - for lines of standard input")
     output_file: str | None = flag(
         None, "JSON lines: prompt, text, token_ids, score, finish_reason; - for standard output")
     stream: bool | None = flag(

@@ -9,7 +9,7 @@ from pathlib import Path
 def read_text(path: str, flag: str) -> str:
     """The whole file; ValueError, which names the flag, where it is no text or has none."""
     try:
-        text = Path(path).read_bytes().decode("utf-8")
+        text = Path(path).read_bytes().decode("utf-8-sig")  # a mark at the start is no text
     except UnicodeDecodeError as error:
         raise ValueError(f"{flag} {path} is not UTF-8 text: byte {error.start} cannot be read; a "
                          "compressed file must be unpacked first") from None
@@ -53,6 +53,17 @@ def check_place(path: str | None, flag: str) -> None:
         raise ValueError(f"{flag} {path}: its directory does not exist; make it with mkdir -p")
     if Path(path).is_dir():
         raise ValueError(f"{flag} {path} is a directory: name a file")
+
+
+def check_apart(named: dict[str, str | None]) -> None:
+    """ValueError where two of {flag: path} are one file: the later would replace the earlier."""
+    known: dict[str, str] = {}
+    for flag, path in named.items():
+        if path is None:
+            continue
+        other = known.setdefault(os.path.realpath(path), flag)
+        if other != flag:
+            raise ValueError(f"{other} and {flag} name the same file, {path}: name another")
 
 
 def write_json(path: str, numbers: dict) -> None:

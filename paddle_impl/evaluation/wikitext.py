@@ -20,10 +20,7 @@ _JOINED = (
     *((f" {mark} ", f"{mark} ") for mark in ":;.!?,"),
 )
 # Two apostrophes far apart count as quotes too: the published numbers were made with it.
-_ENCLOSED = tuple(re.compile(pattern) for pattern in (
-    r"(\()\s*([^)]*?)\s*(\))", r"(\[)\s*([^\]]*?)\s*(\])", r"({)\s*([^}]*?)\s*(})",
-    r'(")\s*([^"]*?)\s*(")', r"(')\s*([^']*?)\s*(')",
-))
+_ENCLOSING = ("()", "[]", "{}", '""', "''")
 _LAST = (
     ("= = = =", "===="), ("= = =", "==="), ("= =", "=="),  # headings
     (" ° ", "°"), (" \n", "\n"), ("\n ", "\n"),
@@ -68,11 +65,21 @@ def detokenize(text: str) -> str:
     """WikiText's tokens as the text that they were: marks at their words, brackets closed up."""
     for apart, joined in _JOINED:
         text = text.replace(apart, joined)
-    for pattern in _ENCLOSED:
-        text = pattern.sub(r"\1\2\3", text)
+    for opening, closing in _ENCLOSING:
+        text = _closed_up(text, opening, closing)
     for apart, joined in _LAST:
         text = text.replace(apart, joined)
     return text
+
+
+def _closed_up(text: str, opening: str, closing: str) -> str:
+    """Without white space behind what opens and before what closes."""
+    # Behind the last closing mark each opening one would search to the end of the text in vain:
+    # 420 s for 1.6 MB with 2,100 of them.
+    end = text.rfind(closing) + 1
+    pattern = f"[{re.escape(opening)}]([^{re.escape(closing)}]*)[{re.escape(closing)}]"
+    return re.sub(pattern, lambda found: opening + found[1].strip() + closing,
+                  text[:end]) + text[end:]
 
 
 def measure(

@@ -9,10 +9,11 @@ from pathlib import Path
 
 from paddle_impl.humaneval.passing import mean_pass_at_k
 from paddle_impl.humaneval.sandbox import Sandbox
-from paddle_impl.humaneval.tasks import Sample, Task, read_samples, read_tasks
+from paddle_impl.humaneval.tasks import Sample, Task, opened, read_samples, read_tasks
 
 Complete = Callable[[list[str], list[int]], list[list[str]]]
 Progress = Callable[[list], Iterable]
+_AT_ONCE = 8  # tasks whose samples are drawn side by side, and lost together if the run is killed
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,7 @@ class Report:
 
     tasks: int
     samples: int
+    empty: int  # samples without a text, such as those of prompts beyond the model's positions
     samples_file: Path | None
     counts: dict[str, tuple[int, int]] | None = None
     pass_at_k: dict[int, float] | None = None
@@ -35,6 +37,8 @@ class Report:
 
     def text(self) -> str:
         lines = [f"HumanEval: {self.tasks} tasks, {self.samples} samples"]
+        if self.empty:
+            lines.append(f"  {self.empty} of them are empty")
         if self.pass_at_k is None:
             return "\n".join([*lines, f"  no program was run; the samples are in "
                               f"{self.samples_file}, and allow_code_execution judges them"])
@@ -44,7 +48,7 @@ class Report:
 
     def numbers(self) -> dict:
         """As JSON holds it."""
-        found = {"tasks": self.tasks, "samples": self.samples}
+        found = {"tasks": self.tasks, "samples": self.samples, "empty": self.empty}
         if self.pass_at_k is None:
             return found
         found |= {f"pass@{k}": share for k, share in self.pass_at_k.items()}
@@ -78,8 +82,9 @@ def run(
         samples = read_samples(path, tasks)
     else:
         samples = draw(tasks, complete, path, progress)
+    empty = sum(not sample.completion for sample in samples)
     if sandbox is None:
-        return Report(len(tasks), len(samples), path)
+        return Report(len(tasks), len(samples), empty, path)
 
     drawn = Counter(sample.task_id for sample in samples)
     fewest = min(drawn.values())
@@ -93,7 +98,7 @@ def run(
     counts = {task.task_id: (drawn[task.task_id], passed[task.task_id]) for task in tasks}
     verdicts = Counter(result.partition(":")[0] for result in results)
     return Report(
-        len(tasks), len(samples), path, counts, mean_pass_at_k(counts, sorted(set(k))),
+        len(tasks), len(samples), empty, path, counts, mean_pass_at_k(counts, sorted(set(k))),
         {name: verdicts[name] for name in ("passed", "failed", "timed out")}, sandbox.walls,
         None if path is None else _write_results(path, samples, results),
     )
@@ -102,12 +107,14 @@ def run(
 def draw(
     tasks: list[Task], complete: Complete, path: Path | None, progress: Progress = iter
 ) -> list[Sample]:
-    """The samples of one task after the other; each task's are in the file before the next."""
+    """The samples of a few tasks after the other, in the file before the next are drawn."""
     samples: list[Sample] = []
-    with open(os.devnull if path is None else path, "w", encoding="utf-8") as file:
-        for task in progress(tasks):
-            (texts,) = complete([task.prompt], [task.key])
-            own = [Sample(task.task_id, text) for text in texts]
+    parts = [tasks[at : at + _AT_ONCE] for at in range(0, len(tasks), _AT_ONCE)]
+    with opened(Path(os.devnull) if path is None else path, "wt") as file:
+        for part in progress(parts):
+            drawn = complete([task.prompt for task in part], [task.key for task in part])
+            own = [Sample(task.task_id, text)
+                   for task, texts in zip(part, drawn, strict=True) for text in texts]
             file.writelines(sample.line() for sample in own)
             file.flush()
             samples += own
@@ -137,6 +144,9 @@ def _check(complete, path, k, allow_code_execution: bool, workers: int | None) -
     if path is None and not (complete and allow_code_execution):
         raise ValueError("samples need a samples_file: to read them from where no model draws "
                          "them, or to keep them where no code is executed")
+    if complete is not None and path is not None and path.is_file() and path.stat().st_size:
+        raise ValueError(f"{path} holds samples: name another samples_file for new ones, or leave "
+                         "the model out to judge these")
     if complete is None and not allow_code_execution:
         raise ValueError("there is nothing to do with samples that exist, unless "
                          "allow_code_execution runs them")

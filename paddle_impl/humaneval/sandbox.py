@@ -3,8 +3,9 @@
 A program is a process of its own, with the standard library, without network, without a file that
 it could write, and without a second process or thread. Its judge is another process behind the same
 walls: the program sees neither the tests nor the way of the verdict. What remains possible: to use
-up its seconds and its memory, to read Python's library and files as public as that, and what a
-hole in the kernel allows.
+up its seconds and its memory, to read Python's library and files as public as that, under Landlock
+to learn which other files exist, how large and how old they are, and what a hole in the kernel
+allows.
 """
 
 import contextlib
@@ -40,6 +41,7 @@ def attempt(path, port):
         "reads a file": lambda: open(path).close(),
         "writes a file": lambda: open(path, "w").close(),
         "makes a file": lambda: open(path + ".new", "w").close(),
+        "empties a file": lambda: os.close(os.open(path, 3 | os.O_TRUNC)),
         "changes a file's rights": lambda: os.chmod(path, 0),
         "removes a file": lambda: os.remove(path),
         "reaches the network": lambda: socket.create_connection(("127.0.0.1", port), 1),

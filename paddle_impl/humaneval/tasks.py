@@ -7,6 +7,7 @@ import zlib
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from typing import TextIO
 
 
 @dataclass(frozen=True)
@@ -76,11 +77,16 @@ def read_samples(path: Path, tasks: list[Task]) -> list[Sample]:
     return samples
 
 
+def opened(path: Path, mode: str) -> TextIO:
+    """The file as text, mode "rt" or "wt"; a mark of UTF-8 at its start is passed over."""
+    kind = gzip.open if Path(path).suffix == ".gz" else open
+    return kind(path, mode, encoding="utf-8-sig" if mode == "rt" else "utf-8")
+
+
 def _objects(path: Path) -> Iterator[tuple[int, object]]:
     """(line number from 1, what the line holds); empty lines are none."""
-    opened = gzip.open if Path(path).suffix == ".gz" else open
     try:
-        with opened(path, "rt", encoding="utf-8") as file:
+        with opened(path, "rt") as file:
             for number, line in enumerate(file, 1):
                 if line.strip():
                     yield number, _parsed(path, number, line)

@@ -65,6 +65,7 @@ def test_held_out_files(evaluate, checkpoint, tiny_data):
     numbers, out = evaluate("--input_dir", tiny_data, "--split", "80,15,5")
     assert numbers["mode"] == "input_dir" and numbers["checkpoint"] == str(checkpoint)
     assert numbers["files"] == 6 and numbers["parameters"] > 1e6
+    assert (numbers["input_dir"], numbers["shares"]) == (str(tiny_data), "80,15,5")
     assert 0 < numbers["bits_per_byte"] < 8 and 0 < numbers["gzip_bits_per_byte"] < 8
     assert 0 < numbers["accuracy"] < 1 and numbers["perplexity"] > 1
     for line in (f"loss            {numbers['loss']:8.4f} nats a token",
@@ -123,6 +124,17 @@ def test_humaneval_writes_samples_and_says_how_to_judge_them(evaluate, tmp_path)
     lines = (tmp_path / "s.jsonl").read_text().splitlines()
     assert [json.loads(line)["task_id"] for line in lines] == ["HumanEval/0"] * 2
     assert "nothing was run" in out and "--allow_code_execution" in out
+
+
+def test_what_is_read_is_not_written_over(refused, tmp_path):
+    tasks = tmp_path / "tasks.jsonl"
+    tasks.write_text(json.dumps(TASK) + "\n")
+    assert "--samples_file and --humaneval name the same file" in refused(
+        "--humaneval", tasks, "--samples_file", tasks)
+    assert "--output_file and the results of --samples_file name the same file" in refused(
+        "--humaneval", tasks, "--samples_file", tmp_path / "s", "--output_file",
+        tmp_path / "s_results.jsonl")
+    assert json.loads(tasks.read_text()) == TASK
 
 
 def test_humaneval_judges_samples_that_exist(evaluate, tmp_path):

@@ -1,5 +1,9 @@
 """seccomp: the system calls that a running Python needs, and an error for every other.
 
+A file is opened to be read, or not at all. Before Linux 6.2 Landlock alone would not see to that:
+O_TRUNC empties any file with the access mode 3, which asks for neither reading nor writing, and one
+that may be read with O_RDONLY.
+
 Left out on purpose: clone and fork (nothing can outlive the program), exec, socket and all its kin
 (no network, no Unix socket), kill (the user's other processes), fcntl (F_SETOWN sends signals),
 ioctl, chmod, chown, utime, truncate and setxattr (Landlock does not cover them), prctl, prlimit,
@@ -7,12 +11,13 @@ ptrace, io_uring and whatever a later kernel brings.
 """
 
 import errno
+import os
 import struct
 
 from . import kernel
 
 _AUDIT_ARCHITECTURES = (0xC000003E, 0xC00000B7)
-_LOAD, _EQUAL, _RETURN = 0x20, 0x15, 0x06
+_LOAD, _EQUAL, _ANY_OF, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
 
 # (x86-64, 64-bit ARM); None: the machine has no such call
@@ -20,7 +25,7 @@ _ALLOWED = {
     "read": (0, 63), "write": (1, 64), "close": (3, 57), "lseek": (8, 62), "pread64": (17, 67),
     "readv": (19, 65), "writev": (20, 66), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24),
     "pipe": (22, None), "pipe2": (293, 59), "close_range": (436, 436),
-    "open": (2, None), "openat": (257, 56), "stat": (4, None), "lstat": (6, None),
+    "stat": (4, None), "lstat": (6, None),
     "fstat": (5, 80), "newfstatat": (262, 79), "statx": (332, 291), "access": (21, None),
     "faccessat": (269, 48), "faccessat2": (439, 439), "getdents64": (217, 61),
     "readlink": (89, None), "readlinkat": (267, 78), "getcwd": (79, 17),
@@ -39,6 +44,9 @@ _ALLOWED = {
     "sigaltstack": (131, 132), "restart_syscall": (219, 128), "set_robust_list": (273, 99),
     "rseq": (334, 293), "exit": (60, 93), "exit_group": (231, 94),
 }
+# Those that open a file, and which of their arguments holds the flags.
+_OPENING = {"open": ((2, None), 1), "openat": ((257, 56), 2)}
+_CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC  # one of them is too much
 # What the judge needs beyond, to end the program it judges.
 _JUDGE = {"kill": (62, 129), "wait4": (61, 260)}
 
@@ -48,15 +56,27 @@ def allow(judge: bool = False) -> None:
     machine = kernel.column()
     allowed = {**_ALLOWED, **(_JUDGE if judge else {})}
     numbers = sorted(pair[machine] for pair in allowed.values() if pair[machine] is not None)
-    kernel.filter_calls(_program(_AUDIT_ARCHITECTURES[machine], numbers))
+    opening = [(pair[machine], flags) for pair, flags in _OPENING.values()
+               if pair[machine] is not None]
+    kernel.filter_calls(_program(_AUDIT_ARCHITECTURES[machine], numbers, opening))
 
 
-def _program(architecture: int, numbers: list[int]) -> bytes:
-    """Another architecture's call ends the process: its numbers mean something else."""
-    number_at, architecture_at = 0, 4
+def _program(architecture: int, numbers: list[int], opening: list[tuple[int, int]]) -> bytes:
+    """opening: (number, which argument holds the flags).
+
+    Another architecture's call ends the process: its numbers mean something else.
+    """
+    number_at, architecture_at, arguments_at = 0, 4, 16
     lines = [
         (_LOAD, 0, 0, architecture_at), (_EQUAL, 1, 0, architecture), (_RETURN, 0, 0, _KILL),
         (_LOAD, 0, 0, number_at),
+    ]
+    for number, flags in opening:
+        lines += [
+            (_EQUAL, 0, 4, number), (_LOAD, 0, 0, arguments_at + 8 * flags),
+            (_ANY_OF, 0, 1, _CHANGING), (_RETURN, 0, 0, _ERROR), (_RETURN, 0, 0, _ALLOW),
+        ]
+    lines += [
         *((_EQUAL, len(numbers) - i, 0, number) for i, number in enumerate(numbers)),
         (_RETURN, 0, 0, _ERROR), (_RETURN, 0, 0, _ALLOW),
     ]

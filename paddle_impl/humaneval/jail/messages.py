@@ -9,7 +9,7 @@ import os
 import select
 import struct
 import time
-from collections.abc import Mapping, Set
+from collections.abc import Iterator, Mapping, Set
 from decimal import Decimal
 from fractions import Fraction
 
@@ -28,8 +28,8 @@ class Gone(Exception):
 def encode(value):
     """As JSON holds it, with the type beside what JSON does not tell apart.
 
-    Subclasses become what they are made of: a Counter a dict, a named tuple a tuple. TypeError for
-    what is not plain data, for example a generator.
+    Subclasses become what they are made of: a Counter a dict, a named tuple a tuple; a generator
+    an iterator over what it gives. TypeError for what is not plain data, for example a function.
     """
     if value is None or isinstance(value, (bool, float, str)):
         return value if not isinstance(value, str) else str.__str__(value)
@@ -52,6 +52,8 @@ def encode(value):
         return ["Decimal", str(value)]
     if isinstance(value, range):
         return ["range", [hex(part) for part in (value.start, value.stop, value.step)]]
+    if isinstance(value, Iterator):
+        return ["iterator", [encode(item) for item in value]]
     raise TypeError(f"a {type(value).__name__} is not plain data")
 
 
@@ -70,6 +72,7 @@ _SINGLE = {
     "int": lambda text: int(text, 16),
     "set": lambda parts: {decode(part) for part in parts},
     "dict": lambda parts: {decode(key): decode(item) for key, item in parts},
+    "iterator": lambda parts: iter([decode(part) for part in parts]),
     "bytes": bytes.fromhex,
     "complex": lambda parts: complex(*parts),
     "Fraction": lambda parts: Fraction(*(int(part, 16) for part in parts)),

@@ -5,7 +5,14 @@ import math
 
 import pytest
 
-from paddle_impl.evaluation.files import check_place, read_passages, read_text, table, write_json
+from paddle_impl.evaluation.files import (
+    check_apart,
+    check_place,
+    read_passages,
+    read_text,
+    table,
+    write_json,
+)
 
 
 def test_text_is_read_whole(tmp_path):
@@ -61,6 +68,22 @@ def test_a_place_to_write_to_is_known_beforehand(tmp_path, monkeypatch):
         check_place("nowhere/a.json", "--output_file")
     with pytest.raises(ValueError, match="is a directory"):
         check_place(str(tmp_path), "--output_file")
+
+
+def test_no_file_is_written_over_another_of_the_call(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "link").symlink_to("a.json")
+    check_apart({"--output_file": None, "--samples_file": None, "--lambada": "b"})
+    for other in ("a.json", str(tmp_path / "a.json"), "./link"):
+        with pytest.raises(ValueError, match="--output_file and --wikitext name the same file"):
+            check_apart({"--output_file": "a.json", "--lambada": "b", "--wikitext": other})
+
+
+def test_a_mark_at_the_start_is_no_text(tmp_path):
+    path = tmp_path / "p.jsonl"
+    path.write_text('{"text": "a b"}\n', encoding="utf-8-sig")
+    assert read_passages(str(path), "--lambada") == [(1, "a b")]
+    assert read_text(str(path), "--wikitext") == '{"text": "a b"}\n'
 
 
 def test_an_object_is_whole_and_is_json(tmp_path):

@@ -26,6 +26,12 @@ def test_marks_go_back_to_their_words(apart, text):
     assert detokenize(apart) == text
 
 
+def test_brackets_that_nothing_closes_are_left_and_do_not_take_for_ever():
+    """A search to the end of the text from each took minutes."""
+    opened = "( a [ b " * 100_000
+    assert detokenize("{ x }" + opened + "' y '") == "{x}" + opened + "'y'"
+
+
 def letters(text):
     return np.array([ord(letter) % 5 for letter in text if letter.isalpha()], np.int32)
 

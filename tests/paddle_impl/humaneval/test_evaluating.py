@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from paddle_impl.humaneval import evaluating, run, sandbox
-from paddle_impl.humaneval.tasks import read_tasks
+from paddle_impl.humaneval.tasks import read_samples, read_tasks
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -82,10 +82,27 @@ def test_without_permission_nothing_is_run(tasks_file, tmp_path, monkeypatch):
     assert len(samples.read_text().splitlines()) == report.samples == 6
     assert report.pass_at_k is None and report.results_file is None
     assert "no program was run" in report.text() and str(samples) in report.text()
-    assert report.numbers() == {"tasks": 3, "samples": 6}
+    assert report.numbers() == {"tasks": 3, "samples": 6, "empty": 0}
 
 
-def test_samples_are_in_the_file_as_soon_as_a_task_is_done(tasks_file, tmp_path):
+def test_empty_samples_are_counted(tasks_file, tmp_path):
+    report = run(tasks_file, complete=lambda prompts, keys: [["", "x"] for _ in prompts],
+                 samples_file=tmp_path / "s.jsonl")
+    assert report.numbers()["empty"] == 3 and "3 of them are empty" in report.text()
+
+
+def test_samples_that_exist_are_not_written_over(tasks_file, tmp_path):
+    samples = tmp_path / "s.jsonl"
+    run(tasks_file, complete=wrong, samples_file=samples)
+    before = samples.read_bytes()
+    with pytest.raises(ValueError, match="holds samples: name another samples_file"):
+        run(tasks_file, complete=wrong, samples_file=samples)
+    assert samples.read_bytes() == before
+
+
+def test_samples_are_in_the_file_as_soon_as_their_tasks_are_done(tasks_file, tmp_path, monkeypatch):
+    monkeypatch.setattr(evaluating, "_AT_ONCE", 2)
+
     def failing(prompts, keys):
         if "letters" in prompts[0]:
             raise RuntimeError("out of memory")
@@ -96,16 +113,25 @@ def test_samples_are_in_the_file_as_soon_as_a_task_is_done(tasks_file, tmp_path)
     assert len((tmp_path / "s.jsonl").read_text().splitlines()) == 4
 
 
-def test_progress_sees_tasks_and_programs(tasks_file):
+def test_compressed_samples_are_read_back(tasks_file, tmp_path):
+    samples = tmp_path / "s.jsonl.gz"
+    run(tasks_file, complete=wrong, samples_file=samples)
+    assert samples.read_bytes()[:2] == b"\x1f\x8b"
+    tasks = read_tasks(tasks_file)
+    assert [sample.completion for sample in read_samples(samples, tasks)] == wrong("abc", ())[0] * 3
+
+
+def test_progress_sees_tasks_and_programs(tasks_file, monkeypatch):
     lengths = []
 
     def progress(items):
         lengths.append(len(items))
         return items
 
+    monkeypatch.setattr(evaluating, "_AT_ONCE", 2)
     run(tasks_file, complete=wrong, allow_code_execution=True, k=(1,), execution_timeout=10.0,
         progress=progress)
-    assert lengths == [3, 6]
+    assert lengths == [2, 6]
 
 
 def test_a_sandbox_that_breaks_is_no_failed_program(tasks_file, monkeypatch):

@@ -23,7 +23,7 @@ HARM = {
     "delete": "os.remove(CANARY)",
     "overwrite": "open(CANARY, 'w').write('gone')",
     "append": "open(CANARY, 'a').write('more')",
-    "truncate": "os.truncate(CANARY, 0)",
+    "truncate": "os.truncate(CANARY, 0)", "empty": "os.open(CANARY, 3 | os.O_TRUNC)",
     "rename": "os.rename(CANARY, CANARY + '.moved')",
     "chmod": "os.chmod(CANARY, 0)",
     "chown": "os.chown(CANARY, 1, 1)",
@@ -117,10 +117,10 @@ def test_harm_is_prevented(kind, evaluate, tmp_path):
 
 def test_harm_would_be_done_without_walls(tmp_path):
     """What is prevented is no mistake in the statements; the gentle ones are tried."""
-    gentle = ("fork", "spawn", "thread", "delete", "overwrite", "append", "truncate", "rename",
-              "chmod", "touch", "read", "beside", "IPv4", "Unix socket", "socket pair", "C socket",
-              "evaluator's environment", "environment", "signal evaluator", "signal by owner",
-              "limits of another")
+    gentle = ("fork", "spawn", "thread", "delete", "overwrite", "append", "truncate", "empty",
+              "rename", "chmod", "touch", "read", "beside", "IPv4", "Unix socket", "socket pair",
+              "C socket", "evaluator's environment", "environment", "signal evaluator",
+              "signal by owner", "limits of another")
     for name in gentle:
         directory = tmp_path / name.replace(" ", "_").replace("'", "")
         directory.mkdir()

@@ -10,7 +10,7 @@ from paddle_impl.humaneval.tasks import Sample, read_samples, read_tasks
 
 def test_compressed_and_plain_are_the_same(tasks_file, tmp_path):
     packed = tmp_path / "tasks.jsonl.gz"
-    packed.write_bytes(gzip.compress(b"\n" + tasks_file.read_bytes()))
+    packed.write_bytes(gzip.compress(b"\xef\xbb\xbf\n" + tasks_file.read_bytes()))
     tasks = read_tasks(packed)
     assert tasks == read_tasks(tasks_file)
     assert [task.entry_point for task in tasks] == ["twice", "order", "letters"]

@@ -46,7 +46,13 @@ def test_a_subclass_becomes_what_it_is_made_of(value, plain):
     assert back == plain and type(back) is type(plain)
 
 
-@pytest.mark.parametrize("value", [object(), iter([1]), len, [lambda: 0], {1: map(abs, [1])}])
+@pytest.mark.parametrize("value", [iter([1, (2,)]), map(abs, [-1, 2]), (i for i in "ab")])
+def test_an_iterator_gives_what_it_gave(value):
+    back = messages.decode(json.loads(json.dumps(messages.encode([value]))))[0]
+    assert iter(back) is back and list(back) in ([1, (2,)], [1, 2], ["a", "b"])
+
+
+@pytest.mark.parametrize("value", [object(), len, [lambda: 0], {1: [map, abs]}])
 def test_what_is_not_plain_data(value):
     with pytest.raises(TypeError, match="is not plain data"):
         messages.encode(value)
