@@ -1,10 +1,9 @@
-"""run_generation.py and run_evaluation.py on a checkpoint that run_pretrain.py wrote."""
+"""run_generation.py on a checkpoint that run_pretrain.py wrote."""
 
 import json
 
 import pytest
 
-import run_evaluation
 import run_generation
 import run_pretrain
 
@@ -90,17 +89,6 @@ def test_an_end_token_that_can_never_come_is_refused(checkpoint, capsys, mode):
                              "--eos_token_id", "0", "99999", *mode])
     assert exit_.value.code == 2
     assert "the end token 99999 is outside the vocabulary" in capsys.readouterr().err
-
-
-def test_evaluation_measures_held_out_files(checkpoint, tiny_data, tmp_path, capsys):
-    run_evaluation.main(["--model_name_or_path", str(checkpoint), "--input_dir", str(tiny_data),
-                         "--split", "80,15,5", "--device", "cpu",
-                         "--output_file", str(tmp_path / "e.json")])
-    numbers = json.loads((tmp_path / "e.json").read_text())
-    assert numbers["files"] == 6
-    assert 0 < numbers["bits_per_byte"] < 8 and 0 < numbers["gzip_bits_per_byte"] < 8
-    out = capsys.readouterr().out
-    assert f"bits per byte   {numbers['bits_per_byte']:8.4f}" in out and "gzip -9" in out
 
 
 def test_prompts_from_standard_input_to_json_lines(checkpoint, command):
