@@ -5,20 +5,6 @@ import json
 import pytest
 
 import run_generation
-import run_pretrain
-
-
-@pytest.fixture(scope="module")
-def checkpoint(tiny_data, tmp_path_factory):
-    output = tmp_path_factory.mktemp("trained") / "run"
-    run_pretrain.main([str(part) for part in (
-        "--model_type", "gpt", "--model_name_or_path", "code-mini", "--input_dir", tiny_data,
-        "--output_dir", output, "--split", "80,15,5", "--max_seq_len", 64, "--micro_batch_size", 4,
-        "--max_lr", 3e-3, "--min_lr", 1e-4, "--decay_steps", 30, "--max_steps", 30,
-        "--eval_iters", 1, "--device", "cpu", "--check_accuracy", "--grad_clip", 1.0,
-        "--warmup_rate", 0.1, "--adam_beta2", 0.95,
-    )])
-    return output / "model_30"
 
 
 @pytest.fixture
