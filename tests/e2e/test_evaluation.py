@@ -123,7 +123,7 @@ def test_what_is_read_is_not_written_over(refused, tmp_path):
     assert json.loads(tasks.read_text()) == TASK
 
 
-def test_humaneval_judges_samples_that_exist(evaluate, tmp_path):
+def test_humaneval_judges_samples_that_exist(walls, evaluate, tmp_path):
     (tmp_path / "tasks.jsonl").write_text(json.dumps(TASK) + "\n")
     samples = [{"task_id": "HumanEval/0", "completion": f"    return {n}\n"} for n in (1, 2)]
     (tmp_path / "s.jsonl").write_text("".join(json.dumps(one) + "\n" for one in samples))

@@ -37,7 +37,7 @@ def injecting(tasks, name: str, complete=wrong):
     return injected
 
 
-def test_the_solutions_of_all_164_tasks_pass(humaneval):
+def test_the_solutions_of_all_164_tasks_pass(walls, humaneval):
     tasks = read_tasks(humaneval)
     solutions = {task.key: task.canonical_solution for task in tasks}
     report = run(humaneval, complete=lambda prompts, keys: [[solutions[key]] for key in keys],
@@ -46,7 +46,7 @@ def test_the_solutions_of_all_164_tasks_pass(humaneval):
     assert report.pass_at_k == {1: 1.0}
 
 
-def test_one_solution_scores_exactly_its_task(tasks_file, tmp_path):
+def test_one_solution_scores_exactly_its_task(walls, tasks_file, tmp_path):
     tasks = read_tasks(tasks_file)
     report = run(tasks_file, complete=injecting(tasks, "test/order"), allow_code_execution=True,
                  samples_file=tmp_path / "s.jsonl", k=(1, 2, 100), execution_timeout=10.0)
@@ -58,7 +58,7 @@ def test_one_solution_scores_exactly_its_task(tasks_file, tmp_path):
     assert "pass@1            16.67 %" in report.text() and report.walls[0] in report.text()
 
 
-def test_results_are_in_human_evals_form(tasks_file, tmp_path):
+def test_results_are_in_human_evals_form(walls, tasks_file, tmp_path):
     samples = tmp_path / "s.jsonl"
     tasks = read_tasks(tasks_file)
     report = run(tasks_file, complete=injecting(tasks, "test/twice"), samples_file=samples,
@@ -121,7 +121,7 @@ def test_compressed_samples_are_read_back(tasks_file, tmp_path):
     assert [sample.completion for sample in read_samples(samples, tasks)] == wrong("abc", ())[0] * 3
 
 
-def test_progress_sees_tasks_and_programs(tasks_file, monkeypatch):
+def test_progress_sees_tasks_and_programs(walls, tasks_file, monkeypatch):
     lengths = []
 
     def progress(items):
@@ -134,7 +134,7 @@ def test_progress_sees_tasks_and_programs(tasks_file, monkeypatch):
     assert lengths == [2, 6]
 
 
-def test_a_sandbox_that_breaks_is_no_failed_program(tasks_file, monkeypatch):
+def test_a_sandbox_that_breaks_is_no_failed_program(walls, tasks_file, monkeypatch):
     box = sandbox.Sandbox(10.0, 256)
     monkeypatch.setattr(sandbox, "_START", "print('{\"missing\": \"fork: no more\"}')")
     tasks = read_tasks(tasks_file)
@@ -151,6 +151,6 @@ def test_a_sandbox_that_breaks_is_no_failed_program(tasks_file, monkeypatch):
     ({"complete": None, "allow_code_execution": True}, "samples need a samples_file"),
     ({"complete": None, "samples_file": "s.jsonl"}, "nothing to do with samples that exist"),
 ])
-def test_what_does_not_go_together(tasks_file, more, message):
+def test_what_does_not_go_together(walls, tasks_file, more, message):
     with pytest.raises(ValueError, match=message):
         run(tasks_file, **{"complete": wrong, **more})
