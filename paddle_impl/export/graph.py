@@ -65,5 +65,5 @@ class ExportedGraph(nn.Layer):
 
 
 def _linear(layer: Linear, x):
-    # Not the layer itself, whose bias is a product for the sake of its gradient.
+    # Not the layer itself, which asks a tensor where it lies: while traced it lies nowhere.
     return F.linear(x, layer.weight, layer.bias)
