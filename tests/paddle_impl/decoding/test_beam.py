@@ -68,17 +68,17 @@ def test_beams_enough_find_the_best_of_all(convention, penalty):
         assert one.text is None
 
 
-def test_a_narrow_search_follows_the_best_beams():
-    """By hand: after two steps with two beams."""
-    first = LOG_P[PROMPT[0]].copy()
-    first[END] = -np.inf
-    starts = np.argsort(-first)[:2]
-    totals = {(int(a), b): first[a] + LOG_P[a, b] for a in starts for b in range(VOCABULARY)}
-    found, _ = search(beams(num_beams=2, max_new_tokens=2, eos_token_ids=(), vocab_size=END))
-    allowed = {pair: total for pair, total in totals.items() if END not in pair}
-    best = max(allowed, key=allowed.get)
+@pytest.mark.parametrize("score", SCORES)
+def test_a_narrow_search_follows_the_best_beams_of_the_vocabulary(score):
+    """By hand: after two steps with two beams. What pads the vocabulary has no probability."""
+    log_p = CHAIN[:, :END] - np.log(np.exp(CHAIN[:, :END]).sum(axis=-1, keepdims=True))
+    starts = np.argsort(-log_p[PROMPT[0]])[:2]
+    totals = {(int(a), b): log_p[PROMPT[0], a] + log_p[a, b] for a in starts for b in range(END)}
+    found, _ = search(beams(num_beams=2, max_new_tokens=2, eos_token_ids=(), vocab_size=END,
+                            beam_score=score))
+    best = max(totals, key=totals.get)
     assert found[0].token_ids == list(best)
-    assert found[0].score == pytest.approx(allowed[best] / 2, rel=1e-12)
+    assert found[0].score == pytest.approx(SCORES[score](totals[best], 2, False, 1.0), rel=1e-12)
 
 
 def test_one_beam_is_the_greedy_search():
