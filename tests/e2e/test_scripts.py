@@ -87,10 +87,13 @@ def bare_machine(tmp_path):
     for name in ("bash", "cat", "cksum", "cp", "dirname", "mkdir", "paste", "rm", "sed", "sort",
                  "tr"):
         (bin_ / name).symlink_to(shutil.which(name))
-    for name in ("pyproject.toml", "setup.py", "data_tools/index_helper/_core.cpp",
-                 "data_tools/index_helper/_samples.cpp", "scripts/setup.sh"):
-        (project / name).parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(ROOT / name, project / name)
+    read = [ROOT / name for name in ("pyproject.toml", "setup.py", "scripts/setup.sh")]
+    read += [*ROOT.glob("data_tools/index_helper/*.cpp"), *ROOT.glob("paddle_impl/kernels/*.cpp"),
+             *ROOT.glob("paddle_impl/kernels/decode/*.h")]
+    for path in read:
+        copy = project / path.relative_to(ROOT)
+        copy.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(path, copy)
     return bin_, project
 
 
