@@ -4,11 +4,11 @@ A file that was cut, lost or changed after the checkpoint was saved is found bef
 Hashing costs about a second a GiB (measured: 0.95 GiB/s on one core), at each save and each load.
 """
 
-import hashlib
 from collections.abc import Collection
 from pathlib import Path
 
 from paddle_impl.checkpoint import state
+from paddle_impl.disk import checksums
 
 FILE = "manifest.json"
 CONFIG, WEIGHTS, OPTIMIZER = "config.json", "model.safetensors", "optimizer.safetensors"
@@ -18,7 +18,7 @@ FORMAT_VERSION = 1
 
 def write(directory: Path) -> Path:
     """The sums of all files in the directory, which has no folders."""
-    files = {path.name: _sums(path) for path in directory.iterdir()}
+    files = {path.name: checksums(path) for path in directory.iterdir()}
     state.write_json(directory / FILE, {"format_version": FORMAT_VERSION, "files": files})
     return directory / FILE
 
@@ -90,7 +90,7 @@ def _difference(path: Path, told: dict) -> str | None:
     try:
         # The size first: it costs nothing, and says more.
         size = path.stat().st_size
-        found = {"bytes": size} if size != told["bytes"] else _sums(path)
+        found = {"bytes": size} if size != told["bytes"] else checksums(path)
     except OSError as error:
         return f"damaged, it cannot be read ({error.strerror})"
     if found == told:
@@ -98,11 +98,3 @@ def _difference(path: Path, told: dict) -> str | None:
     if "sha256" not in found:
         return f"damaged, {size} bytes where {FILE} says {told['bytes']}"
     return f"damaged, its SHA-256 is not that of {FILE}"
-
-
-def _sums(path: Path) -> dict:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-        return {"bytes": file.tell(), "sha256": digest.hexdigest()}

@@ -16,6 +16,7 @@ from paddle_impl.checkpoint import manifest, shelf
 from paddle_impl.checkpoint.shelf import ONE_PROCESS
 from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.disk import sync
 from paddle_impl.distributed import Ranks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -80,7 +81,7 @@ def _write(
         temporary.mkdir(parents=True)
         _fill(temporary, config, weights, moments, state, tokenizer)
         os.rename(temporary, shelf.place(output_dir, state.step))
-        _sync(output_dir)
+        sync(output_dir)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
         if (cause := _of_the_disk(error)) is None:
@@ -104,20 +105,12 @@ def _fill(
     for file in directory.iterdir():
         _settle(file)
     _settle(manifest.write(directory))
-    _sync(directory)
+    sync(directory)
 
 
 def _settle(file: Path) -> None:
     file.chmod(0o644)  # safetensors leaves its files unreadable to others
-    _sync(file)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
+    sync(file)
 
 
 def _of_the_disk(error: BaseException) -> OSError | None:

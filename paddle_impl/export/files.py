@@ -5,6 +5,8 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
+from paddle_impl.disk import checksums
+
 NAME = "export.json"
 PROGRAM = "model"  # paddle.jit.save adds the endings
 WEIGHTS = f"{PROGRAM}.pdiparams"
@@ -33,7 +35,7 @@ class Export:
 def write(directory: Path, export: Export) -> None:
     """Name every file that the directory holds. The last file to be written."""
     told = {"format_version": FORMAT_VERSION, **vars(export),
-            "files": {path.name: _sums(path) for path in sorted(directory.iterdir())}}
+            "files": {path.name: checksums(path) for path in sorted(directory.iterdir())}}
     told["sha256"] = _own_sum(told)
     (directory / NAME).write_text(json.dumps(told, indent=2) + "\n", encoding="utf-8")
 
@@ -48,7 +50,7 @@ def read(directory: Path) -> Export:
         # The size first: it costs nothing, and says more.
         if (size := path.stat().st_size) != sums["bytes"]:
             raise _damaged(directory, f"{name} has {size} bytes instead of {sums['bytes']}")
-        if _sums(path) != sums:
+        if checksums(path) != sums:
             raise _damaged(directory, f"the SHA-256 of {name} is not the one in {NAME}")
     return Export(**{field.name: told[field.name] for field in fields(Export)})
 
@@ -81,11 +83,3 @@ def _damaged(directory: Path, what: str) -> ValueError:
 
 def _own_sum(told: dict) -> str:
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
-
-
-def _sums(path: Path) -> dict:
-    digest = hashlib.sha256()
-    with open(path, "rb") as file:
-        while chunk := file.read(1 << 22):
-            digest.update(chunk)
-        return {"bytes": file.tell(), "sha256": digest.hexdigest()}

@@ -8,6 +8,7 @@ from pathlib import Path
 import paddle
 
 from data_tools.tokenizer import AnyTokenizer
+from paddle_impl.disk import sync
 from paddle_impl.export import files
 from paddle_impl.export.graph import ExportedGraph
 from paddle_impl.model import GPTForCausalLM
@@ -69,7 +70,7 @@ def _fill(directory: Path, model: GPTForCausalLM, tokenizer: AnyTokenizer) -> No
         heads=config.n_head, head_size=config.n_embd // config.n_head,
     ))
     for path in [*directory.iterdir(), directory]:
-        _sync(path)
+        sync(path)
 
 
 def _take_place(temporary: Path, out: Path) -> None:
@@ -78,13 +79,5 @@ def _take_place(temporary: Path, out: Path) -> None:
     if out.exists():
         os.rename(out, old)
     os.rename(temporary, out)
-    _sync(out.parent)
+    sync(out.parent)
     shutil.rmtree(old, ignore_errors=True)
-
-
-def _sync(path: Path) -> None:
-    descriptor = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
