@@ -225,7 +225,8 @@ class Tokenizer:
             if self._vocab[token] in self._plain.encode(token, add_special_tokens=False).ids:
                 problem = f"the special token {token!r} cannot be told from the same text"
         if problem is not None:
-            raise ValueError(f"{origin} cannot be used, expected lossless byte-level BPE: {problem}")
+            raise ValueError(f"{origin} cannot be used, expected lossless byte-level BPE: "
+                             f"{problem}")
 
 
 def load_tokenizer(path: str | os.PathLike) -> AnyTokenizer:
