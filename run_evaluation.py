@@ -14,7 +14,7 @@ def main(argv: list[str] | None = None) -> None:
         if config.compare:
             compare(config)
             return
-        from paddle_impl import runtime
+        from paddle_impl.process import runtime
 
         runtime.import_paddle(config.device)
         run(config)
@@ -151,15 +151,14 @@ def minitest(config, model, tokenizer) -> tuple[str, dict]:
 
 def humaneval(config, model, tokenizer) -> tuple[str, dict]:
     """pass@k of functions drawn from docstrings; without leave to run them, only the samples."""
-    from paddle_impl import humaneval
-    from paddle_impl.evaluation import files
+    from paddle_impl.evaluation import files, humaneval
 
     files.check_place(config.samples_file, "--samples_file")
     settings = {"num_samples": config.num_samples, "max_new_tokens": config.max_dec_len,
                 "temperature": config.temperature, "top_p": config.top_p, "seed": config.seed}
     complete = None
     if model is not None:
-        from paddle_impl.humaneval.completing import completer
+        from paddle_impl.evaluation.humaneval.completing import completer
 
         complete = completer(model, tokenizer, **settings)
     report = humaneval.run(
@@ -194,11 +193,11 @@ def compare(config) -> None:
 def _load(config):
     """The model, its tokenizer, and what a JSON object says of them; nothing without a checkpoint.
     """
-    from paddle_impl.writer import Writer
+    from paddle_impl.text.generator import TextGenerator
 
     if config.model_name_or_path is None:
         return None, None, {"checkpoint": None}
-    loaded = Writer.load(config.model_name_or_path, config.vocab_file, config.merge_file)
+    loaded = TextGenerator.load(config.model_name_or_path, config.vocab_file, config.merge_file)
     model, tokenizer = loaded.model, loaded.tokenizer
     about = {
         "checkpoint": config.model_name_or_path,

@@ -12,7 +12,7 @@ def main(argv: list[str] | None = None) -> None:
     config = args.parse_generation(argv)
     args.plain_warnings()
     try:
-        from paddle_impl import runtime
+        from paddle_impl.process import runtime
 
         runtime.import_paddle(config.device)
         run(config)
@@ -26,38 +26,38 @@ def run(config) -> None:
     """Text for prompts, in a conversation, or the model in another form."""
     from paddle_impl.evaluation.files import check_place
     from paddle_impl.generate import check_end_tokens
-    from paddle_impl.writer import Writer
+    from paddle_impl.text.generator import TextGenerator
 
     if config.output_file != "-":
         check_place(config.output_file, "--output_file")
     streams = _streams(config)
-    writer = Writer.load(config.model_name_or_path, config.vocab_file, config.merge_file,
+    generator = TextGenerator.load(config.model_name_or_path, config.vocab_file, config.merge_file,
                          decoder=config.decoder, rows=1 if streams else config.batch_size)
-    writer.check_family(config.model_type)
-    check_end_tokens(config.eos_token_id or (), writer.vocab_size)
+    generator.check_family(config.model_type)
+    check_end_tokens(config.eos_token_id or (), generator.vocab_size)
     if config.export is not None:
         from paddle_impl.export import export_model
 
-        export_model(writer.model, writer.tokenizer, Path(config.export))
+        export_model(generator.model, generator.tokenizer, Path(config.export))
         print(f"wrote {config.export}; scripts/run_exported.py writes text with it")
     elif config.serve:
-        _serve(writer, config)
+        _serve(generator, config)
     elif config.interactive:
-        from paddle_impl.interactive import Conversation
+        from paddle_impl.text.conversation import Conversation
 
-        Conversation(writer, config).run()
+        Conversation(generator, config).run()
     else:
-        _write(writer, config, streams)
+        _write(generator, config, streams)
 
 
-def _serve(writer, config) -> None:
+def _serve(generator, config) -> None:
     from dataclasses import fields
 
     from paddle_impl.config.serving import ServingFlags, ServingOptions
     from paddle_impl.serving import serve
 
     own = {item.name: getattr(config, item.name) for item in fields(ServingFlags)}
-    serve(writer.model, writer.tokenizer, ServingOptions(
+    serve(generator.model, generator.tokenizer, ServingOptions(
         **own, model_name_or_path=config.model_name_or_path, rows=config.batch_size,
         decoder=config.decoder, eos_token_ids=tuple(config.eos_token_id or ()),
     ))
@@ -70,16 +70,16 @@ def _streams(config) -> bool:
     return on_a_terminal if config.stream is None else config.stream
 
 
-def _write(writer, config, streams: bool) -> None:
+def _write(generator, config, streams: bool) -> None:
     """Every prompt's continuations: shown as PaddleNLP shows them, or as JSON lines."""
-    from paddle_impl.json_lines import line_writer
-    from paddle_impl.writer import prompts_of
+    from paddle_impl.text.json_lines import line_writer
+    from paddle_impl.text.prompts import read_prompts
 
-    decoding = config.decoding((writer.tokenizer.eos_token_id,), writer.vocab_size)
+    decoding = config.decoding((generator.tokenizer.eos_token_id,), generator.vocab_size)
     prompts = list(config.prompt or DEFAULT_PROMPTS)
     if config.prompt_file is not None:
-        prompts = prompts_of(config.prompt_file)
-    encoded = [writer.ids(prompt) for prompt in prompts]
+        prompts = read_prompts(config.prompt_file)
+    encoded = [generator.ids(prompt) for prompt in prompts]
     begun = set()
 
     def show(index: int, number: int, text: str) -> None:
@@ -89,7 +89,7 @@ def _write(writer, config, streams: bool) -> None:
         print(text, end="", flush=True)
 
     with line_writer(config.output_file, "run_generation.py") as write_line:
-        for index, found in writer.write(encoded, decoding, config.seed,
+        for index, found in generator.generate(encoded, decoding, config.seed,
                                          show if streams else None):
             for number, one in enumerate(found):
                 if streams:

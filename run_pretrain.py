@@ -8,16 +8,16 @@ import sys
 from typing import NoReturn
 
 import args
-from paddle_impl import launched, stopping
 from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.process import launch, stopping
 
 PROG = "run_pretrain.py"
 
 
 def main(argv: list[str] | None = None) -> None:
-    launched.prepare()
+    launch.prepare()
     config = args.parse_pretrain(argv)
-    with launched.in_company(PROG):
+    with launch.in_company(PROG):
         signal = pretrain(config)
     if signal is not None:
         sys.exit(stopping.exit_code(signal))
@@ -26,7 +26,7 @@ def main(argv: list[str] | None = None) -> None:
 def pretrain(config: PretrainConfig) -> str | None:
     """The name of the signal that ended the run early, None where it is done."""
     try:
-        from paddle_impl import runtime
+        from paddle_impl.process import runtime
 
         # Before anything imports Paddle: it reads its threads and kernels once, when loaded.
         runtime.import_paddle(config.device)
@@ -44,7 +44,7 @@ def pretrain(config: PretrainConfig) -> str | None:
             signal = run.train()
         except (FloatingPointError, OSError, DamagedData) as error:  # a ValueError is ours
             fail(error)
-        launched.leave_together(run.ranks)
+        launch.leave_together(run.ranks)
         if signal is not None and run.ranks.is_main:
             print(f"stopped by {signal} after a checkpoint; continue with --resume", flush=True)
     return signal
@@ -52,7 +52,7 @@ def pretrain(config: PretrainConfig) -> str | None:
 
 def fail(error: Exception) -> NoReturn:
     """The user's mistake in one line; where another process is missing, that is no mistake."""
-    if launched.misses_another(error):
+    if launch.misses_another(error):
         raise error
     args.fail(PROG, error)
 

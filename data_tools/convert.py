@@ -161,7 +161,7 @@ def _tokenizer(options: Namespace) -> tuple[object | None, int | None]:
     eos = options.eos
     if options.tokenizer is None:
         return None, eos
-    from data_tools.tokenizer import load_tokenizer
+    from data_tools.tokenizing.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(options.tokenizer)
     if eos is None:
@@ -202,14 +202,14 @@ def _source(options: Namespace) -> Source:
         return JsonLines(options.source, options.key)
     from data_tools.formats.documents import Row
     from data_tools.formats.sequences import joined
-    from data_tools.token_file import open_only
+    from data_tools.token_files.token_file import open_only
 
     data = open_only(options.source)
     return Row(data.ids, data.document_offsets, joined(data.docs))
 
 
 def _write(options: Namespace) -> list[str]:
-    from data_tools.token_file import open_only
+    from data_tools.token_files.token_file import open_only
 
     data, notes = open_only(options.source), []
     meta, target = data.meta or {}, options.target

@@ -18,7 +18,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from data_tools.preparing.options import parse_options
-from data_tools.tokenizing import head_start
+from data_tools.tokenizing import preload
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help and after --workers is known
     from data_tools.preparing.partial_run import PartialRun
@@ -33,7 +33,7 @@ def main(argv: list[str] | None = None) -> int:
     os.environ["RAYON_NUM_THREADS"] = str(options.workers)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
     if options.tokenizer:
-        head_start.begin(options.tokenizer)
+        preload.begin(options.tokenizer)
     from data_tools.preparing.report import say
 
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
@@ -56,7 +56,7 @@ def create(options: Namespace) -> None:
     from data_tools.preparing.inputs import find_inputs, given_tokenizer, plan_of, trained_tokenizer
     from data_tools.preparing.partial_run import PartialRun
     from data_tools.preparing.report import say
-    from data_tools.token_file_writer import checked_prefix
+    from data_tools.token_files.writer import checked_prefix
 
     if not options.append_eos:
         say("warning: --no-append_eos glues documents together with nothing between them: "
@@ -84,10 +84,10 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     """Encode what is left to encode, and finish."""
     from data_tools.cleaning.filters import filters_from
     from data_tools.cleaning.late_filter import LateFilter
-    from data_tools.corpus import CorpusReport
     from data_tools.preparing.batches import SLOW_BATCH_CHARS, batched, encoded, with_end
     from data_tools.preparing.inputs import documents, keep_tokenizer, meta_of, nothing_found
     from data_tools.preparing.report import Progress, Summary, peak_memory_mib
+    from data_tools.reading.corpus import CorpusReport
 
     eos = _end_token(tokenizer, options.append_eos)
     filters = filters_from(options)

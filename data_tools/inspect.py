@@ -16,8 +16,8 @@ from typing import TYPE_CHECKING
 from data_tools.preparing.flag_types import Parser, number
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
-    from data_tools.inspect_sample import Piece
-    from data_tools.token_file import TokenFile
+    from data_tools.inspecting.sample import Piece
+    from data_tools.token_files.token_file import TokenFile
 
 PLOTS = (".png", ".svg")
 
@@ -94,8 +94,8 @@ def _problem(options: Namespace) -> str | None:
 
 def inspect(options: Namespace) -> int:
     """What the options ask for; the exit code."""
-    from data_tools.inspect_report import lines, plot_lengths, summarize
-    from data_tools.token_file import open_only
+    from data_tools.inspecting.report import lines, plot_lengths, summarize
+    from data_tools.token_files.token_file import open_only
 
     data = open_only(options.prefix)
     decodes = options.document is not None or options.sample is not None
@@ -120,7 +120,7 @@ def inspect(options: Namespace) -> int:
 
 def _decode(data: TokenFile, options: Namespace) -> dict:
     """Print the document or sample; for --json, return it with the places it comes from."""
-    from data_tools.inspect_sample import Piece, ids_of
+    from data_tools.inspecting.sample import Piece, ids_of
 
     if options.document is not None:
         length = len(data.document(options.document))
@@ -146,7 +146,7 @@ def _decode(data: TokenFile, options: Namespace) -> dict:
 
 
 def _sample(data: TokenFile, options: Namespace) -> tuple[dict, list[Piece]]:
-    from data_tools.inspect_sample import bounds_of, drawn, window
+    from data_tools.inspecting.sample import bounds_of, drawn, window
     from data_tools.splits import SPLITS
 
     bounds, part = bounds_of(options.split, len(data)), SPLITS.index(options.part)
@@ -178,7 +178,7 @@ def _spoken(piece: Piece, data: TokenFile) -> str:
 
 
 def _tokenizer(data: TokenFile, options: Namespace):
-    from data_tools.tokenizer import load_tokenizer
+    from data_tools.tokenizing.tokenizer import load_tokenizer
 
     folder = options.tokenizer or f"{data.prefix}_tokenizer"
     if not options.tokenizer and not Path(folder).exists():

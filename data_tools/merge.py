@@ -16,9 +16,9 @@ from pathlib import Path
 import numpy as np
 
 from data_tools.preparing.flag_types import Parser
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
-from data_tools.tokenizer import load_tokenizer
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
+from data_tools.tokenizing.tokenizer import load_tokenizer
 
 CHUNK_TOKENS = 1 << 24
 # What must be the same in every part, and is the same in the whole.

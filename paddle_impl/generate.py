@@ -6,10 +6,10 @@ from functools import partial
 
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.batch import Batch
-from paddle_impl.decoding.beam import BeamGroup
+from paddle_impl.decoding.beam import BeamState
 from paddle_impl.decoding.choice import make_decoder
-from paddle_impl.decoding.group import Continuation, Group
-from paddle_impl.decoding.sequences import Draws, SampleGroup, Sequence
+from paddle_impl.decoding.prompt_state import Continuation, PromptState
+from paddle_impl.decoding.sequences import Draws, SampleState, Sequence
 from paddle_impl.decoding.text import DecodeBytes
 
 ROWS = 16  # sequences side by side: at GPT-2 small, 75 MiB of keys and values each at 1,024 tokens
@@ -49,27 +49,27 @@ def as_they_end(
     no position for a new token, and for an end token that is unknown. Fewer tokens than
     max_new_tokens come where the positions end.
     """
-    groups: list[Group] = []
+    states: list[PromptState] = []
     positions = 0
     for number, prompt in enumerate(prompts):
         own = fitted(decoding, prompt, model.config)
         positions = max(positions, len(prompt) + own.max_new_tokens)
         if own.strategy == "beam_search":
-            groups.append(BeamGroup(prompt, own, decode_bytes))
+            states.append(BeamState(prompt, own, decode_bytes))
             continue
         drawn = None if draws is None else draws(number)
         told = None if on_token is None else partial(on_token, number)
-        groups.append(SampleGroup(prompt, own, drawn, decode_bytes, told))
-    if not groups:
+        states.append(SampleState(prompt, own, drawn, decode_bytes, told))
+    if not states:
         return
-    count = min(max(rows, decoding.width), len(groups) * decoding.width)
+    count = min(max(rows, decoding.width), len(states) * decoding.width)
     batch = Batch(make_decoder(model, count, positions, decoder))
-    for group in groups:
-        batch.add(group)
-    numbers = {id(group): number for number, group in enumerate(groups)}
+    for state in states:
+        batch.add(state)
+    numbers = {id(state): number for number, state in enumerate(states)}
     while batch.waiting or batch.active:
-        for group in batch.step():
-            yield numbers[id(group)], group.results()
+        for state in batch.step():
+            yield numbers[id(state)], state.results()
 
 
 def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:

@@ -13,10 +13,10 @@ import numpy as np
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
-from paddle.distributed.fleet.utils import recompute
+from paddle.distributed.fleet.utils import recompute as recompute_block
 
 from paddle_impl.config.model import ModelConfig
-from paddle_impl.tensor_parallel import WHOLE, Parts
+from paddle_impl.parallel.tensor import WHOLE, Parts
 
 # One (key, value) pair a layer, each (B, H, S, D); None before the first token.
 Cache = list[tuple[paddle.Tensor, paddle.Tensor] | None]
@@ -42,12 +42,12 @@ class GPTForCausalLM(nn.Layer):
 
         The logits are those of the whole vocabulary in every process.
         """
-        return self.parts.join(self.own_logits(input_ids, cache), self.config.vocab_size)
+        return self.parts.gather_from(self.own_logits(input_ids, cache), self.config.vocab_size)
 
     def own_logits(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
         """The columns of the logits whose tokens this process holds."""
-        again = self.recompute and self.training and cache is None
-        return self._own_head(self.transformer(input_ids, cache, again))  # (B, T, V)
+        recompute = self.recompute and self.training and cache is None
+        return self._own_head(self.transformer(input_ids, cache, recompute))  # (B, T, V)
 
     def next_logits(self, input_ids: paddle.Tensor, cache: Cache) -> paddle.Tensor:
         """`forward` at the last position alone, (B, V): over a long prompt the head costs much."""
@@ -55,10 +55,10 @@ class GPTForCausalLM(nn.Layer):
 
     def head(self, hidden: paddle.Tensor) -> paddle.Tensor:
         """What the last LayerNorm gives (..., C) -> logits of the whole vocabulary (..., V)."""
-        return self.parts.join(self._own_head(hidden), self.config.vocab_size)
+        return self.parts.gather_from(self._own_head(hidden), self.config.vocab_size)
 
     def _own_head(self, hidden):
-        hidden = self.parts.enter(hidden)
+        hidden = self.parts.copy_to(hidden)
         return paddle.matmul(hidden, self.transformer.wte.weight, transpose_y=True)
 
     def new_cache(self) -> Cache:
@@ -82,9 +82,9 @@ class GPTModel(nn.Layer):
         self.ln_f = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
 
     def forward(
-        self, input_ids: paddle.Tensor, cache: Cache | None = None, again: bool = False
+        self, input_ids: paddle.Tensor, cache: Cache | None = None, recompute: bool = False
     ) -> paddle.Tensor:
-        """again: compute the blocks a second time in the backward pass; for use without a cache."""
+        """recompute: compute the blocks again in the backward pass; for use without a cache."""
         new = input_ids.shape[1]
         past = 0 if cache is None or cache[0] is None else cache[0][0].shape[2]
         if past + new > self.config.n_positions:
@@ -95,8 +95,8 @@ class GPTModel(nn.Layer):
         x = self.drop(self.wte(input_ids) + self.wpe(positions))  # (B, T, C)
         mask = causal_mask(new, past + new, x.dtype)
         for layer, block in enumerate(self.h):
-            if again:
-                x = recompute(block.without_past, x, mask)
+            if recompute:
+                x = recompute_block(block.without_past, x, mask)
                 continue
             x, present = block(x, mask, None if cache is None else cache[layer])
             if cache is not None:
@@ -220,7 +220,7 @@ class ColumnLinear(Linear):
         self.parts = parts
 
     def forward(self, x):
-        return super().forward(self.parts.enter(x))
+        return super().forward(self.parts.copy_to(x))
 
 
 class RowLinear(Linear):
@@ -233,7 +233,7 @@ class RowLinear(Linear):
     def forward(self, x):
         if self.parts.degree == 1:
             return super().forward(x)
-        product = self.parts.leave(paddle.matmul(x, self.weight))
+        product = self.parts.reduce_from(paddle.matmul(x, self.weight))
         if self.training and x.place.is_cpu_place():
             return product + self._broadcast_bias(product)
         return product + self.bias.astype(product.dtype)

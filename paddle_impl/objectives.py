@@ -7,7 +7,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
-from paddle_impl.tensor_parallel import Parts, nan_outside, own_ids
+from paddle_impl.parallel.tensor import Parts, nan_outside, own_ids
 
 IGNORED = -100  # a label that costs nothing, as in F.cross_entropy
 
@@ -60,12 +60,12 @@ class _SplitCrossEntropy(PyLayer):
         index, own = own_ids(labels, *parts.bounds(vocab_size))
         index, own = index.unsqueeze(-1), own.unsqueeze(-1).astype(logits.dtype)  # (B, T, 1)
         highest = logits.max(axis=-1, keepdim=True)
-        parts.group.largest_(highest)
+        parts.group.all_reduce_max_(highest)
         softmax = logits - highest  # (B, T, V / n): the only copy, turned in place
         target = paddle.take_along_axis(softmax, index, axis=-1) * own
         softmax.exp_()
         total = softmax.sum(axis=-1, keepdim=True)
-        parts.group.sum_([total, target])
+        parts.group.all_reduce_([total, target])
         softmax.divide_(total)
         ctx.save_for_backward(softmax, index, own)
         return (total.log() - target).squeeze(-1)

@@ -9,24 +9,25 @@ from pathlib import Path
 
 import numpy as np
 
-from paddle_impl import checkpoint, distributed, tracking
-from paddle_impl.completions import Completions
+from paddle_impl import checkpoint, tracking
 from paddle_impl.config.model import named_model
 from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.early_stop import EarlyStop
-from paddle_impl.inputs import Inputs
+from paddle_impl.data.pretraining_data import PretrainingData
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
-from paddle_impl.optim import build_optimizer, used_alone
-from paddle_impl.precision import Precision
-from paddle_impl.profiling import Profiler, ProfilerOptions
-from paddle_impl.reports import Reports
-from paddle_impl.resume import SETTINGS, check_output, find_source, start_step
-from paddle_impl.schedule import lr_at
-from paddle_impl.stopping import StopSignals
-from paddle_impl.tensor_parallel import Parts
-from paddle_impl.trainer import Schedule, Trainer
+from paddle_impl.optim.adamw import build_optimizer, used_alone
+from paddle_impl.optim.precision import Precision
+from paddle_impl.optim.schedule import lr_at
+from paddle_impl.parallel.ranks import Ranks, join, launched
+from paddle_impl.parallel.tensor import Parts
+from paddle_impl.process.stopping import StopSignals
+from paddle_impl.training.completions import Completions
+from paddle_impl.training.early_stop import EarlyStop
+from paddle_impl.training.profiling import Profiler, ProfilerOptions
+from paddle_impl.training.reports import Reports
+from paddle_impl.training.resume import SETTINGS, check_output, find_source, start_step
+from paddle_impl.training.trainer import Cadence, Trainer
 
 
 class PretrainingRun:
@@ -39,7 +40,7 @@ class PretrainingRun:
         self.precision.check_device(config.device)
         tracking.check(config.report_to)
         self.ranks = _join(config)
-        self.inputs = Inputs(config, self.ranks)
+        self.inputs = PretrainingData(config, self.ranks)
         self.tokenizer = self.inputs.tokenizer
         passed_over: list[str] = []
         source = find_source(config, passed_over, self.ranks)
@@ -98,7 +99,7 @@ class PretrainingRun:
             self.trainer = Trainer(
                 model=self.model, optimizer=self.optimizer, objective=self._loss,
                 loader=self.loaders["train"],
-                schedule=Schedule(
+                cadence=Cadence(
                     config.max_steps, config.logging_freq, config.eval_freq, config.save_steps,
                     partial(lr_at, **self._lr_options()),
                 ),
@@ -235,11 +236,11 @@ class PretrainingRun:
             self.reports.event(step, "not saved", str(error))
 
 
-def _join(config: PretrainConfig) -> distributed.Ranks:
+def _join(config: PretrainConfig) -> Ranks:
     """The grid of processes that the flags ask for."""
-    world = distributed.launched()
+    world = launched()
     sharding = config.sharding_processes(world)
-    ranks = distributed.join(sharding, config.mp_degree)
+    ranks = join(sharding, config.mp_degree)
     left = ranks.data.size // sharding
     require(config.dp_degree in (1, left),
             f"--dp_degree {config.dp_degree} differs from the {left} that {world} processes leave "

@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import args
-from paddle_impl.runtime import give_memory_back, import_paddle
+from paddle_impl.process.runtime import give_memory_back, import_paddle
 from parity import ladder, report
 from parity.cases import Case
 from parity.cases import checkpoint as cases_checkpoint

@@ -24,7 +24,7 @@ value_of() {
 # gpu where Paddle here can use one, else cpu.
 detect_device() {
     "$python" - <<'PY'
-from paddle_impl import runtime
+from paddle_impl.process import runtime
 paddle = runtime.import_paddle("cpu")
 usable = paddle.is_compiled_with_cuda() and paddle.device.cuda.device_count() > 0
 print("gpu" if usable else "cpu")

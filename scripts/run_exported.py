@@ -29,7 +29,7 @@ PROG = "run_exported.py"
 def main(argv: list[str] | None = None) -> None:
     config = parse(sys.argv[1:] if argv is None else argv)
     try:
-        from paddle_impl import runtime
+        from paddle_impl.process import runtime
 
         runtime.import_paddle("cpu")
         run(config)
@@ -57,13 +57,13 @@ def parse(argv: list[str]) -> GenerationConfig:
 
 def run(config: GenerationConfig) -> None:
     """Print as run_generation.py does, write JSON lines if asked."""
-    from data_tools.tokenizer import load_tokenizer
+    from data_tools.tokenizing.tokenizer import load_tokenizer
     from paddle_impl.decoding.prompt import prompt_ids
     from paddle_impl.decoding.sequences import uniform_draws
     from paddle_impl.evaluation.files import check_place
     from paddle_impl.export import files
     from paddle_impl.export.running import continue_prompts
-    from paddle_impl.json_lines import line_writer
+    from paddle_impl.text.json_lines import line_writer
 
     if config.output_file != "-":
         check_place(config.output_file, "--output_file")

@@ -26,7 +26,7 @@ if [ -n "$paddle" ]; then
     step "$python" -c "import paddle; assert paddle.__version__ == '$paddle', paddle.__version__"
     # Without what Paddle has no part in: samples in numpy, the sandbox.
     step "$python" -m pytest tests/paddle_impl --ignore tests/paddle_impl/data \
-        --ignore tests/paddle_impl/humaneval
+        --ignore tests/paddle_impl/evaluation/humaneval
     # Not the rungs in which Paddle computes nothing, nor those that `many` and `grid` go beyond.
     rungs=$("$python" -m parity --list | sed 's/ .*//' | grep -vxE \
         'tokenizer|vocabulary|corpus|order|filters|foreign|newest'\

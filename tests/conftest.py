@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from paddle_impl import runtime
+from paddle_impl.process import runtime
 
 runtime.import_paddle("cpu")
 
@@ -18,8 +18,8 @@ ROOT = Path(__file__).resolve().parent.parent
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory) -> Path:
     """A directory with one dataset of 40 short documents, 300 tokens in the vocabulary."""
-    from data_tools.token_file_writer import TokenFileWriter
-    from data_tools.tokenizer import Tokenizer
+    from data_tools.token_files.writer import TokenFileWriter
+    from data_tools.tokenizing.tokenizer import Tokenizer
 
     texts = [
         "".join(f"def f_{i}_{j}(a, b):\n    return a + b * {i * j}\n\n" for j in range(3 + i % 5))
@@ -65,7 +65,7 @@ def command():
 @pytest.fixture(scope="session")
 def walls() -> None:
     """Skips where this machine has nothing to keep a generated program in."""
-    from paddle_impl.humaneval.sandbox import Sandbox
+    from paddle_impl.evaluation.humaneval.sandbox import Sandbox
 
     try:
         Sandbox(30.0, 256)

@@ -97,10 +97,11 @@ def test_short_form_reaches_the_same_flag():
 
 @pytest.mark.parametrize(("config", "files"), [
     (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
-        "config/pretrain", "pretraining", "inputs", "reports", "completions", "resume")]),
+        "config/pretrain", "pretraining", "data/pretraining_data", "training/reports",
+        "training/completions", "training/resume")]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
         "config/generation", "config/serving", "serving/server", "serving/engine", "serving/app",
-        "serving/endpoints", "serving/asked")] + ["run_generation.py"]),
+        "serving/endpoints", "serving/request")] + ["run_generation.py"]),
     (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
 ])
 def test_no_flag_is_ignored(config, files):

@@ -1,6 +1,7 @@
 """The doors between rooms: which room may import which. One breach, one line."""
 
 import ast
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -25,6 +26,17 @@ ENTRY_POINTS = {*FRAMEWORKS, "parity", "numpy"} - {"paddle"}
 PARITY_CORE = ("cases", "compare", "statistics", "tolerances", "report")
 
 
+COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
+            "paddle_impl.kernels._decode"}
+
+# The floors of paddle_impl, lowest first: a room imports from its own floor's room and from below.
+FLOORS = (
+    "config", "process", "parallel", "kernels", "model", "objectives", "optim", "data", "convert",
+    "checkpoint", "decoding", "generate", "text", "tracking", "training", "evaluation", "export",
+    "serving", "pretraining",
+)
+
+
 def imported(path: Path) -> set[str]:
     """Every dotted name the file imports, at any depth, with its parents."""
     names = set()
@@ -37,6 +49,22 @@ def imported(path: Path) -> set[str]:
     return {
         ".".join(name.split(".")[: i + 1]) for name in names for i in range(name.count(".") + 1)
     }
+
+
+def loads(path: Path, modules: set[str]) -> set[str]:
+    """Those of `modules` that the file needs when it is loaded: imports in functions come later."""
+    names = set()
+    for node in ast.parse(path.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Import):
+            names |= {alias.name for alias in node.names}
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            for alias in node.names:
+                inside = f"{node.module}.{alias.name}"
+                if inside in modules:
+                    names.add(inside)
+                elif inside not in COMPILED:
+                    names.add(node.module)  # a name of the package's own
+    return names & modules
 
 
 def rules():
@@ -57,6 +85,36 @@ def rules():
 )
 def test_room_keeps_its_doors(path, never):
     assert not imported(path) & never
+
+
+def rooms(names: set[str]) -> set[str]:
+    """The rooms of paddle_impl that dotted names lie in."""
+    return {parts[1] for name in names if (parts := name.split("."))[0] == "paddle_impl"
+            and len(parts) > 1}
+
+
+def test_the_floors_are_all_rooms_of_paddle_impl():
+    there = {path.stem for path in (ROOT / "paddle_impl").iterdir()
+             if path.suffix == ".py" or any(path.glob("*.py"))}
+    assert there - {"__init__"} == set(FLOORS)
+    assert len(FLOORS) <= 24
+
+
+@pytest.mark.parametrize("room", FLOORS)
+def test_no_arrow_goes_up_inside_paddle_impl(room):
+    place = ROOT / "paddle_impl"
+    above = set(FLOORS[FLOORS.index(room) + 1 :])
+    for path in [*place.glob(f"{room}.py"), *place.glob(f"{room}/**/*.py")]:
+        assert not rooms(imported(path)) & above, path.relative_to(ROOT)
+
+
+def test_no_circle_of_imports():
+    """Not between rooms, and not between the files of a room either."""
+    files = {".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__"): path
+             for package in ("paddle_impl", "data_tools")
+             for path in (ROOT / package).rglob("*.py")}
+    graph = {name: loads(path, files.keys()) - {name} for name, path in files.items()}
+    TopologicalSorter(graph).prepare()  # CycleError names the circle
 
 
 def test_every_room_is_walked():

@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 
 from data_tools.cleaning.filters import MinCharactersPerToken
-from data_tools.corpus import CorpusReport
 from data_tools.preparing.batches import Batch, without
+from data_tools.reading.corpus import CorpusReport
 
 NO_TOKENS = "no tokens"
 

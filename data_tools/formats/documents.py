@@ -15,8 +15,8 @@ from typing import BinaryIO, Protocol
 
 import numpy as np
 
-from data_tools.array_files import release
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.arrays import release
+from data_tools.token_files.writer import TokenFileWriter
 
 BLOCK_TOKENS = 1 << 22  # 32 MiB at eight bytes each; a longer document is a block of its own
 

@@ -13,7 +13,7 @@ from pathlib import Path
 import numpy as np
 
 from data_tools.formats.documents import Block, Row, whole_or_not_at_all
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 
 ROWS = 1024  # of a parquet file, read together
 

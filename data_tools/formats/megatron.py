@@ -18,12 +18,12 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.array_files import release
 from data_tools.formats.documents import Row, map_ids, whole_or_not_at_all
 from data_tools.formats.megatron_legacy import LEGACY_MAGIC, read_legacy_index
 from data_tools.formats.sequences import TYPES, check_documents, id_type, joined, starts_of
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import checked_prefix
+from data_tools.token_files.arrays import release
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import checked_prefix
 
 MAGIC = b"MMIDIDX\x00\x00"
 UINT16_BELOW = 65500  # Megatron's bound on the vocabulary; PaddleNLP's pair has 65535

@@ -11,9 +11,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.array_files import release
 from data_tools.formats.documents import BLOCK_TOKENS, Row, map_ids, whole_or_not_at_all
-from data_tools.token_file import TokenFile
+from data_tools.token_files.arrays import release
+from data_tools.token_files.token_file import TokenFile
 
 GPT2_EOS = 50256
 LLM_C_MAGIC, LLM_C_HEADER = 20240520, 1024  # bytes

@@ -16,7 +16,7 @@ from typing import NamedTuple
 
 import numpy as np
 
-from data_tools.corpus import CorpusReport, Document
+from data_tools.reading.corpus import CorpusReport, Document
 
 BATCH_CHARS = 4_000_000  # enough for all cores at work; encoded, some 30 MB
 SLOW_BATCH_CHARS = 250_000  # half a second for a tokenizer in Python: a run can be stopped there

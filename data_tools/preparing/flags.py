@@ -8,8 +8,8 @@ from __future__ import annotations
 import argparse
 import os
 
-from data_tools.corpus import DOC_MODES, MIN_DOC_LENGTH
 from data_tools.preparing import flag_types as kind
+from data_tools.reading.corpus import DOC_MODES, MIN_DOC_LENGTH
 from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE
 
 DEFAULT_PREFIX = "data_tools/code_python"

@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_tools import VERSION
-from data_tools.corpus import CorpusReport, Document, iter_documents
 from data_tools.preparing.options import BYTES
 from data_tools.preparing.report import say
+from data_tools.reading.corpus import CorpusReport, Document, iter_documents
 from data_tools.reading.file_list import FileList
-from data_tools.token_streams import save_tokenizer
-from data_tools.tokenizer import Tokenizer, load_tokenizer
+from data_tools.token_files.streams import save_tokenizer
 from data_tools.tokenizing.bpe_files import find_files
+from data_tools.tokenizing.tokenizer import Tokenizer, load_tokenizer
 
 # Flags that change nothing in the files that a run writes.
 NO_MATTER = ("workers", "checkpoint_mb", "log_interval", "quiet", "summary_json", "strict")
@@ -26,7 +26,7 @@ CLEANING = ("dedup", "max_line_length", "max_mean_line_length", "min_alphanumeri
 def find_inputs(options: Namespace) -> FileList:
     """All files of the corpus, in the order in which they are read; ValueError without inputs."""
     if options.default_corpus:
-        from data_tools.default_corpus import EXCLUDED_DIRS, default_corpus_paths
+        from data_tools.reading.default_corpus import EXCLUDED_DIRS, default_corpus_paths
 
         options.input_path = [str(path) for path in default_corpus_paths()]
         options.exclude_dirs = EXCLUDED_DIRS

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import argparse
 
-from data_tools.corpus import PYTHON_AND_CPP
 from data_tools.preparing.flags import DEFAULT_SAMPLE_MB, NOT_BUILT, build_parser
+from data_tools.reading.corpus import PYTHON_AND_CPP
 from data_tools.reading.languages import suffixes_of
 
 BYTES = "bytes"  # --tokenizer bytes

@@ -22,7 +22,7 @@ from pathlib import Path
 from re import fullmatch
 
 from data_tools.preparing.batches import Batch
-from data_tools.token_streams import Stream, TokenStreams, put_in_place, write_json
+from data_tools.token_files.streams import Stream, TokenStreams, put_in_place, write_json
 
 OUR_NAMES = (r"((plan|state|meta)\.json|ids\.npy|idx\.npz|lens|skipped\.jsonl|memory\.\d+|tokenizer"
              r"|old_tokenizer)(\.tmp)?")

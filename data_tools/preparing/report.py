@@ -8,7 +8,7 @@ import time
 from argparse import Namespace
 from dataclasses import asdict, dataclass
 
-from data_tools.corpus import CorpusReport
+from data_tools.reading.corpus import CorpusReport
 
 
 class Progress:

@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 import tokenizers
 
-from data_tools.tokenizing.head_start import take
+from data_tools.tokenizing.preload import take
 from data_tools.tokenizing.rust_tokenizer import NOT_ITS_FAULT, pre_tokenizer_steps, settings
 
 TRIALS = (  # one line for each kind of character or text that encoders have got wrong

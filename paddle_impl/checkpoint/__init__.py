@@ -14,6 +14,7 @@ holds a time or a path, so equal runs write equal bytes. In output_dir:
     damaged_model_<step>  set aside by a run that continued before it
 """
 
+from paddle_impl.checkpoint.directory import checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
     load_config,
     load_model,
@@ -21,7 +22,6 @@ from paddle_impl.checkpoint.reading import (
     load_state,
     load_weights,
 )
-from paddle_impl.checkpoint.shelf import checkpoints, make_way, newest
 from paddle_impl.checkpoint.state import FORMAT_VERSION, TrainingState
 from paddle_impl.checkpoint.writing import NoRoom, save
 

@@ -7,8 +7,8 @@ Hashing costs about a second a GiB (measured: 0.95 GiB/s on one core), at each s
 from collections.abc import Collection
 from pathlib import Path
 
+from data_tools.files import checksums
 from paddle_impl.checkpoint import state
-from paddle_impl.disk import checksums
 
 FILE = "manifest.json"
 CONFIG, WEIGHTS, OPTIMIZER = "config.json", "model.safetensors", "optimizer.safetensors"

@@ -11,11 +11,12 @@ import numpy as np
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import load_file
 
-from paddle_impl import convert, optim
 from paddle_impl.checkpoint import manifest, state
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM
+from paddle_impl.optim import adamw as optim
 
 
 def load_config(directory: Path) -> ModelConfig:
@@ -51,7 +52,7 @@ def load_weights(directory: Path, model) -> None:
     path = directory / manifest.WEIGHTS
     manifest.verify(directory, only=[manifest.WEIGHTS])
     try:
-        convert.load_weights(model, convert.from_hf(_read_tensors(path)))
+        hugging_face.load_weights(model, hugging_face.from_hf(_read_tensors(path)))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -10,14 +10,15 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from data_tools.tokenizer import Tokenizer
-from paddle_impl import optim
-from paddle_impl.checkpoint import manifest, shelf
-from paddle_impl.checkpoint.shelf import ONE_PROCESS
+from data_tools.files import sync
+from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl.checkpoint import directory as shelf
+from paddle_impl.checkpoint import manifest
+from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
 from paddle_impl.config.model import ModelConfig
-from paddle_impl.disk import sync
-from paddle_impl.distributed import Ranks
+from paddle_impl.optim import adamw as optim
+from paddle_impl.parallel.ranks import Ranks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_tools.index_helper import build_blending_indices
 from data_tools.splits import split_bounds
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.data.index_files import VERSION, open_or_build
 from paddle_impl.data.packed import PackedDataset
 from paddle_impl.data.pretrain import PretrainDataset, Samples, has_samples

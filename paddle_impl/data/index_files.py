@@ -33,7 +33,7 @@ def first_on_node(ranks) -> bool:
 def main_first(ranks) -> Iterator[None]:
     """The block runs in the first process of each machine, then in its others, which find files.
 
-    ranks: as paddle_impl.distributed.Ranks. An error in the first is met by the others too.
+    ranks: as paddle_impl.parallel.ranks.Ranks. An error in the first is met by the others too.
     """
     first = first_on_node(ranks)
     if not first:

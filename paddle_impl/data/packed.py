@@ -5,7 +5,7 @@ import numpy as np
 from data_tools.index_helper import shuffle
 from data_tools.packing import chunk_table
 from data_tools.splits import SPLITS
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.data.pretrain import (
     Samples,
     digest_of_order,

@@ -11,7 +11,7 @@ import numpy as np
 
 from data_tools import index_helper
 from data_tools.splits import SPLITS
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.data.index_files import VERSION, open_or_build
 
 

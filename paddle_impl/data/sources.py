@@ -5,8 +5,8 @@ import os
 import shlex
 from dataclasses import dataclass
 
-from data_tools.token_file import TokenFile, find_prefixes
-from data_tools.tokenizer import Tokenizer
+from data_tools.token_files.token_file import TokenFile, find_prefixes
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.options import require
 
 READ_THROUGH = 1 << 26  # ids looked at in any case: up to 256 MiB, a fraction of a second

@@ -6,30 +6,30 @@ from dataclasses import dataclass
 import numpy as np
 
 from paddle_impl.decoding.decoder import Decoder
-from paddle_impl.decoding.group import Group, Move
+from paddle_impl.decoding.prompt_state import Move, PromptState
 
 
 @dataclass
 class _Running:
-    group: Group
-    rows: list[int]  # of the decoder, this group's until it is done
-    live: list[int]  # those of them that go on, in the order of the group's logits
+    state: PromptState
+    rows: list[int]  # of the decoder, this prompt's until it is done
+    live: list[int]  # those of them that go on, in the order of its logits
     tokens: list[int]  # what each live row is fed next
 
 
 class Batch:
-    """Groups that share a decoder. One call of `step` feeds every live row one token.
+    """Prompts that share a decoder. One call of `step` feeds every live row one token.
 
-    What a group becomes does not depend on the others. A group whose `advance` raises is dropped,
+    What becomes of a prompt does not depend on the others. One whose `advance` raises is dropped,
     and the error passed on once the others have made their step: they can go on.
     """
 
     def __init__(self, decoder: Decoder):
         self._decoder = decoder
         self._free = list(range(decoder.rows))
-        self._waiting: deque[Group] = deque()
+        self._waiting: deque[PromptState] = deque()
         self._running: list[_Running] = []
-        self._done: list[Group] = []
+        self._done: list[PromptState] = []
         self._error: Exception | None = None
 
     @property
@@ -38,25 +38,25 @@ class Batch:
 
     @property
     def active(self) -> int:
-        """Groups that have begun and are not done."""
+        """Prompts that have begun and are not done."""
         return len(self._running)
 
-    def add(self, group: Group) -> None:
-        """In line behind the groups that wait; ValueError where it needs more rows than there are.
+    def add(self, state: PromptState) -> None:
+        """In line behind those that wait; ValueError where it needs more rows than there are.
         """
-        if group.width > self._decoder.rows:
-            raise ValueError(f"{group.width} sequences of one prompt do not fit into a batch of "
+        if state.width > self._decoder.rows:
+            raise ValueError(f"{state.width} sequences of one prompt do not fit into a batch of "
                              f"{self._decoder.rows}")
-        self._waiting.append(group)
+        self._waiting.append(state)
 
-    def cancel(self, group: Group) -> None:
-        """Forget the group, wherever it stands; one that is unknown or done is no error."""
-        self._waiting = deque(one for one in self._waiting if one is not group)
-        for running in [one for one in self._running if one.group is group]:
+    def cancel(self, state: PromptState) -> None:
+        """Forget the prompt, wherever it stands; one that is unknown or done is no error."""
+        self._waiting = deque(one for one in self._waiting if one is not state)
+        for running in [one for one in self._running if one.state is state]:
             self._leave(running)
 
-    def step(self) -> list[Group]:
-        """Begin what there is room for, feed every row its token; the groups that are done now."""
+    def step(self) -> list[PromptState]:
+        """Begin what there is room for, feed every row its token; those that are done now."""
         self._begin()
         fed = [running for running in self._running if running.live]
         if fed:
@@ -72,17 +72,17 @@ class Batch:
         return done
 
     def _begin(self) -> None:
-        """In order of arrival: a wide group is not passed by narrow ones for ever."""
+        """In order of arrival: a wide one is not passed by narrow ones for ever."""
         while self._waiting and self._waiting[0].width <= len(self._free):
-            group = self._waiting.popleft()
-            rows = [self._free.pop() for _ in range(group.width)]
-            running = _Running(group, rows, rows[:1], [])
+            state = self._waiting.popleft()
+            rows = [self._free.pop() for _ in range(state.width)]
+            running = _Running(state, rows, rows[:1], [])
             self._running.append(running)
-            self._advance(running, self._decoder.prefill(rows[0], group.prompt)[None])
+            self._advance(running, self._decoder.prefill(rows[0], state.prompt)[None])
 
     def _advance(self, running: _Running, logits: np.ndarray) -> None:
         try:
-            move = running.group.advance(logits)
+            move = running.state.advance(logits)
         except Exception as error:
             self._leave(running)
             self._error = self._error or error
@@ -91,7 +91,7 @@ class Batch:
             self._arrange(running, move)
         else:
             self._leave(running)
-            self._done.append(running.group)
+            self._done.append(running.state)
 
     def _arrange(self, running: _Running, move: Move) -> None:
         """A source that several rows continue is copied into rows that no one continues."""

@@ -4,13 +4,13 @@ import numpy as np
 
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.beam_scores import MISSING, RULES, Candidates, Hypothesis
-from paddle_impl.decoding.group import Continuation, Move
+from paddle_impl.decoding.prompt_state import Continuation, Move
 from paddle_impl.decoding.text import DecodeBytes
 
 _BLOCK = 16
 
 
-class BeamGroup:
+class BeamState:
     """decoding.num_beams beams, of which the best num_return_sequences are given.
 
     max_new_tokens must not exceed the positions that are left: the search and its scores end there.

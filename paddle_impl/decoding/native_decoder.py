@@ -12,7 +12,7 @@ import numpy as np
 import paddle
 
 from paddle_impl.decoding.decoder import check_room
-from paddle_impl.runtime import core_count
+from paddle_impl.process.runtime import core_count
 
 try:
     from paddle_impl.kernels import _decode

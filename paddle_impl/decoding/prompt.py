@@ -1,6 +1,6 @@
 """A prompt's text to ids, the same for the commands, the server and an export."""
 
-from data_tools.tokenizer import AnyTokenizer
+from data_tools.tokenizing.tokenizer import AnyTokenizer
 
 
 def prompt_ids(tokenizer: AnyTokenizer, prompt: str, special_tokens: bool = False) -> list[int]:

@@ -6,8 +6,8 @@ import numpy as np
 
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding import sampling
-from paddle_impl.decoding.group import Continuation, Move
 from paddle_impl.decoding.processors import process
+from paddle_impl.decoding.prompt_state import Continuation, Move
 from paddle_impl.decoding.text import DecodeBytes, Text
 
 # (step, sequences) -> uniform draws in [0, 1), one a sequence, whether it still goes on or not
@@ -46,7 +46,7 @@ class Sequence:
         return Continuation(ids, self._score / len(self.tokens), self.finish_reason, text)
 
 
-class SampleGroup:
+class SampleState:
     """decoding.num_return_sequences continuations of a prompt, each with draws of its own.
 
     draws: None for the likeliest token each time. decode_bytes: without it there are no texts and

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from functools import partial
 
-from data_tools.tokenizer import AnyTokenizer
+from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.sequences import uniform_draws
 from paddle_impl.generate import generate

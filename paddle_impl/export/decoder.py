@@ -11,9 +11,9 @@ import numpy as np
 import paddle
 from paddle import inference
 
-from paddle_impl import runtime
 from paddle_impl.decoding.decoder import check_room
 from paddle_impl.export import files
+from paddle_impl.process import runtime
 
 _HIDDEN = -1e9  # as model.causal_mask: exact in softmax, and no row becomes NaN
 

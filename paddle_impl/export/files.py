@@ -5,7 +5,7 @@ import json
 from dataclasses import dataclass, fields
 from pathlib import Path
 
-from paddle_impl.disk import checksums
+from data_tools.files import checksums
 
 NAME = "export.json"
 PROGRAM = "model"  # paddle.jit.save adds the endings

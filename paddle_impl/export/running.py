@@ -7,9 +7,9 @@ from pathlib import Path
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.decoding.batch import Batch
-from paddle_impl.decoding.beam import BeamGroup
-from paddle_impl.decoding.group import Continuation, Group
-from paddle_impl.decoding.sequences import Draws, SampleGroup
+from paddle_impl.decoding.beam import BeamState
+from paddle_impl.decoding.prompt_state import Continuation, PromptState
+from paddle_impl.decoding.sequences import Draws, SampleState
 from paddle_impl.decoding.text import DecodeBytes
 from paddle_impl.export.decoder import ExportedDecoder
 from paddle_impl.export.files import Export
@@ -30,19 +30,19 @@ def continue_prompts(
     decode_bytes: a tokenizer's, for texts and stop strings.
     """
     config = ModelConfig.from_hf(json.loads((directory / "config.json").read_text("utf-8")))
-    groups: list[Group] = []
+    states: list[PromptState] = []
     positions = 0
     for number, prompt in enumerate(prompts):
         own = fitted(decoding, prompt, config)
         positions = max(positions, len(prompt) + own.max_new_tokens)
         if own.strategy == "beam_search":
-            groups.append(BeamGroup(prompt, own, decode_bytes))
+            states.append(BeamState(prompt, own, decode_bytes))
         else:
-            groups.append(SampleGroup(prompt, own, draws(number), decode_bytes))
-    rows = min(max(ROWS, decoding.width), len(groups) * decoding.width)
+            states.append(SampleState(prompt, own, draws(number), decode_bytes))
+    rows = min(max(ROWS, decoding.width), len(states) * decoding.width)
     batch = Batch(ExportedDecoder(directory, export, rows, positions))
-    for group in groups:
-        batch.add(group)
+    for state in states:
+        batch.add(state)
     while batch.active or batch.waiting:
         batch.step()
-    return [group.results() for group in groups]
+    return [state.results() for state in states]

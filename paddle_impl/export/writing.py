@@ -7,8 +7,8 @@ from pathlib import Path
 
 import paddle
 
-from data_tools.tokenizer import AnyTokenizer
-from paddle_impl.disk import sync
+from data_tools.files import sync
+from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.export import files
 from paddle_impl.export.graph import ExportedGraph
 from paddle_impl.model import GPTForCausalLM

@@ -9,20 +9,20 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from paddle_impl.serving.answers import ChatCompletion, Completion
-from paddle_impl.serving.asked import Reader, unknown_model
-from paddle_impl.serving.endpoints import Endpoint, House
+from paddle_impl.serving.endpoints import Admission, Endpoint
 from paddle_impl.serving.errors import RequestError
+from paddle_impl.serving.request import Reader, unknown_model
+from paddle_impl.serving.response import ChatCompletion, Completion
 
 
-def make_app(house: House, reader: Reader):
+def make_app(admission: Admission, reader: Reader):
     """The ASGI application. Nothing allows other origins: a web page elsewhere cannot read it."""
-    own = _Own(house, reader)
+    own = _Own(admission, reader)
     app = Starlette(
         routes=[
-            Route("/v1/completions", Endpoint(house, reader.completion, Completion),
+            Route("/v1/completions", Endpoint(admission, reader.completion, Completion),
                   methods=["POST"]),
-            Route("/v1/chat/completions", Endpoint(house, reader.chat, ChatCompletion),
+            Route("/v1/chat/completions", Endpoint(admission, reader.chat, ChatCompletion),
                   methods=["POST"]),
             Route("/v1/models", own.models),
             Route("/v1/models/{name:path}", own.model),
@@ -31,16 +31,16 @@ def make_app(house: House, reader: Reader):
         exception_handlers={RequestError: _refused, HTTPException: _not_here, Exception: _broken},
     )
     app.router.redirect_slashes = False
-    key = house.options.api_key
+    key = admission.options.api_key
     return app if key is None else _WithKey(app, key)
 
 
 class _Own:
     """What the server says about itself."""
 
-    def __init__(self, house: House, reader: Reader):
-        self._house = house
-        self._model = {"id": house.options.model_id, "object": "model",
+    def __init__(self, admission: Admission, reader: Reader):
+        self._admission = admission
+        self._model = {"id": admission.options.model_id, "object": "model",
                        "created": int(time.time()), "owned_by": "local",
                        "max_model_len": reader.max_prompt + 1}
 
@@ -54,10 +54,10 @@ class _Own:
 
     async def health(self, request: Request) -> Response:
         """200 where a request would be taken, were there room; the requests under way."""
-        state = "shutting down" if self._house.closing else "ok"
-        if not self._house.engine.alive:
+        state = "shutting down" if self._admission.closing else "ok"
+        if not self._admission.engine.alive:
             state = "model failed"
-        return JSONResponse({"status": state, "requests": self._house.inside},
+        return JSONResponse({"status": state, "requests": self._admission.inside},
                             status_code=200 if state == "ok" else 503)
 
 

@@ -1,4 +1,4 @@
-"""From a POST to its answer: a place in the house, a body, a job, one JSON object or a stream."""
+"""From a POST to its answer: admission, body, job, then one JSON object or a stream."""
 
 import asyncio
 import contextlib
@@ -9,18 +9,18 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from paddle_impl.config.serving import ServingOptions
-from paddle_impl.serving.answers import Answer
-from paddle_impl.serving.asked import Asked
 from paddle_impl.serving.engine import Engine
 from paddle_impl.serving.errors import RequestError, model_failed, shutting_down
 from paddle_impl.serving.job import Job
+from paddle_impl.serving.request import CompletionRequest
+from paddle_impl.serving.response import Response
 
 _PATIENCE = 5.0  # seconds that a client which does not read its answer gets beyond the limit
 _DISCARDED = 16  # times the largest body that is read and dropped, so that a client hears why
 
 
-class House:
-    """Who is in, and whether anybody may still come."""
+class Admission:
+    """Counts the requests under way, and refuses one more than the server takes."""
 
     def __init__(self, engine: Engine, decode_bytes, options: ServingOptions):
         self.engine, self.decode_bytes, self.options = engine, decode_bytes, options
@@ -52,27 +52,30 @@ class Endpoint:
     answer has begun; in a stream they are its last event.
     """
 
-    def __init__(self, house: House, read: Callable[[bytes], Asked], answer: type[Answer]):
-        self._house, self._read, self._answer = house, read, answer
+    def __init__(
+        self, admission: Admission, read: Callable[[bytes], CompletionRequest],
+        response: type[Response],
+    ):
+        self._admission, self._read, self._response = admission, read, response
 
     async def __call__(self, scope, receive, send) -> None:
-        limit = self._house.options.request_timeout
-        with self._house.place(), contextlib.suppress(ClientDisconnect):
+        limit = self._admission.options.request_timeout
+        with self._admission.place(), contextlib.suppress(ClientDisconnect):
             try:
                 content = await asyncio.wait_for(self._content(Request(scope, receive)), limit)
             except asyncio.TimeoutError:
                 raise RequestError(f"the request's body took longer than {limit:g} seconds",
                                    status=408) from None
             # In a thread: a long prompt would keep all streams waiting.
-            asked = await asyncio.to_thread(self._read, content)
-            await self._attend(Job(asked, self._house.decode_bytes), scope, receive, send)
+            request = await asyncio.to_thread(self._read, content)
+            await self._attend(Job(request, self._admission.decode_bytes), scope, receive, send)
 
     async def _content(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
         if kind != "application/json":
             # A web page may send other types to any server without asking it first.
             raise RequestError("Content-Type must be application/json", status=415)
-        content, size, limit = bytearray(), 0, self._house.options.max_body_bytes
+        content, size, limit = bytearray(), 0, self._admission.options.max_body_bytes
         async for chunk in request.stream():
             size += len(chunk)
             if size <= limit:
@@ -85,10 +88,10 @@ class Endpoint:
 
     async def _attend(self, job: Job, scope, receive, send) -> None:
         """Until the answer is out, the client gone, or a client that does not read has had time."""
-        loop, options = asyncio.get_running_loop(), self._house.options
+        loop, options = asyncio.get_running_loop(), self._admission.options
         timers = [loop.call_later(options.queue_timeout, self._lose_patience, job),
                   loop.call_later(options.request_timeout, job.fail, _took_too_long(options))]
-        self._house.engine.submit(job)
+        self._admission.engine.submit(job)
         tasks = [asyncio.create_task(self._deliver(job, scope, receive, send)),
                  asyncio.create_task(_gone(receive))]
         try:
@@ -97,7 +100,7 @@ class Endpoint:
             if tasks[0].done():
                 tasks[0].result()
         finally:
-            self._house.engine.cancel(job)
+            self._admission.engine.cancel(job)
             for timer in timers:
                 timer.cancel()
             for task in tasks:
@@ -106,27 +109,27 @@ class Endpoint:
     def _lose_patience(self, job: Job) -> None:
         if job.waiting:
             job.fail(RequestError(
-                f"no room within {self._house.options.queue_timeout:g} seconds; try again",
+                f"no room within {self._admission.options.queue_timeout:g} seconds; try again",
                 status=503, code="queue_timeout", retry_after=5))
 
     async def _deliver(self, job: Job, scope, receive, send) -> None:
         await job.begun()
-        answer = self._answer(job, self._house.options.model_id)
-        if job.asked.stream:
-            await _send_events(_events(job, answer), send)
+        response = self._response(job, self._admission.options.model_id)
+        if job.request.stream:
+            await _send_events(_events(job, response), send)
             return
         async for _ in job.pieces():
             pass
-        await JSONResponse(answer.whole())(scope, receive, send)
+        await JSONResponse(response.whole())(scope, receive, send)
 
 
-async def _events(job: Job, answer: Answer) -> AsyncIterator[dict]:
+async def _events(job: Job, response: Response) -> AsyncIterator[dict]:
     try:
-        for opening in answer.openings():
+        for opening in response.openings():
             yield opening
         async for piece in job.pieces():
-            yield answer.piece(piece)
-        for closing in answer.closings():
+            yield response.piece(piece)
+        for closing in response.closings():
             yield closing
     except RequestError as error:
         yield error.body()

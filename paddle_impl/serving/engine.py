@@ -26,8 +26,8 @@ class Engine:
                  on_end: Callable[[], None] = lambda: None):
         self._make_decoder, self._on_end = make_decoder, on_end
         self._inbox: queue.SimpleQueue[tuple[str, Job | None]] = queue.SimpleQueue()
-        self._jobs: dict[Job, int] = {}  # groups that are not done
-        self._owner: dict[object, Job] = {}  # of each group
+        self._jobs: dict[Job, int] = {}  # prompts of each that are not done
+        self._owner: dict[object, Job] = {}  # of each prompt state
         self._lock = threading.Lock()  # nothing is put into the inbox of an engine that has ended
         self._ended = False
         self.error: BaseException | None = None
@@ -98,16 +98,16 @@ class Engine:
                 self._forget(job)
 
     def _add(self, job: Job) -> None:
-        self._jobs[job] = len(job.groups)
-        for group in job.groups:
-            self._owner[group] = job
-            self._batch.add(group)
+        self._jobs[job] = len(job.prompt_states)
+        for state in job.prompt_states:
+            self._owner[state] = job
+            self._batch.add(state)
 
     def _forget(self, job: Job) -> None:
         del self._jobs[job]
-        for group in job.groups:
-            if self._owner.pop(group, None):
-                self._batch.cancel(group)
+        for state in job.prompt_states:
+            if self._owner.pop(state, None):
+                self._batch.cancel(state)
 
     def _step(self) -> None:
         finished = self._finished()
@@ -116,15 +116,15 @@ class Engine:
             self._batch = None  # before the new one, or there is memory for two
             self._batch = Batch(self._make_decoder())
             return
-        for group in finished:
-            job = self._owner.pop(group)
+        for state in finished:
+            job = self._owner.pop(state)
             self._jobs[job] -= 1
             if not self._jobs[job]:
                 del self._jobs[job]
                 job.done()
 
     def _finished(self) -> list | None:
-        """The groups that this step has ended; None where it failed."""
+        """The prompt states that this step has ended; None where it failed."""
         try:
             return self._batch.step()
         except Exception:

@@ -1,12 +1,12 @@
-"""A request under way: its groups in the engine's thread, its events in the event loop's."""
+"""A request under way: its prompt states in the engine's thread, its events in the event loop's."""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from paddle_impl.decoding.sequences import SampleGroup, Sequence, uniform_draws
-from paddle_impl.serving.asked import Asked
+from paddle_impl.decoding.sequences import SampleState, Sequence, uniform_draws
 from paddle_impl.serving.errors import RequestError
+from paddle_impl.serving.request import CompletionRequest
 
 FINISH_REASONS = {"eos": "stop", "stop": "stop", "length": "length"}
 
@@ -33,22 +33,22 @@ _BEGUN, _DONE = _Mark("begun"), _Mark("done")
 
 
 class Job:
-    """Made in the event loop. The engine owns the groups until the job is done.
+    """Made in the event loop. The engine owns the prompt states until the job is done.
 
     Whatever ends it, time included, comes through one queue: nobody waits for anything else.
     """
 
-    def __init__(self, asked: Asked, decode_bytes):
-        self.asked = asked
+    def __init__(self, request: CompletionRequest, decode_bytes):
+        self.request = request
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue = asyncio.Queue()
         self._has_begun = False  # in the engine's eyes
-        self.groups = [
-            SampleGroup(prompt, decoding,
-                        uniform_draws(asked.seed, number) if decoding.sampled else None,
+        self.prompt_states = [
+            SampleState(prompt, decoding,
+                        uniform_draws(request.seed, number) if decoding.sampled else None,
                         decode_bytes, self._listener(number))
             for number, (prompt, decoding) in enumerate(
-                zip(asked.prompts, asked.decodings, strict=True))
+                zip(request.prompts, request.decodings, strict=True))
         ]
 
     @property
@@ -57,7 +57,7 @@ class Job:
         return not self._has_begun
 
     def done(self) -> None:
-        """By the engine, after the last group."""
+        """By the engine, after the last prompt."""
         self._tell(_DONE)
 
     def fail(self, error: RequestError) -> None:
@@ -77,7 +77,7 @@ class Job:
         """Once the pieces are over."""
         return [Choice(str(sequence.text), FINISH_REASONS[sequence.finish_reason],
                        len(sequence.tokens))
-                for group in self.groups for sequence in group.sequences]
+                for state in self.prompt_states for sequence in state.sequences]
 
     async def _next(self):
         event = await self._events.get()
@@ -89,13 +89,13 @@ class Job:
         self._loop.call_soon_threadsafe(self._events.put_nowait, event)
 
     def _listener(self, number: int):
-        first = number * self.asked.n
+        first = number * self.request.n
 
         def hear(index: int, sequence: Sequence) -> None:
             if not self._has_begun:
                 self._has_begun = True
                 self._tell(_BEGUN)
-            if not self.asked.stream:
+            if not self.request.stream:
                 return
             reason = FINISH_REASONS.get(sequence.finish_reason)
             text = sequence.text.take(last=reason is not None)

@@ -3,8 +3,8 @@
 from collections.abc import Callable
 
 from paddle_impl.decoding.prompt import prompt_ids
-from paddle_impl.serving.body import is_integer, is_text, wrong
 from paddle_impl.serving.errors import RequestError
+from paddle_impl.serving.fields import is_integer, is_text, wrong
 
 MAX_PROMPTS = 2048  # as OpenAI
 _FORMS = "a text, a list of texts, a list of token ids, or a list of such lists"

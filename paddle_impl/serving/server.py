@@ -12,12 +12,12 @@ import uvicorn
 
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.decoding.choice import make_decoder
+from paddle_impl.process.stopping import SIGNALS
 from paddle_impl.serving.app import make_app
-from paddle_impl.serving.asked import Reader
 from paddle_impl.serving.chat_template import load_chat_template
-from paddle_impl.serving.endpoints import House
+from paddle_impl.serving.endpoints import Admission
 from paddle_impl.serving.engine import Engine
-from paddle_impl.stopping import SIGNALS
+from paddle_impl.serving.request import Reader
 
 _LAST_WORDS = 5.0  # seconds for the errors that end what the grace did not suffice for
 
@@ -47,8 +47,8 @@ class Server:
             model, rows, positions, options.decoder))
         self._options = options
         self._engine = Engine(lambda: make(options.rows, positions), self.stop)
-        self._house = House(self._engine, tokenizer.decode_bytes, options)
-        self._app = make_app(self._house, reader)
+        self._admission = Admission(self._engine, tokenizer.decode_bytes, options)
+        self._app = make_app(self._admission, reader)
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._asked_to_stop: asyncio.Event | None = None
         self._hurried = False
@@ -74,7 +74,7 @@ class Server:
             serving = asyncio.create_task(http.serve(sockets=[self._socket]))
             stopping = asyncio.create_task(self._asked_to_stop.wait())
             await asyncio.wait([serving, stopping], return_when=asyncio.FIRST_COMPLETED)
-            self._house.closing = True
+            self._admission.closing = True
             await self._until(lambda: self._hurried, self._options.grace)
             await asyncio.to_thread(self._engine.close)
             await self._until(lambda: False, _LAST_WORDS)
@@ -84,7 +84,7 @@ class Server:
     async def _until(self, enough: Callable[[], bool], seconds: float) -> None:
         """Until nobody is in, or it is enough."""
         until = self._loop.time() + seconds
-        while self._house.inside and not enough() and self._loop.time() < until:
+        while self._admission.inside and not enough() and self._loop.time() < until:
             await asyncio.sleep(0.02)
 
     @contextlib.contextmanager

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import paddle
 
-from paddle_impl.runtime import peak_memory_mib
+from paddle_impl.process.runtime import peak_memory_mib
 
 
 def memory() -> dict[str, float]:

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from data_tools.token_file import TokenFile, find_prefixes
+from data_tools.token_files.token_file import TokenFile, find_prefixes
 from paddle_impl.config.model import ModelConfig
 from parity.cases import SCHEDULE, Case, masked, random_tokens, shapes
 from parity.compare import Result

@@ -7,7 +7,7 @@ import math
 
 import numpy as np
 
-from paddle_impl import optim
+from paddle_impl.optim import adamw as optim
 
 
 def step(model, optimizer, lr: float, wrong: str = "") -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
-from paddle_impl.runtime import core_count
+from paddle_impl.process.runtime import core_count
 from parity import report
 from parity.mutants import KILL_TABLE, load_table, run
 from parity.mutants.mutant import Mutant

@@ -7,7 +7,7 @@ from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from multiprocessing import get_context, parent_process
 
-from paddle_impl.runtime import import_paddle
+from paddle_impl.process.runtime import import_paddle
 from parity import cases, ladder
 from parity.compare import first_divergence
 from parity.mutants import reach

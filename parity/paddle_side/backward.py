@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paddle_impl import optim
+from paddle_impl.optim import adamw as optim
 from parity.cases import Case, split_key_bias
 from parity.compare import Point, Trace
 from parity.paddle_side import weights

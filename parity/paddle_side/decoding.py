@@ -8,7 +8,7 @@ from functools import partial
 import numpy as np
 
 from paddle_impl.config.decoding import Decoding
-from paddle_impl.decoding.group import Continuation
+from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM
 from parity.cases import Case

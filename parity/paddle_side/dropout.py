@@ -8,8 +8,8 @@ import paddle
 from paddle import nn
 
 from paddle_impl import objectives
-from paddle_impl.distributed import Group, Ranks
-from paddle_impl.trainer import Schedule, Trainer
+from paddle_impl.parallel.ranks import Group, Ranks
+from paddle_impl.training.trainer import Cadence, Trainer
 from parity import statistics
 from parity.cases import DROPOUT, Case
 from parity.compare import Point, Trace
@@ -74,7 +74,7 @@ def _passes(case: Case, dtype: str, seed: int, rank: int) -> dict[str, statistic
     Trainer(
         model=model, optimizer=build_optimizer(model), objective=objective,
         loader=Recorded(case.steps), grad_clip=0.0, seed=seed, ranks=Ranks(data=Group(rank)),
-        schedule=Schedule(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
+        cadence=Cadence(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
                           learning_rate=lambda step: 1e-3),
         log=lambda record: None, evaluate=lambda step: None, save=lambda step: None,
     ).train(start_step=0)

@@ -2,11 +2,12 @@
 
 import numpy as np
 
-from paddle_impl import objectives, trainer
-from paddle_impl.distributed import Ranks
+from paddle_impl import objectives
 from paddle_impl.evaluation import code_length as documents
 from paddle_impl.evaluation import lambada
 from paddle_impl.evaluation import wikitext as wikitexts
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training import trainer
 from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
 from parity.cases import evaluation as fixtures
 from parity.compare import Point, Trace

@@ -2,7 +2,8 @@
 
 import paddle
 
-from paddle_impl import objectives, trainer
+from paddle_impl import objectives
+from paddle_impl.training import trainer
 from parity.cases import Batch, Case
 from parity.compare import Point, Trace
 from parity.paddle_side import weights

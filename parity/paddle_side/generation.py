@@ -7,9 +7,9 @@ import paddle
 
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding import sampling
-from paddle_impl.decoding.group import Continuation
 from paddle_impl.decoding.processors import process
-from paddle_impl.decoding.sequences import SampleGroup
+from paddle_impl.decoding.prompt_state import Continuation
+from paddle_impl.decoding.sequences import SampleState
 from paddle_impl.generate import generate
 from parity.cases import Case
 from parity.cases import generation as cases
@@ -69,7 +69,7 @@ def filters(case: Case, dtype: str) -> Trace:
 
 
 def _likeliest(logits: np.ndarray) -> int:
-    group = SampleGroup([1], Decoding(1))
+    group = SampleState([1], Decoding(1))
     group.advance(logits[None])
     return group.results()[0].token_ids[0]
 

@@ -14,7 +14,7 @@ from unittest.mock import patch
 import numpy as np
 import paddle
 
-from paddle_impl.distributed import Ranks, grid
+from paddle_impl.parallel.ranks import Ranks, grid
 
 Made = TypeVar("Made")
 

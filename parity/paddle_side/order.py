@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 
 from data_tools.splits import split_bounds
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.config.options import split_shares
 from paddle_impl.data.blend import split_dataset
 from paddle_impl.data.loader import PretrainLoader

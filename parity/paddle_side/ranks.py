@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from paddle_impl.distributed import Ranks
+from paddle_impl.parallel.ranks import Ranks
 from parity.cases import MICRO_BATCHES, Case, clip_decisions
 from parity.compare import Point, Trace
 from parity.paddle_side import meeting, training, weights

@@ -3,7 +3,7 @@
 import numpy as np
 
 from paddle_impl import objectives
-from paddle_impl.precision import LossScaler
+from paddle_impl.optim.precision import LossScaler
 from parity.cases import Case, clip_decisions, scaling
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paddle_impl import schedule as paddle_schedule
+from paddle_impl.optim import schedule as paddle_schedule
 from parity.cases import GOLDEN_RATES, GOLDEN_SCHEDULE, Case
 from parity.compare import Point, Trace
 

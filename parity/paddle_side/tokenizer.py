@@ -9,7 +9,7 @@ import numpy as np
 
 from data_tools import create_pretraining_data
 from data_tools.preparing.options import parse_options
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from parity.cases import Case
 from parity.cases import text as cases_text
 from parity.compare import Point, Trace

@@ -4,9 +4,10 @@ import math
 
 import numpy as np
 
-from paddle_impl import objectives, optim
-from paddle_impl.distributed import Ranks
-from paddle_impl.trainer import Schedule, Trainer
+from paddle_impl import objectives
+from paddle_impl.optim import adamw as optim
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training.trainer import Cadence, Trainer
 from parity.cases import ADAMW, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
@@ -50,7 +51,7 @@ def run(
     Trainer(
         model=model, optimizer=optimizer,
         loader=Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=ranks,
-        schedule=Schedule(
+        cadence=Cadence(
             max_steps=stop, logging_freq=1, eval_freq=stop + 1, save_steps=1,
             learning_rate=lambda step: rate(step, case.schedule),
         ),

@@ -5,10 +5,10 @@ import contextlib
 import numpy as np
 import paddle
 
-from paddle_impl import convert
-from paddle_impl.distributed import ALONE, Group
+from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.tensor_parallel import Parts
+from paddle_impl.parallel.ranks import ALONE, Group
+from paddle_impl.parallel.tensor import Parts
 from parity import statistics
 from parity.cases import Case
 from parity.compare import Point, Trace
@@ -23,7 +23,7 @@ def build_share(case: Case, dtype: str, group: Group) -> GPTForCausalLM:
     """This process's share of the model that the tensor parallel processes of `group` have."""
     with default_dtype(dtype):
         model = GPTForCausalLM(case.config, Parts(group))
-    convert.load_weights(model, convert.from_hf(case.weights))
+    hugging_face.load_weights(model, hugging_face.from_hf(case.weights))
     model.eval()
     return model
 
@@ -58,13 +58,13 @@ def round_trip(case: Case, dtype: str) -> Trace:
         "transformer.h.0.attn.masked_bias": np.float32(-1e4),
     }
     model = build(case, dtype)
-    convert.load_weights(model, convert.from_hf(loaded))
-    saved = convert.to_hf(model)
+    hugging_face.load_weights(model, hugging_face.from_hf(loaded))
+    saved = hugging_face.to_hf(model)
     trace: Trace = {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
     for prefix in ("", "module."):  # GPT2Model's own names, and those of a wrapped model
         bare = {f"{prefix}{name.removeprefix('transformer.')}": value
                 for name, value in case.weights.items()}
-        read = convert.from_hf(bare)
+        read = hugging_face.from_hf(bare)
         same = read.keys() == case.weights.keys() and all(
             np.array_equal(read[name], value) for name, value in case.weights.items())
         trace[Point(0, "form", prefix)] = np.asarray(same)
@@ -77,7 +77,7 @@ def refusals(case: Case, dtype: str) -> Trace:
     model = build(case, dtype)
     for damage, (name, weights) in case.damaged().items():
         try:
-            convert.load_weights(model, convert.from_hf(weights))
+            hugging_face.load_weights(model, hugging_face.from_hf(weights))
             named = False
         except ValueError as error:
             named = name in str(error)

@@ -1,6 +1,6 @@
 """The corpus that every side reads, copied into the work folder, and the tokenizer all use.
 
-The default corpus (data_tools.default_corpus) without the files that a side might judge
+The default corpus (data_tools.reading.default_corpus) without the files that a side might judge
 differently: what is left is UTF-8 text without NUL bytes, 10 characters or more each.
 """
 
@@ -16,8 +16,8 @@ from pathlib import Path
 
 from data_common import say
 
-from data_tools.default_corpus import EXCLUDED_DIRS, default_corpus_paths
-from data_tools.tokenizer import Tokenizer
+from data_tools.reading.default_corpus import EXCLUDED_DIRS, default_corpus_paths
+from data_tools.tokenizing.tokenizer import Tokenizer
 
 SUFFIXES = (".py", ".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".inl")
 MIN_CHARS = 10

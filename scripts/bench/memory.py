@@ -32,7 +32,7 @@ import numpy as np
 from data_common import ROOT, Part, machine, run, say
 
 sys.path.insert(0, str(ROOT))
-from data_tools.token_file_writer import TokenFileWriter  # noqa: E402
+from data_tools.token_files.writer import TokenFileWriter  # noqa: E402
 from paddle_impl.config.model import named_model  # noqa: E402
 
 WORKLOADS = {"parameters": (1, 128), "activations": (4, 512)}  # micro batch, sequence length

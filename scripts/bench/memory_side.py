@@ -16,13 +16,13 @@ sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
 from data_common import own_peak_mib  # noqa: E402
 from own_memory import forget_peak  # noqa: E402
 
-from paddle_impl import runtime  # noqa: E402
+from paddle_impl.process import runtime
 
 
 def main(results: Path, steps: int, flags: list[str]) -> None:
     runtime.import_paddle("cpu")
     import run_pretrain
-    from paddle_impl.trainer import Trainer
+    from paddle_impl.training.trainer import Trainer
 
     seen = {"libraries_mib": own_peak_mib()}
     step = Trainer.step

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from data_tools import create_pretraining_data as cli
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 
 REPO = Path(__file__).parents[2]
 SNIPPET = "def add_{i}(a, b):\n    '''Add \u00e9 and \U0001f642.'''\n    return a + b + {i}\n"

@@ -11,8 +11,8 @@ import pytest
 
 from data_tools.convert import main
 from data_tools.formats import documents, nanogpt
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
 
 DOCUMENTS = [[5, 6, 9], [9], [1, 2, 3, 4, 9]]
 

@@ -7,8 +7,8 @@ import pytest
 
 from data_tools.convert import main
 from data_tools.formats import documents
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
 
 arrow = pytest.importorskip("pyarrow")
 parquet = pytest.importorskip("pyarrow.parquet")

@@ -8,8 +8,8 @@ import pytest
 
 from data_tools.convert import main
 from data_tools.formats import documents, megatron
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
 
 IDS = [5, 6, 7, 1, 9, 9]
 SIZES = [3, 1, 2]

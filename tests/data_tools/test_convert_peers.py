@@ -4,8 +4,8 @@ import numpy as np
 import pytest
 
 from data_tools.convert import main
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
 
 DOCUMENTS = [[5, 6, 7], [1], [9, 9, 0, 300], [2] * 50]
 

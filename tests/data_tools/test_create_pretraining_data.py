@@ -13,8 +13,8 @@ import numpy as np
 import pytest
 
 from data_tools.preparing import batches
-from data_tools.token_file import TokenFile
-from data_tools.tokenizer import END_OF_TEXT, Tokenizer
+from data_tools.token_files.token_file import TokenFile
+from data_tools.tokenizing.tokenizer import END_OF_TEXT, Tokenizer
 
 REPO = Path(__file__).parents[2]
 
@@ -133,7 +133,7 @@ def test_leaving_out_the_end_token_is_warned_about(source_tree, tmp_path, in_pro
 
 
 def test_without_inputs_the_default_corpus_is_read(tmp_path, in_process, monkeypatch, source_tree):
-    from data_tools import default_corpus
+    from data_tools.reading import default_corpus
 
     (source_tree / "site-packages").mkdir()
     (source_tree / "site-packages" / "foreign.py").write_text("somebody = 'else wrote this'\n")

@@ -10,9 +10,9 @@ import pytest
 from data_tools import index_helper
 from data_tools.index_helper import reference
 from data_tools.inspect import main
-from data_tools.inspect_sample import bounds_of, ids_of, window
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.inspecting.sample import bounds_of, ids_of, window
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
 
 TEXTS = ["def add(a, b):\n    return a + b\n", "caf\u00e9 \U0001f642", "x", "\n\n  y = 1\n" * 9]
 

@@ -5,7 +5,7 @@ import json
 import pytest
 
 from data_tools import merge
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 
 
 def prepare(in_process, source_tree, folder, tokenizer, *more):

@@ -3,7 +3,7 @@
 import sys
 
 import args
-from paddle_impl import runtime
+from paddle_impl.process import runtime
 
 if __name__ == "__main__":
     config = args.parse_pretrain(sys.argv[1:])

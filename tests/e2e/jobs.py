@@ -20,10 +20,10 @@ BROKEN = """
 import os
 import run_pretrain
 if os.environ["PADDLE_TRAINER_ID"] == "1":
-    import data_tools.tokenizer
+    import data_tools.tokenizing.tokenizer
     def broken(directory):
         raise ValueError("this machine's tokenizer cannot be read")
-    data_tools.tokenizer.load_tokenizer = broken
+    data_tools.tokenizing.tokenizer.load_tokenizer = broken
 run_pretrain.main()
 """
 

@@ -12,8 +12,8 @@ import paddle
 import pytest
 from safetensors.numpy import load_file, save_file
 
-from paddle_impl import convert
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM, initialize
 
 ROOT = Path(__file__).parents[2]
@@ -44,7 +44,7 @@ def train(tiny_data, tmp_path_factory):
         paddle.set_default_dtype("float32")
     initialize(model, 0)
     (start / "config.json").write_text(json.dumps(MODEL.to_hf()))
-    save_file(convert.to_hf(model), start / "model.safetensors", metadata={"format": "pt"})
+    save_file(hugging_face.to_hf(model), start / "model.safetensors", metadata={"format": "pt"})
 
     def run(output: Path, processes: int, flags: list, source: Path = start) -> None:
         launcher = ["-m", "paddle.distributed.launch", "--nproc_per_node", processes,

@@ -108,7 +108,7 @@ def test_a_full_disk_does_not_end_the_run_before_its_end(pretrain, tmp_path, mon
             answers[0] = free(10**12, 0, 10**12)
 
     monkeypatch.setattr("paddle_impl.checkpoint.writing.shutil.disk_usage", usage)
-    from paddle_impl.reports import Reports
+    from paddle_impl.training.reports import Reports
 
     log = Reports.log
     monkeypatch.setattr(Reports, "log", lambda self, r: (room_again(r), log(self, r)))
@@ -180,7 +180,7 @@ def test_a_second_start_into_the_same_batch_says_the_same(pretrain, poisoned, tm
 
 def test_a_signal_in_the_last_step_changes_nothing(pretrain, tmp_path, monkeypatch):
     """Everything is done: there is nothing to continue, and the test is measured."""
-    from paddle_impl.stopping import StopSignals
+    from paddle_impl.process.stopping import StopSignals
 
     asked = []
     monkeypatch.setattr(StopSignals, "asked", lambda self: asked.append(1) or len(asked) == 6)

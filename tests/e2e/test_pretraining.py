@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from paddle_impl.schedule import lr_at
+from paddle_impl.optim.schedule import lr_at
 
 
 def records(output_dir):

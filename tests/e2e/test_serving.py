@@ -15,7 +15,7 @@ import openai
 import paddle
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.config.decoding import Decoding
@@ -23,7 +23,7 @@ from paddle_impl.config.model import ModelConfig
 from paddle_impl.decoding.sequences import uniform_draws
 from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.optim import build_optimizer
+from paddle_impl.optim.adamw import build_optimizer
 
 SECONDS = float(os.environ.get("GPT_SERVER_SECONDS", "3"))
 CLIENTS = 50

@@ -12,12 +12,12 @@ from typing import Any, TypeVar
 import numpy as np
 import paddle
 
-from paddle_impl import convert
 from paddle_impl.config.model import ModelConfig
-from paddle_impl.distributed import Group
+from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM
 from paddle_impl.objectives import causal_lm
-from paddle_impl.tensor_parallel import Parts
+from paddle_impl.parallel.ranks import Group
+from paddle_impl.parallel.tensor import Parts
 
 Made = TypeVar("Made")
 
@@ -72,14 +72,14 @@ class Table:
 class ThreadGroup(Group):
     table: Any = None
 
-    def sum_(self, tensors):
+    def all_reduce_(self, tensors):
         for tensor in tensors:
             tensor.set_value(sum(self.table.meet(self.rank, tensor.numpy())))
 
-    def largest_(self, tensor):
+    def all_reduce_max_(self, tensor):
         tensor.set_value(np.maximum.reduce(self.table.meet(self.rank, tensor.numpy())))
 
-    def spread_(self, tensor, source):
+    def broadcast_(self, tensor, source):
         tensor.set_value(self.table.meet(self.rank, tensor.numpy())[source])
 
     def gather(self, tensor):
@@ -101,7 +101,7 @@ WEIGHTS = {name: RANDOM.standard_normal(shape) * 0.2 + (".ln_" in name and "weig
 
 def build(parts: Parts, config: ModelConfig = CONFIG) -> GPTForCausalLM:
     model = GPTForCausalLM(config, parts)
-    convert.load_weights(model, WEIGHTS)
+    hugging_face.load_weights(model, WEIGHTS)
     return model
 
 

@@ -7,9 +7,9 @@ import paddle
 import pytest
 
 from paddle_impl.config.model import ModelConfig
-from paddle_impl.convert import to_hf
+from paddle_impl.convert.hugging_face import to_hf
 from paddle_impl.model import GPTForCausalLM, causal_mask, initialize
-from paddle_impl.tensor_parallel import WHOLE
+from paddle_impl.parallel.tensor import WHOLE
 from tests.paddle_impl.meeting import CONFIG, together
 
 TOKENS = np.random.default_rng(0).integers(0, 50, (2, 12))

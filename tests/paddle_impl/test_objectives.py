@@ -7,7 +7,7 @@ import paddle
 import pytest
 
 from paddle_impl.objectives import causal_lm, split_cross_entropy
-from paddle_impl.tensor_parallel import WHOLE
+from paddle_impl.parallel.tensor import WHOLE
 from tests.paddle_impl.meeting import together
 
 COSTS = np.arange(1.0, 9.0).reshape(2, 4)

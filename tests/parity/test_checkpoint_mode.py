@@ -9,10 +9,11 @@ import torch
 from safetensors.torch import load_file, save_file
 from transformers import GPT2LMHeadModel
 
-from data_tools.token_file import TokenFile
-from paddle_impl import checkpoint, model, optim
+from data_tools.token_files.token_file import TokenFile
+from paddle_impl import checkpoint, model
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.config.model import named_model
+from paddle_impl.optim import adamw as optim
 from parity import ladder
 from parity.__main__ import main
 from parity.cases import checkpoint as cases_checkpoint

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from paddle_impl import schedule
+from paddle_impl.optim import schedule
 from parity import ladder, report
 from parity.__main__ import main
 
@@ -58,7 +58,7 @@ def test_an_unknown_rung_is_refused(capsys):
 
 def test_the_process_itself_fails(command, tmp_path):
     broken = (
-        "import runpy, paddle_impl.schedule as s; s.lr_at = lambda step, **options: 1e-3; "
+        "import runpy, paddle_impl.optim.schedule as s; s.lr_at = lambda step, **options: 1e-3; "
         "runpy.run_module('parity', run_name='__main__')"
     )
     done = command("-c", broken, "--only", "schedule", "--output", tmp_path)

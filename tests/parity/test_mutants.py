@@ -7,9 +7,12 @@ import paddle
 import pytest
 
 from data_tools import index_helper
-from data_tools.tokenizer import Tokenizer
-from paddle_impl import checkpoint, model, objectives, optim, pretraining, schedule, trainer
+from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl import checkpoint, model, objectives, pretraining
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.optim import adamw as optim
+from paddle_impl.optim import schedule
+from paddle_impl.training import trainer
 from parity import ladder
 from parity.mutants import cpp, plant, reach
 from parity.mutants.mutant import Change, Mutant
@@ -48,7 +51,7 @@ def test_every_mutant_is_planted_and_taken_out(mutant):
 
 def test_a_function_is_replaced_wherever_it_was_imported_to():
     right = pretraining.lr_at
-    with planted(one("paddle_impl.schedule.lr_at", ("max_lr * step / warmup", "7.0"))):
+    with planted(one("paddle_impl.optim.schedule.lr_at", ("max_lr * step / warmup", "7.0"))):
         assert pretraining.lr_at is schedule.lr_at
         assert pretraining.lr_at(1, **RATES) == 7.0
     assert pretraining.lr_at is schedule.lr_at is right
@@ -70,7 +73,7 @@ def test_compiled_mutants_do_not_run_each_others_code():
 def test_an_error_inside_of_the_block_takes_the_mutant_out_too():
     right = schedule.lr_at
     with (pytest.raises(KeyError),
-          planted(one("paddle_impl.schedule.lr_at", ("max_lr * step / warmup", "7.0")))):
+          planted(one("paddle_impl.optim.schedule.lr_at", ("max_lr * step / warmup", "7.0")))):
         raise KeyError
     assert schedule.lr_at is right
 
@@ -96,13 +99,13 @@ def test_properties_class_methods_and_decorated_functions():
         assert ModelConfig.from_hf(shape | {"model_type": "gpt3"}) == config
     parameter = paddle.create_parameter([2], "float32")
     (parameter * 3.0).sum().backward()
-    with planted(one("paddle_impl.optim.clip_grad_norm", ("return norm", "return -norm"))):
+    with planted(one("paddle_impl.optim.adamw.clip_grad_norm", ("return norm", "return -norm"))):
         assert trainer.clip_grad_norm is optim.clip_grad_norm
         assert trainer.clip_grad_norm([parameter], 0.0) == pytest.approx(-(18**0.5))
 
 
 def test_a_cached_property_is_computed_and_kept():
-    with planted(one("data_tools.tokenizer.Tokenizer.eos_token_id",
+    with planted(one("data_tools.tokenizing.tokenizer.Tokenizer.eos_token_id",
                      ("return self._vocab[token]", "return 99"))):
         assert isinstance(vars(Tokenizer)["eos_token_id"], cached_property)
         tokenizer = Tokenizer.train(iter(["a b c"]), 257)

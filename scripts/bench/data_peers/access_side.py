@@ -64,7 +64,7 @@ class ExampleDataset:
 
 def ours(prefix: str, seq_length: int):
     sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-    from data_tools.token_file import TokenFile
+    from data_tools.token_files.token_file import TokenFile
     from paddle_impl.data.pretrain import PretrainDataset
 
     tokens = TokenFile.open(prefix)

@@ -5,7 +5,7 @@ from pathlib import Path
 
 import numpy as np
 
-from paddle_impl import runtime
+from paddle_impl.process import runtime
 
 DECODERS = {"plain": "paddle", "native": "native"}
 

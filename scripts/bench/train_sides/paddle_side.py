@@ -4,7 +4,7 @@ import os
 
 import numpy as np
 
-from paddle_impl import runtime
+from paddle_impl.process import runtime
 
 
 class Steps:
@@ -33,10 +33,10 @@ class Steps:
         from pathlib import Path
 
         from paddle_impl import checkpoint
-        from paddle_impl.distributed import Ranks
         from paddle_impl.objectives import causal_lm
-        from paddle_impl.optim import build_optimizer
-        from paddle_impl.trainer import Trainer
+        from paddle_impl.optim.adamw import build_optimizer
+        from paddle_impl.parallel.ranks import Ranks
+        from paddle_impl.training.trainer import Trainer
 
         model = checkpoint.load_model(Path(folder))
         model.train()

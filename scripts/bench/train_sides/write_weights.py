@@ -11,15 +11,15 @@ import sys
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[3]))
-from paddle_impl import runtime  # noqa: E402
+from paddle_impl.process import runtime
 
 runtime.import_paddle("cpu")
 from safetensors.numpy import save_file  # noqa: E402
 
-from paddle_impl import convert  # noqa: E402
 from paddle_impl.config.model import named_model  # noqa: E402
-from paddle_impl.flops import training_flops  # noqa: E402
+from paddle_impl.convert import hugging_face  # noqa: E402
 from paddle_impl.model import GPTForCausalLM, initialize  # noqa: E402
+from paddle_impl.training.flops import training_flops  # noqa: E402
 
 
 def main(name: str, folder: Path, batch: int, seq_len: int) -> None:
@@ -30,7 +30,7 @@ def main(name: str, folder: Path, batch: int, seq_len: int) -> None:
     initialize(model, 0)
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config.to_hf()))
-    save_file(convert.to_hf(model), folder / "model.safetensors")
+    save_file(hugging_face.to_hf(model), folder / "model.safetensors")
     print("answer", json.dumps({
         "layers": config.n_layer, "width": config.n_embd, "vocabulary": config.vocab_size,
         "parameters": config.num_parameters(),

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 
 REPO = Path(__file__).parents[3]
 

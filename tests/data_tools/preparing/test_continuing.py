@@ -13,8 +13,8 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.token_file import TokenFile
-from data_tools.tokenizer import Tokenizer
+from data_tools.token_files.token_file import TokenFile
+from data_tools.tokenizing.tokenizer import Tokenizer
 
 REPO = Path(__file__).parents[3]
 WORDS = "def return import for while class self value index total name path open read".split()

@@ -8,8 +8,8 @@ import sys
 from pathlib import Path
 
 from data_tools.preparing import batches
-from data_tools.token_file import TokenFile
-from data_tools.token_streams import TokenStreams
+from data_tools.token_files.streams import TokenStreams
+from data_tools.token_files.token_file import TokenFile
 
 REPO = Path(__file__).parents[3]
 

@@ -6,7 +6,7 @@ import os
 import pyarrow as pa
 import pytest
 
-from data_tools.corpus import CorpusReport, iter_documents
+from data_tools.reading.corpus import CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
 
 

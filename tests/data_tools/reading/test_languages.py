@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_tools.corpus import PYTHON_AND_CPP
+from data_tools.reading.corpus import PYTHON_AND_CPP
 from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE, suffixes_of
 
 

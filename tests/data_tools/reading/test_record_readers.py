@@ -12,7 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
-from data_tools.corpus import CorpusReport, iter_documents
+from data_tools.reading.corpus import CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
 from data_tools.reading.sources import read_texts
 

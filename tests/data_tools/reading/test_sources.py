@@ -11,7 +11,7 @@ import zipfile
 import pytest
 import zstandard
 
-from data_tools.corpus import PYTHON_AND_CPP, CorpusReport, iter_documents
+from data_tools.reading.corpus import PYTHON_AND_CPP, CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
 from data_tools.reading.sources import read_texts
 

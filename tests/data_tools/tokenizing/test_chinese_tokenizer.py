@@ -10,8 +10,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_tools.tokenizer import Tokenizer, load_tokenizer
 from data_tools.tokenizing.chinese_tokenizer import ChineseTokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer, load_tokenizer
 
 WELCOME = "\u6b22\u8fce\u4f7f\u7528\u767e\u5ea6\u98de\u6868\uff01"
 CODE = "hello world\n  def f(x): return 1"

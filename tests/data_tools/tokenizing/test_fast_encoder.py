@@ -17,9 +17,9 @@ from hypothesis import strategies as st
 from tokenizers import AddedToken, Regex, pre_tokenizers
 from tokenizers import Tokenizer as Library
 
-from data_tools.tokenizer import END_OF_TEXT, Tokenizer
 from data_tools.tokenizing import fast_encoder
 from data_tools.tokenizing.fast_encoder import TRIALS
+from data_tools.tokenizing.tokenizer import END_OF_TEXT, Tokenizer
 
 needs_fastokens = pytest.mark.skipif(
     find_spec("fastokens") is None, reason="fastokens is not installed"

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
 
 
 @pytest.fixture

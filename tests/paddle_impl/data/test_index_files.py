@@ -12,7 +12,7 @@ import pytest
 from paddle_impl.data import index_files
 from paddle_impl.data.index_files import first_on_node, main_first, open_or_build
 from paddle_impl.data.pretrain import PretrainDataset
-from paddle_impl.distributed import Ranks, grid
+from paddle_impl.parallel.ranks import Ranks, grid
 
 KINDS = ("doc", "sample")
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.writer import TokenFileWriter
 
 REPO = Path(__file__).parents[3]
 # Builds the indices of a dataset, killed at the n-th write, rename or removal; prints how many
@@ -30,7 +30,7 @@ def counted(function):
     return call
 for owner, name in ((os, "replace"), (os, "unlink"), (np, "save"), (np.lib.format, "write_array")):
     setattr(owner, name, counted(getattr(owner, name)))
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.data.pretrain import PretrainDataset
 dataset = PretrainDataset(TokenFile.open(prefix), "train", [0, 40, 40, 40], seq_length=8,
                           num_samples=200, seed=3, order=order)

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.packed import PackedDataset
 from paddle_impl.data.pretrain import has_samples

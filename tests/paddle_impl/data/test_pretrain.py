@@ -5,7 +5,7 @@ import pytest
 
 from data_tools.index_helper import build_indices
 from data_tools.splits import split_bounds
-from data_tools.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile
 from paddle_impl.data.pretrain import PretrainDataset, has_samples
 
 

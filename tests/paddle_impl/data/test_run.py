@@ -8,7 +8,7 @@ import pytest
 
 import run_evaluation
 import run_pretrain
-from data_tools.token_file_writer import TokenFileWriter
+from data_tools.token_files.writer import TokenFileWriter
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.pretraining import PretrainingRun
 

@@ -5,9 +5,9 @@ import json
 import numpy as np
 import pytest
 
-from data_tools.token_file import TokenFile
-from data_tools.token_file_writer import TokenFileWriter
-from data_tools.tokenizer import Tokenizer
+from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.writer import TokenFileWriter
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.data import sources
 from paddle_impl.data.sources import (
     check_ids,

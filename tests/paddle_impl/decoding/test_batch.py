@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from paddle_impl.decoding.batch import Batch
-from paddle_impl.decoding.group import Move
+from paddle_impl.decoding.prompt_state import Move
 
 
 class Remembering:

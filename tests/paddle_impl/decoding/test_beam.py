@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from paddle_impl.config.decoding import Decoding
-from paddle_impl.decoding.beam import BeamGroup
+from paddle_impl.decoding.beam import BeamState
 from paddle_impl.generate import generate
 
 VOCABULARY, END, STEPS = 4, 3, 3
@@ -31,7 +31,7 @@ def beams(**options) -> Decoding:
 
 def search(decoding: Decoding, chain=CHAIN, prompt=PROMPT, **more):
     """The group's results, and how many tokens it was fed."""
-    group = BeamGroup(prompt, decoding, **more)
+    group = BeamState(prompt, decoding, **more)
     tokens, steps = [prompt[-1]], 0
     while tokens:
         move = group.advance(chain[tokens])
@@ -190,7 +190,7 @@ def test_texts_are_those_of_the_tokens():
 @pytest.mark.parametrize(("convention", "early"), [("paddlenlp", "never"), ("lora", True)])
 def test_an_early_stopping_that_there_is_not_is_refused(convention, early):
     with pytest.raises(ValueError, match=convention):
-        BeamGroup(PROMPT, beams(beam_score=convention, early_stopping=early))
+        BeamState(PROMPT, beams(beam_score=convention, early_stopping=early))
 
 
 def test_a_search_beside_others_gives_what_it_gives_alone(tiny_model):

@@ -2,7 +2,7 @@
 
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.evaluation import minitest
 from paddle_impl.evaluation.minitest import PROMPTS, SETTINGS, answers, transcript

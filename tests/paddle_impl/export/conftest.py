@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.export import export_model
 from paddle_impl.model import GPTForCausalLM, initialize

@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.export import export_model, files
 from tests.paddle_impl.export.conftest import POSITIONS, new_model
 

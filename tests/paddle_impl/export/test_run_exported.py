@@ -7,9 +7,9 @@ import pytest
 from safetensors.numpy import save_file
 
 import run_generation
-from data_tools.tokenizer import Tokenizer
-from paddle_impl import convert
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
+from paddle_impl.convert import hugging_face
 from paddle_impl.decoding.sequences import uniform_draws
 from paddle_impl.generate import generate
 from tests.conftest import ROOT
@@ -68,7 +68,7 @@ def test_an_exported_checkpoint_writes_the_same_lines(exported, run_exported, tm
     checkpoint, lines = tmp_path / "checkpoint", []
     Tokenizer.byte_level().save(checkpoint)
     (checkpoint / "config.json").write_text(json.dumps(exported[0].config.to_hf()))
-    save_file(convert.to_hf(exported[0]), checkpoint / "model.safetensors")
+    save_file(hugging_face.to_hf(exported[0]), checkpoint / "model.safetensors")
     of_checkpoint = ["--model_name_or_path", str(checkpoint), "--device", "cpu"]
     run_generation.main([*of_checkpoint, "--export", str(tmp_path / "out")])
     for name, main, begin in (("own", run_generation.main, of_checkpoint),

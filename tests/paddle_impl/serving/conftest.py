@@ -7,7 +7,7 @@ import numpy as np
 import openai
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.server import Server

@@ -93,8 +93,8 @@ def test_a_body_that_never_ends_does_not_keep_its_place(start):
 
     def drip():
         yield b'{"model"'
-        until(lambda: running.server._house.inside)
-        while running.server._house.inside:
+        until(lambda: running.server._admission.inside)
+        while running.server._admission.inside:
             time.sleep(0.01)
             yield b" "
 

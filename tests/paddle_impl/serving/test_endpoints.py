@@ -93,7 +93,7 @@ def test_a_client_that_leaves_frees_its_rows(start, stream):
         else:
             with pytest.raises(httpx.ReadTimeout):
                 client.post(f"{running.url}/v1/completions", json=body, timeout=0.3)
-    until(lambda: running.server._house.inside == 0)
+    until(lambda: running.server._admission.inside == 0)
     steps = running.decoder.steps
     running.decoder.held.set()
     assert running.complete(temperature=0, max_tokens=5).choices[0].text == "Hello"

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 import openai
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.server import Server
 from tests.paddle_impl.serving.conftest import SECONDS, Nothing, Reciter, until
@@ -49,7 +49,7 @@ def test_a_decoder_that_cannot_be_made_again_ends_the_server(tmp_path, capfd):
     with ThreadPoolExecutor(3) as pool:
         answers = [pool.submit(client.completions.create, model="tiny", prompt="x")
                    for _ in range(3)]
-        until(lambda: one._house.inside == 3 and made[0].steps)
+        until(lambda: one._admission.inside == 3 and made[0].steps)
         made[0].held.set()
         for answer in answers:
             with pytest.raises(openai.InternalServerError, match="the model failed"):
@@ -60,13 +60,13 @@ def test_a_decoder_that_cannot_be_made_again_ends_the_server(tmp_path, capfd):
 
 
 def test_rows_and_positions_are_those_of_the_options(tmp_path):
-    asked = []
+    requested = []
 
     def note(rows, positions):
-        asked.append((rows, positions))
+        requested.append((rows, positions))
         raise ValueError("enough")
 
     for options in ({"rows": 3}, {"max_prompt_tokens": 10, "max_new_tokens": 20}):
         with pytest.raises(ValueError, match="enough"):
             server(tmp_path, note, **options).run()
-    assert asked == [(3, 64), (16, 30)]
+    assert requested == [(3, 64), (16, 30)]

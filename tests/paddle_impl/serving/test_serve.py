@@ -17,7 +17,7 @@ def test_a_missing_library_is_named_with_what_installs_it(name, monkeypatch):
 
 
 def test_who_lets_other_machines_in_is_warned(monkeypatch, capsys):
-    from data_tools.tokenizer import Tokenizer
+    from data_tools.tokenizing.tokenizer import Tokenizer
     from paddle_impl.serving import server
 
     monkeypatch.setattr(server.Server, "run", lambda self, ready: (ready(), self._socket.close()))

@@ -7,7 +7,7 @@ import httpx
 import openai
 import pytest
 
-from data_tools.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.decoding.sequences import uniform_draws

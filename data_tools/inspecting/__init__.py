@@ -1,0 +1,1 @@
+"""What `python -m data_tools.inspect` shows of a dataset."""

@@ -1,0 +1,1 @@
+"""Token files: written, opened, checked, joined."""

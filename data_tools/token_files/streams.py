@@ -1,0 +1,212 @@
+"""Token files while they grow: a folder of streams that can be cut back to any earlier mark.
+
+Both writers stand on this: TokenFileWriter, which is all or nothing, and the command that
+prepares a corpus, which continues where it was killed.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+
+from data_tools.token_files.token_file import FORMAT_VERSION, ids_dtype
+
+
+class Stream:
+    """A file that is only appended to, and can be cut back to a length it had before."""
+
+    def __init__(self, path: Path, length: int = 0):
+        self._file = open(path, "r+b" if length else "wb", buffering=1 << 20)
+        self._file.truncate(length)
+        self._file.seek(length)
+        self.length = length
+
+    def write(self, data) -> None:
+        """Append bytes, or the bytes of a contiguous array."""
+        self.length += memoryview(data).nbytes
+        self._file.write(data)
+
+    def sync(self) -> int:
+        """Put everything on disk; the length to cut back to."""
+        self._file.flush()
+        os.fsync(self._file.fileno())
+        return self.length
+
+    def overwrite_start(self, data: bytes) -> None:
+        self._file.seek(0)
+        self._file.write(data)
+        self._file.seek(self.length)
+
+    def close(self) -> None:
+        self._file.close()
+
+
+class TokenStreams:
+    """ids and lengths of documents, appended in a folder; memory does not grow with them."""
+
+    def __init__(self, folder: str | os.PathLike, vocab_size: int, tokens: int = 0,
+                 documents: int = 0):
+        """Begin, or continue with the first `tokens` of the first `documents` of an earlier run."""
+        self.folder, self.vocab_size = Path(folder), vocab_size
+        self.tokens, self.documents = tokens, documents
+        self._dtype = ids_dtype(vocab_size)
+        header = self._header()
+        self._ids = Stream(self.folder / "ids.npy",
+                           len(header) + tokens * self._dtype.itemsize if documents else 0)
+        self._lens = Stream(self.folder / "lens", 4 * documents)
+        if not documents:
+            self._ids.write(header)
+
+    def append_flat(self, ids: np.ndarray, offsets: np.ndarray) -> None:
+        """Add documents: document i is ids[offsets[i] : offsets[i + 1]], none of them empty.
+
+        ids: integers [tokens], each in [0, vocab_size). offsets: integers [documents + 1].
+        ValueError for anything else, with nothing written.
+        """
+        if ids.ndim != 1 or ids.dtype.kind not in "iu":
+            raise ValueError(f"ids are one row of integers, not {ids.dtype} {ids.shape}")
+        lens = np.diff(offsets.astype(np.int64))
+        if len(offsets) < 1 or offsets[0] != 0 or offsets[-1] != len(ids):
+            raise ValueError(f"offsets do not go from 0 to the {len(ids)} ids")
+        if len(lens) and not 0 < lens.min() <= lens.max() < 2**31:
+            raise ValueError("a document has 1 to 2^31 - 1 ids, "
+                             f"not {lens.min() if lens.min() < 1 else lens.max()}")
+        low = int(ids.min()) if len(ids) and ids.dtype.kind == "i" else 0
+        high = int(ids.max()) if len(ids) else 0
+        if low < 0 or high >= self.vocab_size:
+            wrong = low if low < 0 else high
+            raise ValueError(f"token id {wrong} is outside the vocabulary of {self.vocab_size}")
+        self._ids.write(np.ascontiguousarray(ids, dtype=self._dtype))
+        self._lens.write(lens.astype(np.int32))
+        self.tokens += len(ids)
+        self.documents += len(lens)
+
+    def sync(self) -> dict[str, int]:
+        """Put everything on disk; the arguments that continue from here."""
+        self._ids.sync()
+        self._lens.sync()
+        return {"tokens": self.tokens, "documents": self.documents}
+
+    def finish(self, meta: dict, tokenizer, name: str) -> None:
+        """Complete the folder: idx.npz, tokenizer/ and, last of all, meta.json.
+
+        meta is stored along with the counts; `name` is what the files will be called by. A
+        tokenizer/ that is there already is `tokenizer`.
+        """
+        self._ids.overwrite_start(self._header())
+        self._ids.sync()
+        self._lens.sync()
+        lens = np.fromfile(self.folder / "lens", dtype=np.int32)
+        assert len(lens) == self.documents and lens.sum(dtype=np.int64) == self.tokens
+        with open(self.folder / "idx.npz", "wb") as file:
+            np.savez(file, lens=lens, docs=np.arange(len(lens) + 1, dtype=np.int64))
+            sync(file)
+        counts = {
+            "format_version": FORMAT_VERSION,
+            "vocab_size": self.vocab_size,
+            "documents": self.documents,
+            "tokens": self.tokens,
+            "ids_sha256": _sha256(self.folder / "ids.npy"),
+        }
+        if tokenizer is not None:
+            counts["tokenizer"] = name + "_tokenizer"
+            counts["tokenizer_fingerprint"] = tokenizer.fingerprint()
+            if not (self.folder / "tokenizer").exists():
+                save_tokenizer(tokenizer, self.folder / "tokenizer")
+        write_json(self.folder / "meta.json", counts | meta)
+
+    def close(self) -> None:
+        self._ids.close()
+        self._lens.close()
+
+    def _header(self) -> bytes:
+        # numpy pads the header so that the first axis can grow: its length stays the same, and
+        # the final shape fits over the first one.
+        from io import BytesIO
+
+        buffer = BytesIO()
+        header = {"descr": self._dtype.str, "fortran_order": False, "shape": (self.tokens,)}
+        np.lib.format.write_array_header_1_0(buffer, header)
+        return buffer.getvalue()
+
+
+def put_in_place(folder: Path, prefix: str) -> None:
+    """Move a finished folder's files to X_ids.npy and so on, and remove the folder.
+
+    Can be called again after a kill: what has moved has moved. Several renames are not one, so
+    X_idx.npz goes first of all and comes last: whoever opens the files meanwhile is told that it
+    is missing. Files of an earlier run that have no successor (its tokenizer, its list of skipped
+    texts) go.
+    """
+    # From here on there is nothing to continue: ids.npy is about to leave the folder.
+    (folder / "state.json").unlink(missing_ok=True)
+    tokenizer, ours = Path(f"{prefix}_tokenizer"), folder / "tokenizer"
+    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
+    if (folder / "ids.npy").exists():
+        Path(f"{prefix}_idx.npz").unlink(missing_ok=True)
+        _sync_folder(Path(prefix).parent)
+        (folder / "ids.npy").replace(f"{prefix}_ids.npy")
+    if tokenizer.exists() and (ours.exists() or "tokenizer" not in meta):
+        # A folder cannot be renamed onto a full one.
+        shutil.rmtree(folder / "old_tokenizer", ignore_errors=True)
+        tokenizer.rename(folder / "old_tokenizer")
+    if ours.exists():
+        ours.rename(tokenizer)
+    if (folder / "skipped.jsonl").exists():
+        (folder / "skipped.jsonl").replace(f"{prefix}_skipped.jsonl")
+    elif "skipped_log" not in meta:
+        Path(f"{prefix}_skipped.jsonl").unlink(missing_ok=True)
+    # A copy: the folder's own says what there is to do, until all is done.
+    write_json(Path(f"{prefix}_meta.json"), meta)
+    if (folder / "idx.npz").exists():
+        (folder / "idx.npz").replace(f"{prefix}_idx.npz")
+    _sync_folder(Path(prefix).parent)
+    shutil.rmtree(folder)
+
+
+def save_tokenizer(tokenizer, folder: Path) -> None:
+    """Whole or not at all, also where the machine loses power."""
+    temporary = folder.with_name(folder.name + ".tmp")
+    shutil.rmtree(temporary, ignore_errors=True)
+    tokenizer.save(temporary)
+    for path in temporary.iterdir():
+        with path.open("rb+") as file:
+            sync(file)
+    shutil.rmtree(folder, ignore_errors=True)
+    temporary.rename(folder)
+
+
+def write_json(path: Path, content: dict) -> None:
+    """Whole or not at all, over an earlier one."""
+    temporary = path.with_name(path.name + ".tmp")
+    with open(temporary, "w", encoding="utf-8") as file:
+        json.dump(content, file, indent=2)  # in ASCII: a path need not be UTF-8
+        file.write("\n")
+        sync(file)
+    temporary.replace(path)
+
+
+def sync(file) -> None:
+    file.flush()
+    os.fsync(file.fileno())
+
+
+def _sync_folder(path: Path) -> None:
+    folder = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(folder)
+    finally:
+        os.close(folder)
+
+
+def _sha256(path: Path) -> str:
+    digest = hashlib.sha256()
+    with path.open("rb") as file:
+        while chunk := file.read(1 << 20):
+            digest.update(chunk)
+    return digest.hexdigest()

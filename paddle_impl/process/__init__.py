@@ -1,0 +1,1 @@
+"""What happens before Paddle is imported: its settings, the launcher's processes, signals."""

@@ -1,0 +1,164 @@
+"""What a client asks for: a JSON body to prompts and settings, checked before the engine sees it.
+
+Names and meanings are OpenAI's; top_k, min_tokens and repetition_penalty are vLLM's.
+"""
+
+import secrets
+from dataclasses import dataclass
+
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.serving import ServingOptions
+from paddle_impl.generate import fitted
+from paddle_impl.serving.chat_template import ChatTemplate
+from paddle_impl.serving.errors import RequestError
+from paddle_impl.serving.fields import Body, is_text, wrong
+from paddle_impl.serving.prompts import read_messages, read_prompts
+
+MAX_STOPS = 4  # as OpenAI
+COLDEST, HOTTEST = 1e-5, 1e5  # beyond, scores leave what floats can tell apart
+WEAKEST, STRONGEST = 0.1, 10.0  # of repetition_penalty, for the same reason
+_NO_EFFECT = ("user", "safety_identifier", "prompt_cache_key")
+
+
+@dataclass(frozen=True)
+class CompletionRequest:
+    """A request that can be answered. prompts and decodings go together, one a prompt.
+
+    Choice i * n + j is the j-th continuation of prompt i. echo: texts that precede the choices.
+    """
+
+    prompts: list[list[int]]
+    decodings: list[Decoding]
+    seed: int
+    stream: bool
+    include_usage: bool
+    echo: list[str] | None = None
+
+    @property
+    def n(self) -> int:
+        return self.decodings[0].num_return_sequences
+
+
+class Reader:
+    """Bodies to requests, within the limits of the model and the server."""
+
+    def __init__(self, config: ModelConfig, tokenizer, options: ServingOptions,
+                 template: ChatTemplate | None):
+        self._config, self._tokenizer, self._options = config, tokenizer, options
+        self._template = template
+        self.max_prompt = min(options.max_prompt_tokens or config.n_positions,
+                              config.n_positions - 1)
+        self.max_new = min(options.max_new_tokens or config.n_positions, config.n_positions)
+        self._ends = options.eos_token_ids or (tokenizer.eos_token_id,)
+        self._vocab_size = min(tokenizer.vocab_size, config.vocab_size)
+
+    def completion(self, content: bytes) -> CompletionRequest:
+        body = self._opened(content)
+        prompts, texts = read_prompts(body.take("prompt"), self._tokenizer)
+        echo = texts() if body.boolean("echo") else None
+        new = body.integer("max_tokens", min(16, self.max_new), 1, self.max_new)
+        body.neutral("logprobs")
+        body.neutral("suffix", "")
+        body.neutral("best_of", 1)
+        body.neutral("use_beam_search", False)
+        return self._request(body, prompts, new, echo)
+
+    def chat(self, content: bytes) -> CompletionRequest:
+        """RequestError where the model has no chat template."""
+        body = self._opened(content)
+        if self._template is None:
+            raise RequestError("the model has no chat template; use /v1/completions",
+                               code="no_chat_template")
+        text = self._template.render(read_messages(body.take("messages")))
+        # The template writes special tokens as text; so does transformers read them.
+        prompt = [int(i) for i in self._tokenizer.encode(text, special_tokens=True)]
+        new = body.integer("max_tokens", self.max_new, 1, self.max_new)
+        new = body.integer("max_completion_tokens", new, 1, self.max_new)
+        body.neutral("logprobs", False)
+        body.neutral("top_logprobs", 0)
+        body.neutral("response_format", {"type": "text"})
+        body.neutral("tools", [])
+        body.neutral("tool_choice", "none")
+        return self._request(body, [prompt], new, None)
+
+    def _opened(self, content: bytes) -> Body:
+        body = Body(content)
+        model = body.text("model")
+        if model is None:
+            raise RequestError("you must provide a model parameter", param="model")
+        if model != self._options.model_id:
+            raise unknown_model(model)
+        return body
+
+    def _request(self, body: Body, prompts, new: int, echo) -> CompletionRequest:
+        decoding = self._decoding(body, new)
+        seed = body.integer("seed", None, 0)
+        stream = body.boolean("stream")
+        include_usage = _include_usage(body.take("stream_options"), stream)
+        for name in ("presence_penalty", "frequency_penalty"):
+            body.neutral(name, 0, 0.0)
+        body.neutral("logit_bias", {})
+        body.ignore(*_NO_EFFECT)
+        body.finish()
+        return CompletionRequest(prompts, [self._fitted(decoding, prompt) for prompt in prompts],
+                     secrets.randbits(32) if seed is None else seed, stream, include_usage, echo)
+
+    def _decoding(self, body: Body, new: int) -> Decoding:
+        temperature = body.number("temperature", 1.0, 0, HOTTEST)
+        if temperature != 0 and temperature < COLDEST:
+            raise wrong("temperature", f"0 or at least {COLDEST}", temperature)
+        n = body.integer("n", 1, 1, self._options.rows)
+        if temperature == 0 and n > 1:
+            raise wrong("n", "1 with temperature 0, where all continuations are the same", n)
+        stop = _stops(body.take("stop"))
+        top_k = max(0, body.integer("top_k", 0, -1))
+        try:
+            return Decoding(
+                strategy="sampling" if temperature else "greedy_search", max_new_tokens=new,
+                min_new_tokens=body.integer("min_tokens", 0, 0, new), num_return_sequences=n,
+                temperature=temperature or 1.0, top_k=top_k, top_p=body.number("top_p", 1.0, 0, 1),
+                repetition_penalty=body.number("repetition_penalty", 1.0, WEAKEST, STRONGEST),
+                stop=stop,
+                eos_token_ids=self._ends, vocab_size=self._vocab_size,
+            )
+        except ValueError as error:
+            raise RequestError(str(error), param=str(error).split()[0],
+                               code="invalid_value") from None
+
+    def _fitted(self, decoding: Decoding, prompt: list[int]) -> Decoding:
+        if len(prompt) > self.max_prompt:
+            raise RequestError(
+                f"the prompt has {len(prompt)} tokens; at most {self.max_prompt} are accepted",
+                param="prompt", code="context_length_exceeded",
+            )
+        try:
+            return fitted(decoding, prompt, self._config)
+        except ValueError as error:
+            raise RequestError(str(error), param="prompt", code="invalid_value") from None
+
+
+def unknown_model(name: str) -> RequestError:
+    return RequestError(f"the model {name[:80]!r} does not exist", status=404, param="model",
+                        code="model_not_found")
+
+
+def _stops(value) -> tuple[str, ...]:
+    if value is None:
+        return ()
+    texts = [value] if isinstance(value, str) else value
+    if not isinstance(texts, list) or len(texts) > MAX_STOPS or not all(
+            is_text(text) and text for text in texts):
+        raise wrong("stop", f"a text or a list of at most {MAX_STOPS}, none of them empty", value)
+    return tuple(texts)
+
+
+def _include_usage(value, stream: bool) -> bool:
+    if value is None:
+        return False
+    if not stream:
+        raise RequestError("stream_options is for stream: true", param="stream_options")
+    usage = value.get("include_usage", False) if isinstance(value, dict) else None
+    if not isinstance(usage, bool) or set(value) - {"include_usage"}:
+        raise wrong("stream_options", '{"include_usage": true or false}', value)
+    return usage

@@ -1,0 +1,99 @@
+"""What a request is answered with: OpenAI's objects, whole or in pieces."""
+
+import time
+import uuid
+
+from paddle_impl.serving.job import Job, Piece
+
+
+class Response:
+    """One request's response. `whole` once the job is done; else openings, pieces, a closing."""
+
+    prefix: str
+    kind: str  # of the whole
+    chunk_kind: str
+
+    def __init__(self, job: Job, model: str):
+        self._job, self._request = job, job.request
+        self._head = {"id": f"{self.prefix}-{uuid.uuid4().hex}", "created": int(time.time()),
+                      "model": model}
+
+    def whole(self) -> dict:
+        choices = [self._whole(number, choice.text, choice.finish_reason)
+                   for number, choice in enumerate(self._job.choices())]
+        return self._object(self.kind, choices) | {"usage": self._usage()}
+
+    def openings(self) -> list[dict]:
+        """What comes before the first piece of each choice."""
+        count = len(self._request.prompts) * self._request.n
+        return [self._chunk(one) for number in range(count) for one in self._opening(number)]
+
+    def piece(self, piece: Piece) -> dict:
+        return self._chunk(self._part(piece))
+
+    def closings(self) -> list[dict]:
+        """After all pieces."""
+        if not self._request.include_usage:
+            return []
+        return [self._object(self.chunk_kind, []) | {"usage": self._usage()}]
+
+    def _chunk(self, choice: dict) -> dict:
+        usage = {"usage": None} if self._request.include_usage else {}
+        return self._object(self.chunk_kind, [choice]) | usage
+
+    def _object(self, kind: str, choices: list[dict]) -> dict:
+        return self._head | {"object": kind, "choices": choices}
+
+    def _usage(self) -> dict:
+        """Tokens of all prompts, each once, and of all choices, end tokens included."""
+        prompt = sum(map(len, self._request.prompts))
+        new = sum(choice.tokens for choice in self._job.choices())
+        return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}
+
+    def _whole(self, number: int, text: str, reason: str) -> dict:
+        raise NotImplementedError
+
+    def _opening(self, number: int) -> list[dict]:
+        raise NotImplementedError
+
+    def _part(self, piece: Piece) -> dict:
+        raise NotImplementedError
+
+
+class Completion(Response):
+    prefix, kind, chunk_kind = "cmpl", "text_completion", "text_completion"
+
+    def _whole(self, number, text, reason):
+        return self._choice(number, "".join(self._echo(number)) + text, reason)
+
+    def _opening(self, number):
+        return [self._choice(number, text, None) for text in self._echo(number)]
+
+    def _part(self, piece):
+        return self._choice(piece.choice, piece.text, piece.finish_reason)
+
+    def _echo(self, number: int) -> list[str]:
+        return [] if self._request.echo is None else [self._request.echo[number // self._request.n]]
+
+    @staticmethod
+    def _choice(number: int, text: str, reason: str | None) -> dict:
+        return {"index": number, "text": text, "logprobs": None, "finish_reason": reason}
+
+
+class ChatCompletion(Response):
+    prefix, kind, chunk_kind = "chatcmpl", "chat.completion", "chat.completion.chunk"
+
+    def _whole(self, number, text, reason):
+        message = {"role": "assistant", "content": text, "refusal": None}
+        return {"index": number, "message": message, "logprobs": None, "finish_reason": reason}
+
+    def _opening(self, number):
+        return [self._delta(number, {"role": "assistant", "content": ""}, None)]
+
+    def _part(self, piece):
+        delta = {"content": piece.text} if piece.text else {}
+        return self._delta(piece.choice, delta, piece.finish_reason)
+
+    @staticmethod
+    def _delta(number: int, delta: dict, reason: str | None) -> dict:
+        return {"index": number, "delta": delta, "logprobs": None, "finish_reason": reason}

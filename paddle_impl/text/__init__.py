@@ -1,0 +1,1 @@
+"""Prompts in, continuations out, for the command line and a conversation."""

@@ -1,0 +1,142 @@
+"""run_generation.py --interactive: a conversation in which prompts are completed."""
+
+import re
+from collections.abc import Callable
+from dataclasses import replace
+
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.generation import GenerationConfig
+from paddle_impl.text.generator import TextGenerator
+
+HELP = """Type a text to continue it; a line that ends in \\ goes on in the next. Commands:
+  exit                 leave (also Ctrl-D)
+  change_lang          choose another language
+  set NAME VALUE       one of {settings}
+  settings             show them
+  help                 this"""
+# Control tokens that name no language.
+_OTHERS = {"pad", "unk", "s", "bos", "eos", "bod", "eod", "mask", "sep", "cls"}
+_NUMBERS = {"temperature": float, "top_k": int, "top_p": float, "max_dec_len": int,
+            "repetition_penalty": float, "seed": int}
+
+
+class Conversation:
+    """Reads prompts with `ask`, which takes what to show before, and shows text with `say`.
+
+    Where the tokenizer has language tokens such as <python>, one is chosen first, and stands
+    before every prompt as in training, with a blank. Each continuation has draws of its own.
+    """
+
+    def __init__(
+        self, generator: TextGenerator, config: GenerationConfig,
+        ask: Callable[[str], str] = input, say: Callable[..., None] = print,
+    ):
+        self._generator, self._ask, self._say = generator, ask, say
+        self._seed = config.seed
+        self._decoding = config.decoding((generator.tokenizer.eos_token_id,), generator.vocab_size)
+        self._languages = languages(generator.tokenizer.special_tokens)
+        self._language: str | None = None
+
+    def run(self) -> None:
+        _edit_lines()
+        self._say("help shows the commands")
+        try:
+            self._choose_language()
+            while (line := self._read()).strip() != "exit":
+                self._answer(line)
+        except EOFError:
+            self._say()
+
+    def _read(self) -> str:
+        lines = [self._ask(">>> ")]
+        while lines[-1].endswith("\\"):
+            lines[-1] = lines[-1][:-1]
+            lines.append(self._ask("... "))
+        return "\n".join(lines)
+
+    def _answer(self, line: str) -> None:
+        try:
+            match line.split():
+                case []:
+                    return
+                case ["help"]:
+                    self._say(HELP.format(settings=", ".join(_NUMBERS)))
+                case ["change_lang"]:
+                    self._choose_language()
+                case ["settings"]:
+                    self._say(", ".join(f"{name} {self._value(name)}" for name in _NUMBERS))
+                case ["set", name, value]:
+                    self._set(name, value)
+                case _:
+                    self._continue(line)
+        except ValueError as error:
+            self._say(f"error: {error}")
+        except KeyboardInterrupt:
+            self._say("\n(stopped)")
+
+    def _choose_language(self) -> None:
+        if not self._languages:
+            return
+        asked = f"language ({', '.join(self._languages)}): "
+        while (name := self._ask(asked).strip().lower()) not in self._languages:
+            if name == "exit":
+                raise EOFError
+        self._language = self._languages[name]
+
+    def _continue(self, prompt: str) -> None:
+        ids = self._generator.ids(prompt)
+        if self._language is not None:
+            (token,) = self._generator.ids(self._language, special_tokens=True)
+            ids = [token, *self._generator.ids(f" {prompt}")]
+        self._say(prompt, end="", flush=True)
+        shown = None if self._decoding.strategy == "beam_search" else self._show
+        for _, (best, *_) in self._generator.generate([ids], self._decoding, self._seed, shown):
+            self._say(best.text if shown is None else "")
+        self._seed = (self._seed + 1) % 2**32
+
+    def _show(self, prompt: int, number: int, text: str) -> None:
+        self._say(text, end="", flush=True)
+
+    def _value(self, name: str):
+        if name == "seed":
+            return self._seed
+        return getattr(self._decoding, _setting(name))
+
+    def _set(self, name: str, value: str) -> None:
+        if name not in _NUMBERS:
+            raise ValueError(f"no setting {name}: there are {', '.join(_NUMBERS)}")
+        try:
+            number = _NUMBERS[name](value)
+        except ValueError:
+            raise ValueError(f"{name} takes a number, got {value!r}") from None
+        if name == "seed":
+            if not 0 <= number < 2**32:
+                raise ValueError(f"seed must lie in [0, 2^32), got {number}")
+            self._seed = number
+        else:
+            self._decoding = _changed(self._decoding, _setting(name), number)
+        self._say(f"{name} {number}")
+
+
+def languages(special_tokens: dict[str, int]) -> dict[str, str]:
+    """Name -> token of the control tokens that look like <python>."""
+    found = (re.fullmatch(r"<([a-z][a-z0-9+#]*)>", token) for token in sorted(special_tokens))
+    return {match[1]: match[0] for match in found if match and match[1] not in _OTHERS}
+
+
+def _setting(name: str) -> str:
+    return "max_new_tokens" if name == "max_dec_len" else name
+
+
+def _changed(decoding: Decoding, name: str, value) -> Decoding:
+    fewer = {"min_new_tokens": min(decoding.min_new_tokens, value)} if name == "max_new_tokens" \
+        else {}
+    return replace(decoding, **{name: value}, **fewer)
+
+
+def _edit_lines() -> None:
+    """Arrow keys and a history, where Python has them."""
+    try:
+        import readline  # noqa: F401
+    except ImportError:
+        return

@@ -1,0 +1,166 @@
+"""Where a run starts: from which files, after which step, and whether that is the same run."""
+
+import os
+from pathlib import Path
+
+from paddle_impl import checkpoint
+from paddle_impl.checkpoint import TrainingState, manifest
+from paddle_impl.checkpoint.directory import ONE_PROCESS
+from paddle_impl.config.model import named_model
+from paddle_impl.config.options import require
+from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.tracking import METRICS
+
+# What a resumed run may change, and says that it did.
+SETTINGS = (
+    "weight_decay", "grad_clip", "adam_beta1", "adam_beta2", "adam_epsilon", "micro_batch_size",
+    "hidden_dropout_prob", "attention_probs_dropout_prob", "check_accuracy",
+)
+
+
+def find_source(
+    config: PretrainConfig, notes: list[str] | None = None, ranks: Ranks = ONE_PROCESS
+) -> Path | None:
+    """The checkpoint directory to start from, or None to initialise a named model.
+
+    All processes call it together. notes: is told of damaged checkpoints that were passed over;
+    left out, Python's warnings are.
+    """
+    name = config.model_name_or_path
+    if config.resume and (found := checkpoint.newest(Path(config.output_dir), notes, ranks)):
+        return found
+    if Path(name).is_dir():
+        return Path(name)
+    chinese = named_model(name).vocab_size == named_model("gpt-cpm-large-cn").vocab_size
+    require(chinese == (config.model_type == "gpt2-cn"),
+            f"--model_type {config.model_type} does not go with the model {name}")
+    return None
+
+
+def check_output(config: PretrainConfig, source: Path | None) -> None:
+    """ValueError where output_dir holds another run, or no step is left to take."""
+    state = checkpoint.load_state(source) if source else None
+    step = state.step if state else 0
+    output_dir = Path(config.output_dir)
+    there = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
+    require(there.is_dir() and os.access(there, os.W_OK),
+            f"--output_dir {output_dir} cannot be written: {there} is "
+            + ("not writable" if there.is_dir() else "no directory"))
+    own = checkpoint.checkpoints(output_dir)
+    continues = config.resume or (
+        source is not None and source.resolve() in {path.resolve() for path in own.values()}
+    )
+    require(continues or not (own or (output_dir / METRICS).exists()),
+            f"--output_dir {output_dir} holds another run; continue it with --resume or name an "
+            "empty one")
+    # What --resume has passed over is damaged, and will be set aside.
+    require(config.resume or max(own, default=0) <= step,
+            f"{own.get(max(own, default=0))} is later than step {step} of {source}; continue with "
+            "--resume or name another --output_dir")
+    require(step < config.max_steps,
+            f"{source} is at step {step} already; --max_steps is {config.max_steps}")
+
+
+def start_step(
+    config: PretrainConfig, source: Path | None, now: TrainingState
+) -> tuple[int, list[str]]:
+    """(the step to continue after, warnings); ValueError where it would not be the same run.
+
+    `now` is this run's state, of which only what it is trained on, and how, counts.
+    """
+    state = checkpoint.load_state(source) if source else None
+    if state is None:
+        return 0, []
+    if others := _differences(state, now):
+        raise ValueError(f"{source} was trained with another {'; another '.join(others)}; to train "
+                         "its weights on something else, copy the directory without "
+                         "training_state.json")
+    notes = [manifest.unchecked(source), _changed_world(source, state, now),
+             _changed_schedule(source, state.schedule, now.schedule)]
+    if state.sample_order != now.sample_order:
+        notes.append(
+            f"--max_steps {config.max_steps} asks for more epochs than {source} did, which "
+            "shuffles anew: some samples it has seen come again, others later"
+        )
+    return state.step, [note for note in notes if note]
+
+
+def _differences(was: TrainingState, now: TrainingState) -> list[str]:
+    """What makes it another run, each as `<what>: <old> there, <new> now (<what mends it>)`."""
+    found = []
+
+    def compare(what: str, old, new, mend: str) -> None:
+        if old != new:
+            found.append(f"{what}: {_short(old)} there, {_short(new)} now ({mend})")
+
+    compare("seed", was.seed, now.seed, f"pass --seed {was.seed}")
+    compare("corpus", *_known_hashes(was, now), "name its data with --input_dir")
+    if not found:  # the order's key hangs on both
+        compare("order key", was.order_key, now.order_key, "--input_dir, --split, --max_seq_len, "
+                "--packing, --data_order and the weights of a blend must be as they were")
+    compare("tokenizer", was.tokenizer, now.tokenizer, "name its data with --input_dir")
+    if was.data and now.data:
+        compare("end token", was.data.get("eos_token_id"), now.data.get("eos_token_id"),
+                "name its data with --input_dir")
+    compare("global batch size", was.global_batch_size, now.global_batch_size,
+            _moved(was, now) + f"pass --global_batch_size {was.global_batch_size} to keep it, "
+            "with a --micro_batch_size that divides it")
+    if was.precision and now.precision:
+        compare("precision", was.precision, now.precision, _precision_flags(was.precision))
+    return found
+
+
+def _known_hashes(was: TrainingState, now: TrainingState) -> tuple[list, list]:
+    """The digests of both runs' datasets, without those that only one of them knows."""
+    old, new = (state.data.get("ids_sha256") or [] for state in (was, now))
+    if old and new and len(old) != len(new):
+        return old, new
+    pairs = [(a, b) for a, b in zip(old, new, strict=False) if a and b]
+    return [a for a, _ in pairs], [b for _, b in pairs]
+
+
+def _precision_flags(precision: str) -> str:
+    level, _, dtype = precision.rpartition(" ")
+    return f"pass --use_amp --amp_level {level} --dtype {dtype}" if level else "leave out --use_amp"
+
+
+def _moved(was: TrainingState, now: TrainingState) -> str:
+    """`2 processes there, 1 now: ` where the world changed, and with it the default batch."""
+    old, new = _processes(was), _processes(now)
+    return f"{old} there, {new} now: " if was.world and now.world and old != new else ""
+
+
+def _changed_world(source: Path, was: TrainingState, now: TrainingState) -> str | None:
+    """Processes may come and go: samples are numbered over all of them."""
+    if not (was.world and now.world) or was.world == now.world:
+        return None
+    note = (f"{source} was trained by {_processes(was)}, now {_processes(now)}: the sample order "
+            "continues")
+    readers = [state.world["world_size"] // state.world["mp_degree"] for state in (was, now)]
+    return note if readers[0] == readers[1] else f"{note}, dropout draws other masks"
+
+
+def _processes(state: TrainingState) -> str:
+    size = state.world.get("world_size", 1)
+    words = [f"{size} process{'es' if size > 1 else ''}"]
+    words += [f"--{name} {state.world[name]}" for name in ("sharding_degree", "mp_degree")
+              if state.world.get(name, 1) > 1]
+    return " ".join([words[0], *(["with"] if words[1:] else []), *words[1:]])
+
+
+def _changed_schedule(source: Path, was: dict, now: dict) -> str | None:
+    changes = [f"{name} {was.get(name)} there, {now.get(name)} now"
+               for name in sorted(was) if was[name] != now.get(name)]
+    if not changes:
+        return None
+    return f"the settings are not those of {source}: {'; '.join(changes)}"
+
+
+def _short(value) -> str:
+    """Digests by their first 12 digits."""
+    if isinstance(value, list):
+        return " + ".join(map(_short, value)) or "none"
+    if value is None:
+        return "none"
+    return value[:12] if isinstance(value, str) else str(value)

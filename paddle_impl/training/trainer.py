@@ -1,0 +1,172 @@
+"""The training loop. Tasks, data and records are arguments; there is no second loop."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import paddle
+
+from paddle_impl.data.loader import Batch, PretrainLoader
+from paddle_impl.optim.adamw import (
+    NormReduction,
+    clip_grad_norm,
+    gradient_holders,
+    still_to_sum,
+    used_alone,
+)
+from paddle_impl.optim.precision import LossScaler
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training.nonfinite import NonFiniteError, first_bad_tensor, where
+
+
+@dataclass(frozen=True)
+class Cadence:
+    """When things happen, in optimizer steps counted from 1."""
+
+    max_steps: int
+    logging_freq: int
+    eval_freq: int
+    save_steps: int
+    learning_rate: Callable[[int], float]
+
+
+@dataclass
+class Trainer:
+    """log gets a record, evaluate returns True to end the run, save writes a checkpoint.
+
+    stop: asked at every step; True in one process ends the run in all, after a checkpoint.
+    stepped: called after every step; True, in all processes, ends the run.
+    event: (step, kind, message) of what a reader must know, such as an update left out.
+    keep_evidence: (step, message), before the error of a step that is not finite.
+    """
+
+    model: paddle.nn.Layer
+    optimizer: object
+    objective: Callable
+    loader: PretrainLoader
+    cadence: Cadence
+    grad_clip: float
+    seed: int
+    ranks: Ranks
+    log: Callable[[dict], None]
+    evaluate: Callable[[int], bool | None]
+    save: Callable[[int], None]
+    stop: Callable[[], bool] = lambda: False
+    stepped: Callable[[], bool] = lambda: False
+    event: Callable[[int, str, str], None] = lambda step, kind, message: None
+    keep_evidence: Callable[[int, str], None] = lambda step, message: None
+    scaler: LossScaler = field(default_factory=LossScaler.off)
+    skip_nonfinite: int = 0  # updates that may be left out, over the whole run
+    skipped: int = 0
+    stopping: bool = False
+
+    def train(self, start_step: int) -> int:
+        """Steps start_step + 1 to max_steps, or until told to stop; the last one taken.
+
+        NonFiniteError before an update that is not finite, unless it may be left out.
+        """
+        self.model.train()
+        window, seconds = 0, 0.0  # of steps alone: evaluations and checkpoints are no part of speed
+        for step in range(start_step + 1, self.cadence.max_steps + 1):
+            began = time.perf_counter()
+            micro_batches = self.loader.step(step - 1)
+            lr = self.cadence.learning_rate(step)
+            loss, norm = self.step(step, micro_batches, lr)
+            window, seconds = window + 1, seconds + time.perf_counter() - began
+            ends = self.stopping or step == self.cadence.max_steps
+            if step % self.cadence.logging_freq == 0 or ends:
+                self.log({"step": step, "loss": loss, "lr": lr, "grad_norm": norm,
+                          "steps_per_s": window / seconds})
+                window, seconds = 0, 0.0
+            if step % self.cadence.eval_freq == 0 and self.evaluate(step):
+                ends = True
+            ends |= self.stepped()
+            if step % self.cadence.save_steps == 0 or ends:
+                self.save(step)
+            if ends:
+                return step
+        return start_step
+
+    def step(self, step: int, micro_batches: list[Batch], lr: float) -> tuple[float, float]:
+        """One optimizer step: the global mean loss and the gradient norm before clipping."""
+        own_weight = sum(float(batch["loss_mask"].sum(dtype=np.float64)) for batch in micro_batches)
+        weight, stop = self.ranks.world.total(own_weight, float(self.stop()))
+        weight /= self.ranks.model.size  # whose processes count the same labels
+        self.stopping |= stop > 0
+        loss = 0.0
+        for index, batch in enumerate(micro_batches):
+            loss_sum = self._forward(step, index, batch)
+            # A step whose every label is masked has weight 0, loss 0 and gradient 0.
+            self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()
+            loss += float(loss_sum) / max(weight, 1.0)
+        holders = gradient_holders(self.model, self.optimizer)
+        gradients = [holder.grad for holder in holders if holder.grad is not None]
+        still_to_sum(self.optimizer, self.ranks).all_reduce_(gradients)
+        (loss,) = self.ranks.data.total(loss)
+        self.scaler.unscale_(gradients)
+        reduction = NormReduction.of(self.model, self.optimizer, self.ranks)
+        norm = clip_grad_norm(holders, self.grad_clip, reduction)
+        self.optimizer.set_lr(lr)
+        if math.isfinite(loss) and math.isfinite(norm):
+            self.optimizer.step()
+        else:
+            self._leave_out(step, micro_batches, loss, norm)
+        self.scaler.update(math.isfinite(norm))
+        self.optimizer.clear_grad(set_to_zero=False)
+        return loss, norm
+
+    def _forward(self, step: int, index: int, batch: Batch) -> paddle.Tensor:
+        # Dropout's stream is a function of where we are, so a resumed run draws the same.
+        paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
+        loss_sum, _ = self.objective(self.model, to_tensors(batch))
+        return loss_sum
+
+    def _leave_out(self, step: int, micro_batches: list[Batch], loss: float, norm: float) -> None:
+        """An update that is not finite: an overflow of the loss scale, a skip, or the end."""
+        if math.isfinite(loss) and self.scaler.overflows():
+            self.event(step, "overflow", f"gradients overflow at loss scale {self.scaler.scale:g}: "
+                                         "no update, the scale is halved")
+            return
+        self.optimizer.clear_grad(set_to_zero=False)
+        own = None
+        with used_alone(self.optimizer):
+            for index, batch in enumerate(micro_batches):
+                own = first_bad_tensor(self.model, partial(self._forward, step, index, batch))
+                if own is not None:
+                    own += f" in micro batch {index}, {self.loader.describe(step - 1, index)}"
+                if any(self.ranks.model.total(float(own is not None))):  # they go on together
+                    break
+        found = f"step {step}: loss {loss}, gradient norm {norm}; {where(self.ranks, own)}"
+        self.skipped += 1
+        if self.skipped <= self.skip_nonfinite:
+            self.event(step, "skipped", f"{found}; no update, {self.skipped} of "
+                                        f"{self.skip_nonfinite} left out")
+            return
+        self.keep_evidence(step, found)
+        raise NonFiniteError(f"{found}; stopped before the update")
+
+
+@paddle.no_grad()
+def mean_loss(model, objective, batches, ranks: Ranks) -> float:
+    """Loss over all unmasked labels of the batches of all processes, dropout off."""
+    model.eval()
+    loss_sum = weight = 0.0
+    for batch in batches:
+        batch_sum, batch_weight = objective(model, to_tensors(batch))
+        loss_sum += float(batch_sum)
+        weight += float(batch_weight)
+    model.train()
+    loss_sum, weight = ranks.data.total(loss_sum, weight)
+    return loss_sum / weight if weight else math.nan
+
+
+def to_tensors(batch: Batch) -> dict[str, paddle.Tensor]:
+    return {name: paddle.to_tensor(array) for name, array in batch.items()}
+
+
+def dropout_seed(seed: int, step: int, micro_batch: int, rank: int) -> int:
+    """A 31-bit seed of its own for every forward pass of the job."""
+    return int(np.random.SeedSequence([seed, step, micro_batch, rank]).generate_state(1)[0] >> 1)

@@ -1,0 +1,23 @@
+"""All mutants, room by room, in the order in which the ladder climbs through the code."""
+
+from parity.mutants.tables import (
+    beam,
+    checkpoint,
+    data,
+    dropout,
+    evaluation,
+    generation,
+    loss,
+    model,
+    parallel,
+    text,
+    training,
+)
+
+MUTANTS = tuple(
+    mutant
+    for table in (text, data, model, loss, evaluation, dropout, training, parallel, generation,
+                  beam, checkpoint)
+    for mutant in table.MUTANTS
+)
+ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

@@ -1,0 +1,164 @@
+"""Bugs of files, of resuming, and of the run that puts everything together."""
+
+from parity.mutants.mutant import room
+
+_FROM = "paddle_impl.convert.hugging_face.from_hf"
+_TO = "paddle_impl.convert.hugging_face.to_hf"
+_LOAD = "paddle_impl.convert.hugging_face.load_weights"
+_CONFIG = "paddle_impl.config.model.ModelConfig"
+_SAVE = "paddle_impl.checkpoint.writing._fill"
+_STATE = "paddle_impl.optim.adamw.optimizer_state"
+_RESTORE = "paddle_impl.optim.adamw.load_optimizer_state"
+_MAKE = "paddle_impl.optim.adamw._make_slots"
+_RESUME = "paddle_impl.training.resume"
+_TRAIN = "paddle_impl.training.trainer.Trainer.train"
+_RUN = "paddle_impl.pretraining.PretrainingRun"
+_INPUTS = "paddle_impl.data.pretraining_data.PretrainingData"
+_IDS = "paddle_impl.data.sources.check_ids"
+_DROPOUT = "paddle_impl.config.pretrain.PretrainConfig.with_dropout"
+
+_NAMED = 'named[f"transformer.{bare}"] = value'
+_SET = "parameter.set_value(np.ascontiguousarray(weights[name], dtype=dtype))"
+_ALL = "for name, parameter in model.named_parameters()}"
+_STORED = "state[key]"
+_RESTORED = "in _slots(model, optimizer).items():"
+_UNLESS = f"{_RESTORED}\n        if"
+_CONTINUED = "return state.step, [note for note in notes if note]"
+_OPTIMIZER = "checkpoint.load_optimizer(source, self.model, self.optimizer)"
+_DROPPED = "0.0 if self.check_accuracy else self.hidden_dropout_prob"
+
+BUGS = {
+    "projections transposed on the way in": (
+        _FROM, _NAMED, _NAMED.replace("= value", '= value.T if "c_proj" in bare else value')),
+    "square projection transposed on the way in": (
+        _FROM, _NAMED, _NAMED.replace("= value", '= value.T if "attn.c_proj" in bare else value')),
+    "module. not taken off": (_FROM, '.removeprefix("module.")', ""),
+    "mask buffers taken for weights": (_FROM, "elif not _BUFFER.match(bare):", "else:"),
+    "all attention biases taken for buffers": (
+        "paddle_impl.convert.hugging_face._BUFFER", "(bias|masked_bias)", "(.*bias)"),
+    "an untied head is let through": (_FROM, "if head is not None and", "if False and"),
+    "head saved beside its tie": (
+        _TO, _ALL, f"{_ALL} | {{'lm_head.weight': model.transformer.wte.weight.numpy()}}"),
+    "head saved in the embedding's place": (
+        _TO, "{name: whole", '{name.replace("transformer.wte", "lm_head"): whole'),
+    "weights saved without transformer.": (
+        _TO, "{name: whole", '{name.removeprefix("transformer."): whole'),
+    "weights saved in half precision": (
+        _TO, "whole(name, parameter)", 'whole(name, parameter).astype("float16")'),
+    "weights rounded on the way in": (
+        _LOAD, _SET, _SET.replace("weights[name],", 'weights[name].astype("float16"),')),
+    "a missing tensor is let through": [
+        (_LOAD, "if missing or extra:", "if extra:"),
+        (_LOAD, "if shape != tuple(weights[name].shape):",
+         "if name in weights and shape != tuple(weights[name].shape):"),
+        (_LOAD, _SET, f"if name in weights:\n            {_SET}")],
+    "an unknown tensor is let through": (_LOAD, "if missing or extra:", "if missing:"),
+    "another shape is let through": [
+        (_LOAD, "if shape != tuple(weights[name].shape):", "if False:"),
+        (_LOAD, _SET, _SET.replace("weights[name],", "weights[name].reshape(parameter.shape),"))],
+    "config.json asks for erf GELU": (
+        "paddle_impl.config.model._FIXED_HF_OPTIONS", '("gelu_new", "gelu_pytorch_tanh")',
+        '("gelu", "gelu_new", "gelu_pytorch_tanh")'),
+    "config.json asks for an untied head": (
+        "paddle_impl.config.model._FIXED_HF_OPTIONS", '"tie_word_embeddings": (True,)',
+        '"tie_word_embeddings": (False, True)'),
+    "config.json without dropout": (
+        f"{_CONFIG}.to_hf", "**own,", '**own, "attn_pdrop": 0.0,'),
+    "config.json without its epsilon": (
+        f"{_CONFIG}.to_hf", "**own,", '**own, "layer_norm_epsilon": 1e-6,'),
+    "config.json with another end token": (
+        f"{_CONFIG}.to_hf", "**own,", '**own, "eos_token_id": 50256,'),
+    "config.json's dropout not read": (
+        f"{_CONFIG}.from_hf", "if name in known}", 'if name in known and "pdrop" not in name}'),
+    "config.json's end token not read": (
+        f"{_CONFIG}.from_hf", "if name in known}", 'if name in known and name != "eos_token_id"}'),
+    "config.json's activation not read": (
+        f"{_CONFIG}.from_hf", "for name, allowed in _FIXED_HF_OPTIONS.items():",
+        "for name, allowed in ():"),
+    "checkpoint without its tokenizer": (_SAVE, "if tokenizer is not None:", "if False:"),
+    "checkpoint of the step before": (
+        _SAVE, '**vars(state)}', '**vars(state), "step": state.step - 1}'),
+    "moments not saved": (
+        _STATE, "if keep:", 'if keep and "moment" not in slot:'),
+    "moments swapped": (
+        _RESTORE, _STORED,
+        'state[{"1": key[:-1] + "2", "2": key[:-1] + "1"}.get(key[-1], key)]'),
+    "moments of another layer": (
+        _RESTORE, _STORED,
+        'state[__import__("re").sub(r"(?<=h[.])[01]", lambda n: str(1 - int(n[0])), key)]'),
+    "moments not restored": (
+        _RESTORE, _RESTORED, f'{_UNLESS} "moment" in key:\n            continue'),
+    "second moments not restored": (
+        _RESTORE, _RESTORED, f'{_UNLESS} key.endswith("moment2"):\n            continue'),
+    "beta powers not restored": (
+        _RESTORE, _RESTORED, f'{_UNLESS} "pow_acc" in key:\n            continue'),
+    "restoring decays the weights": (_MAKE, "optimizer.set_lr(0.0)", "pass"),
+    "optimizer not restored": (f"{_RUN}.__init__", _OPTIMIZER, "pass"),
+    "weights initialised, not restored": (
+        f"{_RUN}.__init__", "checkpoint.load_weights(source, self.model)",
+        "initialize(self.model, config.seed)"),
+    "resumed run repeats a step": (_TRAIN, "range(start_step + 1,", "range(start_step,"),
+    "resumed run skips a step": (_TRAIN, "range(start_step + 1,", "range(start_step + 2,"),
+    "resumed run counts from one": (f"{_RESUME}.start_step", _CONTINUED, "return 0, []"),
+    "resumed run reads from the beginning": (
+        _TRAIN, "self.loader.step(step - 1)", "self.loader.step(step - 1 - start_step)"),
+    "resumed run warms up again": (
+        _TRAIN, "self.cadence.learning_rate(step)",
+        "self.cadence.learning_rate(step - start_step)"),
+    "resumed run draws the first masks again": (
+        _TRAIN, "self.step(step, micro_batches, lr)",
+        "self.step(step - start_step, micro_batches, lr)"),
+    "resumes from the oldest checkpoint": (
+        "paddle_impl.checkpoint.directory._newest", "sorted(found, reverse=True)", "sorted(found)"),
+    "resumes from the name that sorts last": (
+        "paddle_impl.checkpoint.directory._newest", "found, reverse=True",
+        "found, key=str, reverse=True"),
+    "dropout of the checkpoint, not of the flags": (
+        f"{_INPUTS}.fit", "config.with_dropout(shape)", "shape"),
+    "hidden dropout for attention too": (
+        _DROPOUT, "self.attention_probs_dropout_prob", "self.hidden_dropout_prob"),
+    "no embedding dropout in a run": (_DROPOUT, "embd_pdrop=hidden", "embd_pdrop=0.0"),
+    "check_accuracy drops all the same": (_DROPOUT, _DROPPED, "self.hidden_dropout_prob"),
+    "weight decay not passed on": (
+        f"{_RUN}.__init__", "weight_decay=config.weight_decay", "weight_decay=0.0"),
+    "run's betas not passed on": (
+        f"{_RUN}.__init__", "beta1=config.adam_beta1, beta2=config.adam_beta2, ", ""),
+    "run's epsilon not passed on": (f"{_RUN}.__init__", ", epsilon=config.adam_epsilon,", ","),
+    "run's clip not passed on": (f"{_RUN}.train", "grad_clip=config.grad_clip", "grad_clip=0.0"),
+    "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.seed", "seed=0"),
+    "run's first weights from seed 0": (
+        f"{_RUN}.__init__", "initialize(self.model, config.seed)", "initialize(self.model, 0)"),
+    "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.seed", "seed=0"),
+    "warm-up of max_steps": (
+        f"{_RUN}._lr_options", "config.decay_steps or config.max_steps", "config.max_steps"),
+    "rates of a run swapped": (
+        f"{_RUN}._lr_options", '"max_lr": config.max_lr, "min_lr": config.min_lr',
+        '"max_lr": config.min_lr, "min_lr": config.max_lr'),
+    "run's end tokens not masked": (
+        f"{_INPUTS}._loaders", "micro_batch_size, model.eos_token_id", "micro_batch_size, None"),
+    "model's end token, not the data's": (
+        f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
+    "validation on training data": (
+        "paddle_impl.training.reports.Reports.evaluate", "loader = self.loaders[split]",
+        'loader = self.loaders["train"]'),
+    "test as short as a validation": ("paddle_impl.data.pretraining_data.TEST_ITERS", "10", "1"),
+    "accumulation of a run left out": (
+        f"{_INPUTS}._loaders", 'self.accumulation if split == "train" else 1', "1"),
+    "negative ids of a dataset let through": (
+        _IDS, "0 <= low and high", "high"),
+    "ids beyond the vocabulary let through": (
+        _IDS, "high < vocab_size", "True"),
+    "windows beyond the positions let through": (
+        f"{_INPUTS}.fit", "config.max_seq_len <= shape.n_positions", "True"),
+    "split of a run left out": (f"{_INPUTS}._loaders", "split_shares(config.split)",
+                                "[1.0, 0.0, 0.0]"),
+}
+
+CONTROLS = {
+    "unmutated code": (),
+    "rate of restoring left at zero": (_MAKE, "optimizer.set_lr(rate)", "pass"),
+    "weights copied on the way out": (
+        _TO, "whole(name, parameter)", "whole(name, parameter).copy()"),
+}
+
+MUTANTS = room("checkpoint", BUGS, CONTROLS)

@@ -1,0 +1,248 @@
+"""Every way to share the optimizer computes what one process does."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_impl.objectives import causal_lm
+from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.ownership import owners
+from paddle_impl.optim.precision import FULL, Precision
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.parallel.tensor import WHOLE
+from parity.paddle_side import meeting
+from tests.paddle_impl.optim import sharding_job as job
+
+MASTERS = Precision("O2", "float32")  # float32 below float64, as float16 below float32 on a GPU
+
+
+def test_the_largest_goes_first_to_the_process_with_least():
+    assert owners([5, 9, 4, 4], 2) == [1, 0, 1, 0]
+    assert owners([1, 1, 1], 1) == [0, 0, 0]
+    with pytest.raises(ValueError, match="--sharding_degree 3 is more than the 2 tensors"):
+        owners([1, 1], 3)
+
+
+@pytest.fixture(scope="module")
+def alone() -> dict[str, np.ndarray]:
+    return job.train(Ranks())
+
+
+def assert_close(got: dict, expected: dict) -> None:
+    """Updates are of 1e-2; a key's bias, whose gradient is rounding alone, moves by 1e-14."""
+    assert got.keys() == expected.keys()
+    for name, value in expected.items():
+        np.testing.assert_allclose(got[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
+
+
+@pytest.mark.parametrize("size, shape, stage, recompute", [
+    (3, {"sharding": 3}, 1, False),
+    (4, {"sharding": 2}, 2, False),
+    (4, {"sharding": 2}, 3, True),
+    (4, {"sharding": 2, "model": 2}, 1, False),
+    (4, {"sharding": 2, "model": 2}, 3, False),
+])
+def test_stages_compute_what_one_process_does(alone, size, shape, stage, recompute):
+    """In float64; processes stand in threads. All of them return the whole."""
+    results = meeting.run(
+        size, lambda ranks: job.train(ranks, stage=stage, recompute=recompute), **shape)
+    for got in results:
+        assert_close(got, alone)
+
+
+def test_two_gloo_processes_have_the_bits_of_one(tmp_path):
+    """In float32, stages 1 to 3, the last with blocks computed twice."""
+    root = Path(__file__).parents[3]
+    environment = {name: value for name, value in os.environ.items()
+                   if name != "CUDA_VISIBLE_DEVICES"} | {"PYTHONPATH": str(root)}
+    done = subprocess.run(
+        [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node", "2",
+         "--log_dir", str(tmp_path / "log"), job.__file__, str(tmp_path)],
+        cwd=root, env=environment, capture_output=True, text=True, timeout=200, check=False)
+    assert done.returncode == 0, done.stdout + done.stderr
+    expected = job.train(Ranks(), job.PAIRS, "float32")
+    for stage in (1, 2, 3):
+        with np.load(tmp_path / f"{stage}.npz") as got:
+            assert set(got.files) == expected.keys()
+            for name, value in expected.items():
+                np.testing.assert_array_equal(got[name], value, err_msg=f"stage {stage}, {name}")
+
+
+def built(ranks: Ranks, stage: int):
+    model = job.build(ranks, "float32")
+    return model, optim.build_optimizer(
+        model, learning_rate=0.01, weight_decay=0.1, ranks=ranks, stage=stage)
+
+
+def test_moments_exist_once():
+    def work(ranks):
+        model, optimizer = built(ranks, 1)
+        job.one_step(ranks, model, optimizer, job.IDS[0], 0.01)
+        names = {name for name in optimizer.adamw.state_dict() if "moment1" in name}
+        owned = {name for name, _ in optimizer.share.named_parameters()}
+        return len(names), owned, {name for name, _ in model.named_parameters()}
+
+    (count, owned, names), (other_count, others, _) = meeting.run(2, work, sharding=2)
+    assert count == len(owned) and other_count == len(others)
+    assert owned | others == names and not owned & others
+
+
+@pytest.mark.parametrize("stage", [1, 2, 3])
+def test_who_has_gradients_and_weights_after_a_backward_pass(stage):
+    def work(ranks):
+        model, optimizer = built(ranks, stage)
+        job.backward(ranks, model, job.IDS[0])
+        found = {}
+        for holder in optim.gradient_holders(model, optimizer):
+            here = holder.parameter._is_initialized()
+            found[holder.name] = holder.grad is not None, here, holder.updated is not None
+            assert stage == 1 or holder.parameter.grad is None
+        optimizer.clear_grad()
+        assert all(holder.grad is None for holder in optim.gradient_holders(model, optimizer))
+        assert all(parameter.grad is None for parameter in model.parameters())
+        return found
+
+    for found in meeting.run(2, work, sharding=2):
+        assert {owned for _, _, owned in found.values()} == {True, False}
+        for name, (has_gradient, here, owned) in found.items():
+            assert has_gradient == (owned or stage == 1), name
+            assert here == (owned or stage < 3 or ".h." not in name), name
+
+
+@pytest.mark.parametrize("way, next_way", [((1, {}, 1), (2, {"sharding": 2}, 3)),
+                                           ((2, {"sharding": 2}, 2), (2, {"model": 2}, 1)),
+                                           ((2, {"model": 2}, 1), (1, {}, 1))])
+def test_a_run_goes_on_in_another_way(alone, way, next_way):
+    """Two steps, then weights and moments as a checkpoint has them, then the third."""
+    def run(way, **more):
+        size, shape, stage = way
+        return meeting.run(size, lambda ranks: job.train(ranks, stage=stage, **more), **shape)[0]
+
+    got = run(next_way, steps=[2], state=run(way, steps=[0, 1]))
+    assert_close(got | {"norms of": alone["norms of"]}, alone)
+    np.testing.assert_allclose(got["norms of"], alone["norms of"][2:], rtol=1e-12)
+
+
+def test_only_who_keeps_them_has_all_tensors():
+    def work(ranks):
+        model, optimizer = built(ranks, 1)
+        return [read(model, optimizer, keep=ranks.is_main)
+                for read in (optim.optimizer_state, optim.master_weights)]
+
+    (state, weights), (nothing, none) = meeting.run(2, work, sharding=2)
+    assert nothing == {} and none == {}
+    assert len(state) == 4 * len(weights) == 4 * 28
+
+
+def test_one_process_may_use_the_model_alone():
+    """The others do not compute meanwhile: a pass that met them would wait for ever."""
+    def work(ranks):
+        model, optimizer = built(ranks, 3)
+        losses = []
+        with optim.used_alone(optimizer):
+            assert all(p._is_initialized() for p in model.parameters())
+            if ranks.is_main:
+                loss, _ = causal_lm(model, job.batch(job.IDS[0, 0]))
+                loss.backward()
+                losses.append(float(loss))
+                assert all(p.grad is not None for p in model.parameters())
+        assert not all(p._is_initialized() for p in model.parameters())
+        optimizer.clear_grad()
+        losses.append(float(causal_lm(model, job.batch(job.IDS[0, 0]))[0]))
+        return losses
+
+    with_others, _ = meeting.run(2, work, sharding=2)
+    assert with_others[0] == with_others[1]
+
+
+class Net(paddle.nn.Layer):
+    """Weights of a type with masters, and a LayerNorm, which has none."""
+
+    parts = WHOLE
+
+    def __init__(self):
+        super().__init__()
+        paddle.set_default_dtype("float64")
+        self.linear, self.norm = paddle.nn.Linear(5, 3), paddle.nn.LayerNorm(3)
+        paddle.set_default_dtype("float32")
+        for index, parameter in enumerate(self.parameters()):
+            values = np.random.default_rng(index).standard_normal(parameter.shape)
+            parameter.set_value(1.0 + values / 8)
+
+    def pull(self, gradients: dict[str, np.ndarray]) -> None:
+        """A backward pass that brings these gradients, of each parameter's type."""
+        for name, parameter in self.named_parameters():
+            pull = paddle.to_tensor(gradients[name]).astype(parameter.dtype)
+            (parameter * pull).sum().backward()
+
+
+def gradients(seed: int) -> dict[str, np.ndarray]:
+    """Numbers that float32 holds."""
+    stream = np.random.default_rng(seed)
+    shapes = {"linear.weight": (5, 3), "linear.bias": 3, "norm.weight": 3, "norm.bias": 3}
+    return {name: stream.standard_normal(shape).astype(np.float32)
+            for name, shape in shapes.items()}
+
+
+def twenty_steps(ranks: Ranks, precision: Precision, stage: int = 1, lr: float = 0.01):
+    """(masters, the model's weights) after steps of two passes in each process."""
+    net = Net()
+    optimizer = optim.build_optimizer(
+        net, learning_rate=lr, weight_decay=0.1, ranks=ranks, precision=precision, stage=stage)
+    for step in range(20):
+        for index in range(2):
+            net.pull(gradients(100 * step + 10 * index + ranks.data.rank))
+        holders = optim.gradient_holders(net, optimizer)
+        sum_over = optim.still_to_sum(optimizer, ranks)
+        sum_over.all_reduce_([holder.grad for holder in holders if holder.grad is not None])
+        optimizer.step()
+        optimizer.clear_grad()
+    weights = {name: parameter.numpy() for name, parameter in net.named_parameters()}
+    return optim.master_weights(net, optimizer), weights
+
+
+@pytest.mark.parametrize("size, shape, stage", [(1, {}, 1), (2, {}, 1), (2, {"sharding": 2}, 1),
+                                                (2, {"sharding": 2}, 2)])
+def test_masters_are_what_the_higher_type_would_be(size, shape, stage):
+    """Bit for bit: sums of gradients and updates are in float64, weights its float32 image."""
+    expected = meeting.run(size, lambda ranks: twenty_steps(ranks, FULL))[0][0]
+    for masters, weights in meeting.run(
+            size, lambda ranks: twenty_steps(ranks, MASTERS, stage), **shape):
+        for name, value in expected.items():
+            np.testing.assert_array_equal(masters[name], value, err_msg=name)
+            lower = np.float64 if name.startswith("norm") else np.float32
+            assert weights[name].dtype == lower
+            np.testing.assert_array_equal(weights[name], value.astype(lower), err_msg=name)
+
+
+def test_without_masters_small_updates_are_lost():
+    """Twenty updates of 1e-8 move a float32 of 1 only where they are added up elsewhere."""
+    moved = []
+    for precision in (MASTERS, FULL):
+        net = Net()
+        for parameter in net.parameters():
+            parameter.set_value(np.ones(parameter.shape))
+        if precision is FULL:
+            net.to(dtype="float32")
+        optimizer = optim.build_optimizer(
+            net, learning_rate=1e-8, weight_decay=0.0, precision=precision)
+        for _ in range(20):
+            net.pull({name: np.ones(p.shape) for name, p in net.named_parameters()})
+            optimizer.step()
+            optimizer.clear_grad()
+        moved.append(float(1.0 - net.linear.weight[0, 0].astype("float64")))
+    assert moved == [pytest.approx(2e-7, rel=0.2), 0.0]
+
+
+def test_gradients_of_micro_batches_add_up_in_the_masters_type():
+    net = Net()
+    optimizer = optim.build_optimizer(net, learning_rate=0.01, weight_decay=0.1, precision=MASTERS)
+    for size in (1.0, 2.0**-30):
+        net.pull({name: np.full(p.shape, size) for name, p in net.named_parameters()})
+    for holder in optim.gradient_holders(net, optimizer):
+        assert (holder.grad.numpy() == 1.0 + 2.0**-30).all(), holder.name

@@ -1,0 +1,101 @@
+"""The conversation: what is typed, what is asked, what is shown."""
+
+import pytest
+import tokenizers
+
+import args
+from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.model import GPTForCausalLM, initialize
+from paddle_impl.text.conversation import Conversation, languages
+from paddle_impl.text.generator import TextGenerator
+
+
+def speaking(*names) -> Tokenizer:
+    """Bytes, and a control token for each name."""
+    inner = tokenizers.Tokenizer.from_str(Tokenizer.byte_level()._prompt.to_str())
+    inner.add_special_tokens([tokenizers.AddedToken(f"<{name}>", special=True, normalized=False)
+                              for name in names])
+    return Tokenizer(inner)
+
+
+class Session:
+    def __init__(self, tokenizer, lines, *flags, positions=64):
+        model = GPTForCausalLM(ModelConfig(
+            n_layer=1, n_embd=16, n_head=2, n_positions=positions, vocab_size=tokenizer.vocab_size,
+            initializer_range=0.5, bos_token_id=256, eos_token_id=256))
+        initialize(model, 0)
+        self.generator = TextGenerator(model, tokenizer)
+        self.prompts, self.asked, self.said, self.lines = [], [], "", list(lines)
+        plain = self.generator.generate
+        self.generator.generate = lambda ids, *more: (
+            self.prompts.append(ids[0]) or plain(ids, *more))
+        config = args.parse_generation(["--model_name_or_path", "x", "--interactive", *flags])
+        Conversation(self.generator, config, self.ask, self.say).run()
+
+    def ask(self, text):
+        self.asked.append(text)
+        if not self.lines:
+            raise EOFError
+        return self.lines.pop(0)
+
+    def say(self, *words, end="\n", flush=False):
+        self.said += " ".join(map(str, words)) + end
+
+
+def test_a_language_is_asked_for_and_stands_before_the_prompt():
+    tokenizer = speaking("python", "pad", "java")
+    session = Session(tokenizer, ["ruby", "Python", "def f", "change_lang", "java", "x", "exit"])
+    assert session.asked[:2] == ["language (java, python): "] * 2
+    python, java = (tokenizer.special_tokens[name] for name in ("<python>", "<java>"))
+    assert session.prompts == [[python, *b" def f"], [java, *b" x"]]
+
+
+def test_exit_generates_nothing():
+    assert Session(speaking(), ["exit"]).prompts == []
+    assert Session(speaking("java"), ["exit"]).prompts == []
+
+
+def test_without_languages_nothing_is_asked():
+    session = Session(speaking(), ["ab", ""])
+    assert session.asked == [">>> "] * 3
+    assert session.prompts == [[*b"ab"]]
+
+
+def test_a_backslash_goes_on_in_the_next_line():
+    session = Session(speaking(), ["def f(x):\\", "    return x"])
+    assert session.prompts == [[*b"def f(x):\n    return x"]]
+    assert session.asked[1] == "... "
+
+
+def test_text_stops_at_a_blank_line():
+    session = Session(speaking(), ["a"], "--max_dec_len", "60", "--temperature", "9", "--stop",
+                      "\x01", "\x02", *map(chr, range(65, 90)))
+    shown = session.said.partition("\na")[2]
+    assert not set(shown) & set(map(chr, range(65, 90)))
+    config = args.parse_generation(["--model_name_or_path", "x", "--interactive"])
+    assert config.decoding((), None).stop == ("\n\n",)
+
+
+def test_settings_change_what_follows():
+    alone = Session(speaking(), ["ab"], "--max_dec_len", "5", "--seed", "7")
+    later = Session(speaking(), ["set max_dec_len 5", "set seed 7", "ab", "ab"])
+    text = alone.said.partition("\nab")[2]
+    assert later.said.count(text.rstrip("\n")) >= 1
+    texts = later.said.split("\nab")[1:]
+    assert texts[0] != texts[1], "each continuation has draws of its own"
+
+
+@pytest.mark.parametrize(("line", "message"), [
+    ("set temperature 0", "temperature must be above 0"), ("set top_k x", "takes a number"),
+    ("set colour 1", "no setting colour"), ("set seed -1", "seed must lie in"), ("a" * 70, "room"),
+])
+def test_a_mistake_is_said_and_the_conversation_goes_on(line, message):
+    session = Session(speaking(), [line, "b", "settings"])
+    assert message in session.said and session.prompts == [[*b"b"]]
+    assert "temperature 0.7, top_k 0" in session.said
+
+
+def test_names_that_are_no_languages():
+    found = languages({"<python>": 1, "<pad>": 2, "<|endoftext|>": 3, "<c++>": 4, "<Mask>": 5})
+    assert found == {"python": "<python>", "c++": "<c++>"}

@@ -1,0 +1,65 @@
+"""Text in, text out: prompts to ids, in order, refused where they cannot be continued."""
+
+import pytest
+
+from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.model import GPTForCausalLM, initialize
+from paddle_impl.text.generator import TextGenerator
+
+SHAPE = {"n_layer": 1, "n_embd": 16, "n_head": 2, "n_positions": 24, "bos_token_id": 256,
+         "eos_token_id": 256}
+
+
+@pytest.fixture(scope="module")
+def generator():
+    model = GPTForCausalLM(ModelConfig(vocab_size=260, initializer_range=0.5, **SHAPE))
+    initialize(model, 0)
+    return TextGenerator(model, Tokenizer.byte_level())
+
+
+def test_prompts_become_ids(generator):
+    assert generator.ids("aé") == list("aé".encode())
+    assert generator.ids("") == [256]
+    assert generator.ids("<|endoftext|>", special_tokens=True) == [256]
+
+
+def test_a_prompt_without_room_is_refused(generator):
+    with pytest.raises(ValueError, match="prompt of 24 tokens .* the model's 24 positions"):
+        generator.ids("a" * 24)
+
+
+def test_a_tokenizer_of_another_model_is_refused():
+    small = GPTForCausalLM(ModelConfig(vocab_size=100, **SHAPE))
+    with pytest.raises(ValueError, match="id 195, beyond the model's vocabulary of 100"):
+        TextGenerator(small, Tokenizer.byte_level()).ids("é")
+
+
+def test_what_is_no_text_is_refused(generator):
+    with pytest.raises(ValueError, match="prompt 'a.*dcff' is not UTF-8 text"):
+        generator.ids(b"a\xff".decode("utf-8", "surrogateescape"))
+
+
+def test_a_family_that_the_tokenizer_is_not_of(generator):
+    generator.check_family("gpt2-en")
+    with pytest.raises(ValueError, match="gpt2-cn has a SentencePiece tokenizer"):
+        generator.check_family("gpt2-cn")
+
+
+def test_results_come_in_order_and_the_pieces_are_the_text(generator):
+    """The first prompt ends last, for it has the most room."""
+    prompts = [generator.ids(text) for text in ("a", "bc" * 11, "def" * 6)]
+    pieces = {}
+
+    def show(prompt, number, text):
+        pieces.setdefault((prompt, number), []).append(text)
+
+    decoding = Decoding(40, "sampling", num_return_sequences=2, stop=("\x00",), vocab_size=257)
+    found = list(generator.generate(prompts, decoding, 3, show))
+    assert [number for number, _ in found] == [0, 1, 2]
+    for number, sequences in found:
+        for index, own in enumerate(sequences):
+            assert "".join(pieces[number, index]) == own.text
+    assert list(generator.generate(prompts, decoding, 3)) == found
+    assert list(generator.generate(prompts, decoding, 4)) != found

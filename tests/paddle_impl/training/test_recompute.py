@@ -1,0 +1,105 @@
+"""Recompute changes what is kept, not a bit of what is computed."""
+
+import numpy as np
+import paddle
+import pytest
+
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.model import Block, GPTForCausalLM, initialize
+from paddle_impl.objectives import causal_lm
+from paddle_impl.parallel.tensor import WHOLE, Parts
+from tests.paddle_impl.meeting import together
+
+CONFIG = ModelConfig(n_layer=3, n_embd=32, n_head=4, vocab_size=53, initializer_range=0.2)
+IDS = np.random.default_rng(0).integers(0, 53, (2, 17))
+
+
+def build(parts: Parts, recompute: bool) -> GPTForCausalLM:
+    model = GPTForCausalLM(CONFIG, parts)
+    initialize(model, 1)
+    model.recompute = recompute
+    return model
+
+
+def loss_of(model) -> paddle.Tensor:
+    return causal_lm(model, {
+        "input_ids": paddle.to_tensor(IDS[:, :-1]), "labels": paddle.to_tensor(IDS[:, 1:]),
+        "loss_mask": paddle.ones([2, 16]),
+    })[0]
+
+
+def two_micro_batches(parts: Parts, recompute: bool) -> dict[str, np.ndarray]:
+    """Losses, the sum of the gradients, and a random number drawn afterwards; dropout on."""
+    model = build(parts, recompute)
+    found = {}
+    paddle.seed(5)
+    for index in range(2):
+        loss = loss_of(model)
+        loss.backward()
+        found[f"loss {index}"] = loss.numpy()
+    found["next number"] = paddle.rand([1]).numpy()
+    return found | {name: p.grad.numpy() for name, p in model.named_parameters()}
+
+
+@pytest.fixture
+def calls(monkeypatch) -> list[Block]:
+    """The block of every forward pass through one."""
+    made = []
+
+    def forward(block, *arguments, plain=Block.forward):
+        made.append(block)
+        return plain(block, *arguments)
+
+    monkeypatch.setattr(Block, "forward", forward)
+    return made
+
+
+@pytest.mark.parametrize("degree", [1, 2])
+def test_not_a_bit_changes_with_dropout_on(degree):
+    def both(parts):
+        return two_micro_batches(parts, False), two_micro_batches(parts, True)
+
+    for kept, again in [both(WHOLE)] if degree == 1 else together(degree, both):
+        assert kept["loss 0"] != kept["loss 1"]  # other masks: dropout is on
+        for name, value in kept.items():
+            np.testing.assert_array_equal(again[name], value, err_msg=name)
+
+
+def test_every_block_runs_again_and_in_reverse(calls):
+    model = build(WHOLE, recompute=True)
+    loss = loss_of(model)
+    forward = list(model.transformer.h)
+    assert calls == forward
+    loss.backward()
+    assert calls == forward + forward[::-1]
+
+
+def test_nothing_runs_again_without_the_flag_or_in_evaluation(calls):
+    loss_of(build(WHOLE, recompute=False)).backward()
+    assert len(calls) == 3
+    model = build(WHOLE, recompute=True)
+    model.eval()
+    loss_of(model).backward()
+    assert len(calls) == 6
+
+
+def test_the_cache_is_filled_all_the_same():
+    model = build(WHOLE, recompute=True)
+    cache = model.new_cache()
+    model(paddle.to_tensor(IDS[:, :5]), cache)
+    assert [pair[0].shape for pair in cache] == [[2, 4, 5, 8]] * 3
+
+
+def test_one_tensor_a_block_is_kept():
+    """Bytes that Paddle lays by for the backward pass."""
+    def kept(recompute):
+        model, sizes = build(WHOLE, recompute), []
+        with paddle.autograd.saved_tensors_hooks(
+            lambda tensor: sizes.append(tensor.size * tensor.element_size()) or tensor,
+            lambda tensor: tensor,
+        ):
+            loss_of(model)
+        return sum(sizes)
+
+    one = 2 * 16 * 32 * 4  # (B, T, C) in float32
+    assert kept(False) - kept(True) > CONFIG.n_layer * 20 * one
