@@ -42,7 +42,7 @@ class Steps:
         model.train()
         optimizer = build_optimizer(model, learning_rate=recipe["learning_rate"],
                                     weight_decay=recipe["weight_decay"])
-        return Trainer(model, optimizer, causal_lm, loader=None, schedule=None,
+        return Trainer(model, optimizer, causal_lm, loader=None, cadence=None,
                        grad_clip=recipe["grad_clip"], seed=0, ranks=Ranks(), log=None,
                        evaluate=None, save=None)
 
