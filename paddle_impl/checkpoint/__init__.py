@@ -10,7 +10,7 @@ Nothing random is stored beyond the seed: every draw is a function of seed, step
 holds a time or a path, so equal runs write equal bytes. In output_dir:
 
     model_<step>          whole, or damaged later: then its manifest says so
-    .model_<step>.tmp     what a killed run left half written or half removed
+    .model_<step>.*tmp    what a killed run left half written or half removed
     damaged_model_<step>  set aside by a run that continued before it
 """
 

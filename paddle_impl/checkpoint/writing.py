@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from data_tools.files import sync
+from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.checkpoint import directory as shelf
 from paddle_impl.checkpoint import manifest
@@ -73,18 +73,17 @@ def _write(
     output_dir: Path, config: ModelConfig, weights: dict[str, np.ndarray],
     moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    temporary = shelf.temporary_place(output_dir, state.step)
+    place = shelf.place(output_dir, state.step)
     needed = sum(array.nbytes for tensors in (weights, moments) for array in tensors.values())
     try:
         shelf.sweep(output_dir)
         if _free(output_dir) < needed:
             raise OSError(errno.ENOSPC, "seen before writing")
-        temporary.mkdir(parents=True)
-        _fill(temporary, config, weights, moments, state, tokenizer)
-        os.rename(temporary, shelf.place(output_dir, state.step))
-        sync(output_dir)
+        with whole_folder(place) as temporary:
+            _fill(temporary, config, weights, moments, state, tokenizer)
+            if place.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
     except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         if (cause := _of_the_disk(error)) is None:
             raise
         raise NoRoom(_message(output_dir, state.step, needed, cause)) from error
@@ -94,7 +93,7 @@ def _fill(
     directory: Path, config: ModelConfig, weights: dict[str, np.ndarray],
     moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    """All files, each on the disk, the manifest last."""
+    """All files, the manifest last."""
     if tokenizer is not None:
         tokenizer.save(directory)
     described = config.to_hf() | {"dtype": str(next(iter(weights.values())).dtype)}
@@ -103,15 +102,9 @@ def _fill(
     save_file(weights, directory / manifest.WEIGHTS, metadata={"format": "pt"})
     save_file(moments, directory / manifest.OPTIMIZER)
     write_json(directory / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
+    manifest.write(directory)
     for file in directory.iterdir():
-        _settle(file)
-    _settle(manifest.write(directory))
-    sync(directory)
-
-
-def _settle(file: Path) -> None:
-    file.chmod(0o644)  # safetensors leaves its files unreadable to others
-    sync(file)
+        file.chmod(0o644)  # safetensors leaves its files unreadable to others
 
 
 def _of_the_disk(error: BaseException) -> OSError | None:

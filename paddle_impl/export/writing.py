@@ -2,12 +2,11 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import paddle
 
-from data_tools.files import sync
+from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.export import files
 from paddle_impl.export.graph import ExportedGraph
@@ -26,13 +25,8 @@ def write(model: GPTForCausalLM, tokenizer: AnyTokenizer, out: Path) -> None:
         raise ValueError(f"only a float32 model can be exported, this one is {kind}: "
                          "load its checkpoint in float32")
     _check_place(out)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
+    with whole_folder(out) as temporary:
         _fill(temporary, model, tokenizer)
-        _take_place(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_place(out: Path) -> None:
@@ -69,15 +63,3 @@ def _fill(directory: Path, model: GPTForCausalLM, tokenizer: AnyTokenizer) -> No
         eos_token_id=tokenizer.eos_token_id, positions=config.n_positions, layers=config.n_layer,
         heads=config.n_head, head_size=config.n_embd // config.n_head,
     ))
-    for path in [*directory.iterdir(), directory]:
-        sync(path)
-
-
-def _take_place(temporary: Path, out: Path) -> None:
-    """Two renames: in between there is no folder, never half of one."""
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    if out.exists():
-        os.rename(out, old)
-    os.rename(temporary, out)
-    sync(out.parent)
-    shutil.rmtree(old, ignore_errors=True)
