@@ -16,6 +16,7 @@ from data_tools.reading.file_list import FileList
 from data_tools.token_files.streams import save_tokenizer
 from data_tools.tokenizing.bpe_files import find_files
 from data_tools.tokenizing.tokenizer import Tokenizer, load_tokenizer
+from data_tools.tokenizing.tokenizer_config import beside
 
 # Flags that change nothing in the files that a run writes.
 NO_MATTER = ("workers", "checkpoint_mb", "log_interval", "quiet", "summary_json", "strict")
@@ -130,7 +131,7 @@ def _tokenizer_files(options: Namespace) -> list[Path]:
     from data_tools.tokenizing.chinese_tokenizer import SETTINGS_FILE, find_model
 
     if options.tokenizer_name != "GPTChineseTokenizer" and (files := find_files(options.tokenizer)):
-        return files
+        return files + beside(files)
     model = find_model(options.tokenizer)
     return [path for path in (model, model.parent / SETTINGS_FILE) if path.is_file()]
 

@@ -17,6 +17,7 @@ class AnyTokenizer(Protocol):
 
     holds_gil: bool  # encode_flat keeps other Python threads waiting: use processes
     unk_token_id: int | None  # the id of what the vocabulary cannot spell; None: spells everything
+    chat_template: str | dict[str, str] | None  # in Jinja: one, or several by name
 
     @property
     def vocab_size(self) -> int: ...
@@ -52,6 +53,20 @@ class AnyTokenizer(Protocol):
 
     def token_byte_lengths(self) -> np.ndarray:
         """int32 [vocab_size]: bytes of text that decode_bytes gives for each token."""
+
+    def with_added_tokens(
+        self, tokens: Iterable[str], *, special: bool = True
+    ) -> AnyTokenizer:
+        """One that has each of `tokens` as one id too; ValueError where this kind takes none."""
+
+    @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """Texts by the names bos_token, eos_token and so on; a chat template may write them."""
+
+    def apply_chat_template(
+        self, messages: list[dict], *, add_generation_prompt: bool = False
+    ) -> str:
+        """The text of messages of a chat; encode(text, special_tokens=True) gives its ids."""
 
     def fingerprint(self) -> str:
         """sha256 (hex) of all that gives ids their meaning."""

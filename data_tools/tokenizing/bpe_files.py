@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+from collections.abc import Collection
 from functools import cache
 from pathlib import Path
 
@@ -30,14 +31,15 @@ def find_files(path: str | os.PathLike) -> list[Path]:
 
 
 def read_vocab_and_merges(
-    vocab_file: str | os.PathLike, merges_file: str | os.PathLike
+    vocab_file: str | os.PathLike, merges_file: str | os.PathLike,
+    declared: Collection[str] = (),
 ) -> tuple[dict[str, int], list[tuple[str, str]], list[str]]:
     """(vocabulary, merges, special tokens), checked against each other.
 
     The `#version` line is optional: loaders that always drop the first line lose merge 1 where
     it is missing (in a code vocabulary two spaces, and with it all indentation). Special tokens
     are the entries like `<...>` or `[...]` that no merge makes. Any other unmakeable entry means
-    that merges are missing, and raises ValueError.
+    that merges are missing, and raises ValueError, except for those `declared` elsewhere.
     """
     vocab = _read_vocab(Path(vocab_file))
     merges = _read_merges(Path(merges_file))
@@ -49,6 +51,7 @@ def read_vocab_and_merges(
                     "the two files must come from one tokenizer"
                 )
     made = {left + right for left, right in merges} | set(byte_of_symbol())
+    made.update(declared)
     unmade = sorted((token for token in vocab if token not in made), key=vocab.__getitem__)
     special = [token for token in unmade if token[:1] + token[-1:] in ("<>", "[]")]
     lost = [token for token in unmade if token not in special]

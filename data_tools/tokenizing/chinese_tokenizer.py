@@ -19,6 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_tools.tokenizing.chat_template import WithChatTemplate
 from data_tools.tokenizing.chinese_words import (
     Cut,
     checked_segmentation,
@@ -26,13 +27,14 @@ from data_tools.tokenizing.chinese_words import (
     words_by,
 )
 from data_tools.tokenizing.fast_encoder import flat
+from data_tools.tokenizing.tokenizer_config import CONFIG, TokenizerConfig, template_field
 
 SPACE, NEWLINE = "\u2582", "\u2583"
 MODEL_FILE, SETTINGS_FILE = "sentencepiece.model", "segmentation.json"
 END_TOKENS = ("<eod>", "<|endoftext|>", "</s>")  # CPM has the last one too, but does not use it
 
 
-class ChineseTokenizer:
+class ChineseTokenizer(WithChatTemplate):
     """Words, then SentencePiece; the interface of tokenizer.Tokenizer.
 
     Words come from jieba or lac, or stand in the text already: `presplit` is then what stands
@@ -43,12 +45,13 @@ class ChineseTokenizer:
     holds_gil = True  # jieba is Python
 
     def __init__(self, model: bytes, *, segmenter: str | None = None, presplit: str | None = None,
-                 origin: str = "the model"):
+                 origin: str = "the model", chat_template: str | dict[str, str] | None = None):
         self.segmenter, self.presplit = checked_segmentation(segmenter, presplit)
         self._model, self._pieces = model, _processor(model, origin)
+        self.chat_template = chat_template
 
     def __reduce__(self):
-        return _rebuilt, (self._model, self.segmenter, self.presplit)
+        return _rebuilt, (self._model, self.segmenter, self.presplit, self.chat_template)
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, segmenter: str | None = None,
@@ -60,7 +63,8 @@ class ChineseTokenizer:
         given = {"segmenter": segmenter, "presplit": presplit}
         if given == {"segmenter": None, "presplit": None}:
             given = _read_settings(file.parent / SETTINGS_FILE) or given
-        return cls(file.read_bytes(), **given, origin=str(file))
+        template = TokenizerConfig.read(file.parent).chat_template
+        return cls(file.read_bytes(), **given, origin=str(file), chat_template=template)
 
     def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """ids uint32 [tokens], offsets int64 [texts + 1]."""
@@ -118,6 +122,16 @@ class ChineseTokenizer:
         return {self._pieces.id_to_piece(end): end}
 
     @property
+    def special_tokens_map(self) -> dict[str, str]:
+        """eos_token alone, for a chat template."""
+        return dict.fromkeys(["eos_token"], *self.special_tokens)
+
+    def with_added_tokens(self, tokens: Iterable[str], *, special: bool = True) -> ChineseTokenizer:
+        """ValueError: the vocabulary is a part of SentencePiece's model."""
+        raise ValueError("a SentencePiece tokenizer takes no added tokens: they must be in its "
+                         "model when it is trained")
+
+    @property
     def unk_token_id(self) -> int:
         """The id of characters that the vocabulary lacks; its share of the ids is what was lost."""
         return self._pieces.unk_id()
@@ -141,11 +155,14 @@ class ChineseTokenizer:
         return hashlib.sha256(self._model + b"\0" + settings).hexdigest()
 
     def save(self, directory: str | os.PathLike) -> None:
-        """Write sentencepiece.model, as PaddleNLP reads it, and segmentation.json."""
+        """Write sentencepiece.model, as PaddleNLP reads it, and segmentation.json; with a chat
+        template tokenizer_config.json too."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         (directory / MODEL_FILE).write_bytes(self._model)
         (directory / SETTINGS_FILE).write_text(json.dumps(self._settings, indent=2) + "\n")
+        if template := template_field(self.chat_template):
+            (directory / CONFIG).write_text(json.dumps(template, indent=2) + "\n")
 
     @property
     def _settings(self) -> dict:
@@ -191,8 +208,10 @@ def find_model(path: str | os.PathLike) -> Path | None:
     return path if path.suffix == ".model" and path.is_file() else None
 
 
-def _rebuilt(model: bytes, segmenter: str | None, presplit: str | None) -> ChineseTokenizer:
-    return ChineseTokenizer(model, segmenter=segmenter, presplit=presplit)
+def _rebuilt(model: bytes, segmenter: str | None, presplit: str | None,
+             chat_template: str | dict[str, str] | None) -> ChineseTokenizer:
+    return ChineseTokenizer(model, segmenter=segmenter, presplit=presplit,
+                            chat_template=chat_template)
 
 
 def _read_settings(file: Path) -> dict | None:

@@ -10,25 +10,30 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Sequence
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
 import numpy as np
 import tokenizers
-from tokenizers import AddedToken, decoders, models, pre_tokenizers
+from tokenizers import AddedToken, models
 
+from data_tools.tokenizing import added_tokens, tokenizer_config
 from data_tools.tokenizing.any_tokenizer import AnyTokenizer
-from data_tools.tokenizing.bpe_files import byte_of_symbol, find_files, read_vocab_and_merges
+from data_tools.tokenizing.bpe_files import byte_of_symbol, find_files
 from data_tools.tokenizing.bpe_training import train
+from data_tools.tokenizing.chat_template import WithChatTemplate
 from data_tools.tokenizing.fast_encoder import FlatEncoder
 from data_tools.tokenizing.lossless import loss
-from data_tools.tokenizing.rust_tokenizer import read_json, settings, twin
+from data_tools.tokenizing.opening import byte_level, from_pair, open_files
+from data_tools.tokenizing.rust_tokenizer import settings, twin
+from data_tools.tokenizing.tokenizer_config import TokenizerConfig
 
 END_OF_TEXT = "<|endoftext|>"
 END_TOKENS = (END_OF_TEXT, "</s>", "<eod>", "<|end_of_text|>", "<eos>", "[EOS]")
 
 
-class Tokenizer:
+class Tokenizer(WithChatTemplate):
     """A byte-level BPE tokenizer whose ids run from 0 to vocab_size - 1 without a gap.
 
     Text encodes as plain text: a source file that contains the characters `<|endoftext|>` gets
@@ -40,53 +45,45 @@ class Tokenizer:
     unk_token_id = None  # 256 bytes spell any text
 
     def __init__(self, tokenizer: tokenizers.Tokenizer, origin: str = "the tokenizer",
-                 file: Path | None = None):
-        """file: the tokenizer.json that `tokenizer` was read from."""
+                 file: Path | None = None, config: TokenizerConfig | None = None):
+        """file: the tokenizer.json that says the same as `tokenizer`."""
         # Without truncation and padding: a tokenizer.json may carry either, and both lose text.
         self._prompt = twin(tokenizer)
         self._settings = settings(self._prompt)
         self._vocab: dict[str, int] = self._prompt.get_vocab(with_added_tokens=True)
         self._added = {token["content"] for token in self._settings["added_tokens"]}
         self._special = {t["content"] for t in self._settings["added_tokens"] if t["special"]}
+        self._config = config or TokenizerConfig()
+        self.chat_template = self._config.chat_template
         # Two objects, not one switched to and fro: the switch would not survive threads.
         self._plain = twin(self._prompt)
         self._plain.encode_special_tokens = True
-        cuts = tokenizer.truncation or tokenizer.padding
-        self._flat = FlatEncoder(self._plain, None if cuts else file)
+        self._flat = FlatEncoder(self._plain, file)
         self._check(origin)
 
     def __reduce__(self):
         # The library forgets encode_special_tokens when pickled, as for a worker process.
-        return Tokenizer, (self._prompt,)
+        return Tokenizer, (self._prompt, "the tokenizer", None, self._config)
 
     @classmethod
     def load(cls, path: str | os.PathLike) -> Tokenizer:
-        """From a tokenizer.json, or a folder with tokenizer.json or vocab.json + merges.txt."""
-        match find_files(path):
-            case [file]:
-                return cls(read_json(file), str(file), file)
-            case [vocab_file, merges_file]:
-                return cls.from_vocab_and_merges(vocab_file, merges_file)
-        raise ValueError(
-            f"no tokenizer at {path}: expected tokenizer.json, or vocab.json and merges.txt"
-        )
+        """From a tokenizer.json, or a folder with tokenizer.json or vocab.json + merges.txt.
+
+        Special tokens, added tokens and the chat template come from the files beside it.
+        """
+        return cls(*open_files(path))
 
     @classmethod
     def from_vocab_and_merges(
         cls, vocab_file: str | os.PathLike, merges_file: str | os.PathLike
     ) -> Tokenizer:
         """From GPT-2's pair of files; the merges may lack the `#version` line."""
-        vocab, merges, special = read_vocab_and_merges(vocab_file, merges_file)
-        tokenizer = _byte_level(models.BPE(vocab=vocab, merges=merges))
-        tokenizer.add_special_tokens(
-            [AddedToken(t, special=True, normalized=False) for t in special]
-        )
-        return cls(tokenizer, str(vocab_file))
+        return cls(from_pair(vocab_file, merges_file), str(vocab_file))
 
     @classmethod
     def byte_level(cls) -> Tokenizer:
         """Without merges: a byte is its own id, 0 to 255, and `<|endoftext|>` is 256."""
-        tokenizer = _byte_level(models.BPE(vocab=byte_of_symbol() | {END_OF_TEXT: 256}, merges=[]))
+        tokenizer = byte_level(models.BPE(vocab=byte_of_symbol() | {END_OF_TEXT: 256}, merges=[]))
         tokenizer.add_special_tokens([AddedToken(END_OF_TEXT, special=True, normalized=False)])
         return cls(tokenizer)
 
@@ -97,9 +94,23 @@ class Tokenizer:
         `<|endoftext|>` is id 0 and the 256 bytes follow, so any text can be encoded. The same
         texts in the same order give the same tokenizer.
         """
-        tokenizer = _byte_level(models.BPE())
+        tokenizer = byte_level(models.BPE())
         train(tokenizer, texts, vocab_size, END_OF_TEXT)
         return cls(tokenizer)
+
+    def with_added_tokens(self, tokens: Iterable[str], *, special: bool = True) -> Tokenizer:
+        """A tokenizer that has each of `tokens` as one id, the new ones at the end, in order.
+
+        special: only encode(special_tokens=True) recognises them, and they decode to nothing, as
+        for control tokens of a chat; else they are found in any text. What is there already keeps
+        its id. ValueError for an empty text, and for a special token that plain text becomes.
+        """
+        library, tokens = twin(self._prompt), list(tokens)
+        added_tokens.add(library, tokens, special)
+        named = {*self.special_tokens_map.values(), *self._config.more}
+        more = dict.fromkeys(token for token in tokens if special and token not in named)
+        config = replace(self._config, more=(*self._config.more, *more))
+        return Tokenizer(library, config=config)
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """One int32 array of ids per text, in parallel; special tokens in a text are plain text."""
@@ -159,8 +170,9 @@ class Tokenizer:
 
     @cached_property
     def eos_token_id(self) -> int:
-        """The id that ends a document: `<|endoftext|>`, else the first other known name."""
-        for token in END_TOKENS:
+        """The id that ends a document: of the eos_token in the tokenizer's files, else of
+        `<|endoftext|>`, else of the first other known name."""
+        for token in (self._config.names.get("eos_token"), *END_TOKENS):
             if token in self._special:
                 return self._vocab[token]
         raise ValueError(f"the vocabulary has no end token: looked for {' '.join(END_TOKENS)}")
@@ -170,8 +182,17 @@ class Tokenizer:
         """Ids of the tokens that no plain text becomes."""
         return {token: self._vocab[token] for token in self._special}
 
+    @cached_property
+    def special_tokens_map(self) -> dict[str, str]:
+        """Texts by the names bos_token, eos_token and so on."""
+        end = [token for token in END_TOKENS if token in self._special][:1]
+        return tokenizer_config.named(self._config.names, *end)
+
     def fingerprint(self) -> str:
-        """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from."""
+        """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from.
+
+        Not of the chat template, nor of which token is called eos_token: they change no id.
+        """
         return self._fingerprint
 
     @cached_property
@@ -186,22 +207,16 @@ class Tokenizer:
         return hashlib.sha256(json.dumps(canonical).encode("ascii")).hexdigest()
 
     def save(self, directory: str | os.PathLike) -> None:
-        """Write the five files transformers.AutoTokenizer.from_pretrained(directory) reads."""
+        """Write the files that transformers.AutoTokenizer.from_pretrained(directory) reads.
+
+        tokenizer.json has all but names and template; added_tokens.json goes with vocab.json.
+        """
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self._prompt.save(str(directory / "tokenizer.json"))
         self._prompt.model.save(str(directory))  # vocab.json, merges.txt
-        end = [token for token in END_TOKENS if token in self._special][:1]
-        names = dict.fromkeys(("bos_token", "eos_token", "unk_token"), end[0]) if end else {}
-        config = {
-            # As it stands in tokenizer.json; "GPT2Tokenizer" would be rebuilt from the pair.
-            "tokenizer_class": "PreTrainedTokenizerFast",
-            "add_prefix_space": False,
-            "clean_up_tokenization_spaces": False,  # would turn " ." into "." when decoding
-            **names,
-        }
-        for name, content in (("tokenizer_config", config), ("special_tokens_map", names)):
-            (directory / f"{name}.json").write_text(json.dumps(content, indent=2) + "\n")
+        tokenizer_config.write(directory, self._prompt, self.special_tokens_map,
+                               self._config.more, self.chat_template)
 
     @cached_property
     def _token_bytes(self) -> list[bytes]:
@@ -241,10 +256,3 @@ def load_tokenizer(path: str | os.PathLike) -> AnyTokenizer:
         f"no tokenizer at {path}: expected tokenizer.json, vocab.json and merges.txt, or a "
         "SentencePiece .model"
     )
-
-
-def _byte_level(model: models.BPE) -> tokenizers.Tokenizer:
-    tokenizer = tokenizers.Tokenizer(model)
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return tokenizer

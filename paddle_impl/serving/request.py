@@ -6,11 +6,11 @@ Names and meanings are OpenAI's; top_k, min_tokens and repetition_penalty are vL
 import secrets
 from dataclasses import dataclass
 
+from data_tools.tokenizing.chat_template import ChatTemplate
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.generate import fitted
-from paddle_impl.serving.chat_template import ChatTemplate
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.fields import Body, is_text, wrong
 from paddle_impl.serving.prompts import read_messages, read_prompts
@@ -70,7 +70,11 @@ class Reader:
         if self._template is None:
             raise RequestError("the model has no chat template; use /v1/completions",
                                code="no_chat_template")
-        text = self._template.render(read_messages(body.take("messages")))
+        messages = read_messages(body.take("messages"))
+        try:
+            text = self._template.render(messages, add_generation_prompt=True)
+        except ValueError as error:
+            raise RequestError(str(error), param="messages") from None
         # The template writes special tokens as text; so does transformers read them.
         prompt = [int(i) for i in self._tokenizer.encode(text, special_tokens=True)]
         new = body.integer("max_tokens", self.max_new, 1, self.max_new)

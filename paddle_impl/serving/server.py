@@ -10,11 +10,11 @@ from pathlib import Path
 
 import uvicorn
 
+from data_tools.tokenizing.chat_template import load_chat_template
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.decoding.choice import make_decoder
 from paddle_impl.process.stopping import SIGNALS
 from paddle_impl.serving.app import make_app
-from paddle_impl.serving.chat_template import load_chat_template
 from paddle_impl.serving.endpoints import Admission
 from paddle_impl.serving.engine import Engine
 from paddle_impl.serving.request import Reader

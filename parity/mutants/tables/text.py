@@ -3,7 +3,7 @@
 from parity.mutants.mutant import room
 
 _TOKENIZER = "data_tools.tokenizing.tokenizer.Tokenizer"
-_LEVEL = "data_tools.tokenizing.tokenizer._byte_level"
+_LEVEL = "data_tools.tokenizing.opening.byte_level"
 _FAST = "data_tools.tokenizing.fast_encoder"
 _MERGES = "data_tools.tokenizing.bpe_files._read_merges"
 _FILL = "data_tools.create_pretraining_data._fill"
@@ -61,9 +61,10 @@ BUGS = {
     "end tokens decode to text": (
         f"{_TOKENIZER}._token_bytes", "if token in self._special:", "if False:"),
     "saved as a class that is rebuilt": (
-        f"{_TOKENIZER}.save", '"PreTrainedTokenizerFast"', '"BertTokenizerFast"'),
+        "data_tools.tokenizing.tokenizer_config.write", '"PreTrainedTokenizerFast"',
+        '"BertTokenizerFast"'),
     "saved without its end token": (
-        f"{_TOKENIZER}.save", 'if token in self._special][:1]', "if False]"),
+        f"{_TOKENIZER}.special_tokens_map", 'if token in self._special][:1]', "if False]"),
     "no end token after a document": (_FILL, "if options.append_eos:", "if False:"),
     "end token wanted or not": (_FILL, "if options.append_eos:", "if True:"),
     "end token before a document": [

@@ -205,3 +205,21 @@ def test_words_by_lac(tiny, monkeypatch):
     tokenizer = ChineseTokenizer(tiny, segmenter="lac")
     split = ChineseTokenizer(tiny, presplit="/")
     assert tokenizer.encode("abx").tolist() == split.encode("ab/x").tolist()
+
+
+def test_a_chat_template_is_kept_and_rendered(tiny, tmp_path):
+    ChineseTokenizer(tiny, presplit=" ").save(tmp_path / "given")
+    assert not (tmp_path / "given" / "tokenizer_config.json").exists()
+    (tmp_path / "given" / "chat_template.jinja").write_text(
+        "{{ messages[0].content }}{{ eos_token }}")
+    ChineseTokenizer.load(tmp_path / "given").save(tmp_path / "saved")
+    loaded = pickle.loads(pickle.dumps(load_tokenizer(tmp_path / "saved")))
+    text = loaded.apply_chat_template([{"role": "user", "content": "ab"}])
+    assert text == "ab<eod>"
+    assert loaded.encode(text, special_tokens=True)[-1] == loaded.eos_token_id
+    assert loaded.fingerprint() == ChineseTokenizer(tiny, presplit=" ").fingerprint()
+
+
+def test_no_tokens_are_added_to_a_sentencepiece_model(tiny):
+    with pytest.raises(ValueError, match="takes no added tokens: they must be in its model"):
+        ChineseTokenizer(tiny, presplit=" ").with_added_tokens(["<a>"])

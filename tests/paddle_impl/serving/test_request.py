@@ -5,9 +5,9 @@ import json
 import openai
 import pytest
 
+from data_tools.tokenizing.chat_template import ChatTemplate
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.serving import ServingOptions
-from paddle_impl.serving.chat_template import ChatTemplate
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.request import Reader
 from tests.paddle_impl.serving.conftest import CHAT, Nothing
@@ -147,6 +147,15 @@ def test_special_tokens_of_the_template_are_tokens(reader):
     reader._template = ChatTemplate("{{ messages[0].content }}{{ eos_token }}",
                                     {"eos_token": "<|endoftext|>"})
     assert chat(reader).prompts == [[ord("x"), 256]]
+
+
+def test_messages_that_the_template_refuses_are_the_clients_fault(reader):
+    reader._template = ChatTemplate("{{ raise_exception('roles must alternate') }}", {})
+    with pytest.raises(RequestError) as refused:
+        chat(reader)
+    assert refused.value.status == 400 and refused.value.body() == {"error": {
+        "message": "the chat template refuses the messages: roles must alternate",
+        "type": "invalid_request_error", "param": "messages", "code": None}}
 
 
 @pytest.mark.parametrize("content", [
