@@ -16,7 +16,7 @@ from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.pretraining_data import PretrainingData
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import CAUSAL_LM
-from paddle_impl.optim.adamw import build_optimizer, used_alone
+from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.optim.precision import Precision
 from paddle_impl.optim.schedule import lr_at
 from paddle_impl.parallel.ranks import Ranks, join, launched
@@ -73,7 +73,7 @@ class PretrainingRun:
             ranks=self.ranks, precision=self.precision, stage=config.sharding_stage,
         )
         if self.start_step:
-            checkpoint.load_optimizer(source, self.model, self.optimizer)
+            checkpoint.load_optimizer(source, self.optimizer)
             self._restore(checkpoint.load_state(source).progress)
         self.source = source
         self.objective = CAUSAL_LM._replace(loss=self._loss)
@@ -200,7 +200,7 @@ class PretrainingRun:
 
     def _complete(self, step: int) -> None:
         if self.completions is not None:
-            with used_alone(self.optimizer), self.precision.autocast():
+            with self.optimizer.used_alone(), self.precision.autocast():
                 found = self.completions.complete(self.model, step, self.ranks)
             self.ranks.barrier()  # the others wait longer than a collective call would
             self.reports.text(step, "completions", found)

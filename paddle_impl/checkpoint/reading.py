@@ -16,7 +16,7 @@ from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
@@ -69,12 +69,12 @@ def load_state(directory: Path) -> TrainingState | None:
     return state.read(directory / state.FILE)
 
 
-def load_optimizer(directory: Path, model, optimizer) -> None:
+def load_optimizer(directory: Path, optimizer: Optimizer) -> None:
     """Moments and beta powers, as `save` wrote them."""
     path = directory / manifest.OPTIMIZER
     manifest.verify(directory, only=[manifest.OPTIMIZER])
     try:
-        optim.load_optimizer_state(model, optimizer, _read_tensors(path, _OneByOne))
+        optimizer.load_state(_read_tensors(path, _OneByOne))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
 

@@ -17,7 +17,6 @@ from paddle_impl.checkpoint import manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
 from paddle_impl.config.model import ModelConfig
-from paddle_impl.optim import adamw as optim
 from paddle_impl.parallel.ranks import Ranks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -44,8 +43,8 @@ def save(
     not: earlier checkpoints are as they were, and training can go on.
     """
     # All gather, tensor by tensor and in this order; the one that writes has them all at once.
-    weights = optim.master_weights(model, optimizer, keep=ranks.is_main)
-    moments = optim.optimizer_state(model, optimizer, keep=ranks.is_main)
+    weights = optimizer.weights(keep=ranks.is_main)
+    moments = optimizer.state(keep=ranks.is_main)
     failure = None
     if ranks.is_main:
         try:

@@ -12,13 +12,7 @@ import paddle
 from paddle_impl.data.batch import Batch
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.objectives import Metrics, Objective, mean
-from paddle_impl.optim.adamw import (
-    NormReduction,
-    clip_grad_norm,
-    gradient_holders,
-    still_to_sum,
-    used_alone,
-)
+from paddle_impl.optim.optimizer import Optimizer
 from paddle_impl.optim.precision import LossScaler
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.measuring import Totals, to_tensors
@@ -47,7 +41,7 @@ class Trainer:
     """
 
     model: paddle.nn.Layer
-    optimizer: object
+    optimizer: Optimizer
     objective: Objective
     loader: PretrainLoader
     cadence: Cadence
@@ -109,20 +103,17 @@ class Trainer:
             self.scaler.scaled(mean(loss_sum, weight)).backward()
             loss += mean(float(loss_sum), weight)
             totals.add(metrics)
-        holders = gradient_holders(self.model, self.optimizer)
-        gradients = [holder.grad for holder in holders if holder.grad is not None]
-        still_to_sum(self.optimizer, self.ranks).all_reduce_(gradients)
+        self.optimizer.reduce_gradients()
         (loss,) = self.ranks.data.total(loss)
-        self.scaler.unscale_(gradients)
-        reduction = NormReduction.of(self.model, self.optimizer, self.ranks)
-        norm = clip_grad_norm(holders, self.grad_clip, reduction)
+        self.scaler.unscale_(self.optimizer.gradients())
+        norm = self.optimizer.clip_gradients(self.grad_clip)
         self.optimizer.set_lr(lr)
         if math.isfinite(loss) and math.isfinite(norm):
             self.optimizer.step()
         else:
             self._leave_out(step, micro_batches, loss, norm)
         self.scaler.update(math.isfinite(norm))
-        self.optimizer.clear_grad(set_to_zero=False)
+        self.optimizer.clear_grad()
         return loss, norm, totals.means(self.ranks.data)
 
     def _forward(self, step: int, index: int, batch: Batch) -> tuple[paddle.Tensor, Metrics]:
@@ -136,9 +127,9 @@ class Trainer:
             self.event(step, "overflow", f"gradients overflow at loss scale {self.scaler.scale:g}: "
                                          "no update, the scale is halved")
             return
-        self.optimizer.clear_grad(set_to_zero=False)
+        self.optimizer.clear_grad()
         own = None
-        with used_alone(self.optimizer):
+        with self.optimizer.used_alone():
             for index, batch in enumerate(micro_batches):
                 forward = partial(self._forward, step, index, batch)
                 own = first_bad_tensor(self.model, lambda forward=forward: forward()[0])

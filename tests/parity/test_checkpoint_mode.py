@@ -13,7 +13,7 @@ from data_tools.token_files.token_file import TokenFile
 from paddle_impl import checkpoint, model
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.config.model import named_model
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.adamw import build_optimizer
 from parity import ladder
 from parity.__main__ import main
 from parity.cases import checkpoint as cases_checkpoint
@@ -62,7 +62,7 @@ def test_a_planted_bug_is_found(hub_checkpoint, tmp_path, capsys, monkeypatch):
 def test_what_the_trainer_saves_is_proved(tiny_model, tmp_path):
     state = TrainingState(step=0, samples=0, seed=1, order_key="k", sample_order="o",
                           tokenizer=None, global_batch_size=4, schedule={})
-    optimizer = optim.build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
+    optimizer = build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
     saved = checkpoint.save(tmp_path, tiny_model, optimizer, state, None)
     words = ["--checkpoint", str(saved), "--only", "weights", "gradients"]
     assert main([*words, "--output", str(tmp_path / "report")]) == 0
