@@ -118,8 +118,8 @@ BUGS = {
         f"{_SEQUENCE}.add", _LAST,
         "len(self.tokens) == max(1, self._decoding.max_new_tokens - 1)"),
     "one position left unused": (
-        _FITTED, "room = config.n_positions - len(prompt)",
-        "room = max(1, config.n_positions - len(prompt) - 1)"),
+        _FITTED, "room = positions - len(prompt)",
+        "room = max(1, positions - len(prompt) - 1)"),
     "end token banned a step too short": (
         _PROCESS, _NO_EOS, "new + 1 < decoding.min_new_tokens"),
     "negative ids let through": (_FITTED, "min(prompt) < 0 or ", ""),

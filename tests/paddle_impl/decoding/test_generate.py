@@ -18,8 +18,10 @@ PROMPTS = [PROMPT, [7], list(range(20)), [9, 9, 9, 2, 6], [49] * 12]
 
 @pytest.fixture(params=["paddle", "native"], autouse=True)
 def decoder(request, monkeypatch):
-    monkeypatch.setattr("paddle_impl.generate.make_decoder", lambda model, rows, positions, _:
-                        make_decoder(model, rows, positions, request.param))
+    def make(model, rows, positions, _):
+        return make_decoder(model, rows, positions, request.param)
+
+    monkeypatch.setattr("paddle_impl.decoding.choice.make_decoder", make)
     return request.param
 
 
