@@ -10,23 +10,37 @@ from collections.abc import Collection
 from paddle import nn
 
 # The layers that PaddleDecoder and an exported graph call. They compute the others by themselves.
-CALLED = frozenset({"wte", "wpe", "ln_1", "ln_2", "ln_f", "c_attn", "c_proj", "mlp"})
+CALLED = ("wte", "wpe", "ln_1", "ln_2", "ln_f", "c_attn", "c_proj", "mlp")
 
 
 def replaced_layer(model: nn.Layer, called: Collection[str] = ()) -> str:
-    """Name and class of the first layer that is not one of GPT-2's own; empty where all are.
+    """Name and class of the first of GPT-2's layers that is of another class; empty without one.
 
     called: names of layers, without the path to them, that the decoder calls. They, and the layers
-    inside them, may be of any class.
+    inside them, may be of any class. Layers that GPT-2 does not have are not looked at: no layer of
+    GPT-2's own classes calls them.
     """
+    expected = _classes()
+    for path, layer in model.named_sublayers(include_self=True):
+        names = ["block" if name.isdecimal() else name for name in path.split(".")]
+        known = all(name in expected and name not in called for name in names)
+        if known and type(layer) not in expected[names[-1]]:
+            return f"{path or 'the model'} is of the class {type(layer).__name__}"
+    return ""
+
+
+def _classes() -> dict[str, tuple[type, ...]]:
+    """The classes that model.py uses for each layer, by the last part of the layer's name."""
     # Imported here: an exported model is decoded without the model's code.
     from paddle_impl import model as gpt
     from paddle_impl.parallel.tensor import HeadDropout, SplitEmbedding
 
-    own = {gpt.GPTForCausalLM, gpt.GPTModel, gpt.Block, gpt.Attention, gpt.MLP, gpt.ColumnLinear,
-           gpt.RowLinear, nn.LayerList, nn.Embedding, nn.LayerNorm, nn.Dropout, SplitEmbedding,
-           HeadDropout}
-    for path, layer in model.named_sublayers(include_self=True):
-        if type(layer) not in own and not any(name in called for name in path.split(".")):
-            return f"{path or 'the model'} is of the class {type(layer).__name__}"
-    return ""
+    return {
+        "": (gpt.GPTForCausalLM,), "transformer": (gpt.GPTModel,), "h": (nn.LayerList,),
+        "block": (gpt.Block,), "attn": (gpt.Attention,), "mlp": (gpt.MLP,),
+        "wte": (nn.Embedding, SplitEmbedding), "wpe": (nn.Embedding,), "drop": (nn.Dropout,),
+        "ln_1": (nn.LayerNorm,), "ln_2": (nn.LayerNorm,), "ln_f": (nn.LayerNorm,),
+        "c_attn": (gpt.ColumnLinear,), "c_fc": (gpt.ColumnLinear,), "c_proj": (gpt.RowLinear,),
+        "attn_dropout": (nn.Dropout, HeadDropout), "resid_dropout": (nn.Dropout,),
+        "dropout": (nn.Dropout,),
+    }

@@ -30,7 +30,7 @@ class PaddleDecoder:
     def __init__(self, model, rows: int, positions: int):
         if replaced := replaced_layer(model, CALLED):
             raise ValueError(f"this model cannot be decoded: {replaced}, and only these layers may "
-                             f"be replaced: {', '.join(sorted(CALLED))}")
+                             f"be replaced: {', '.join(CALLED)}")
         model.eval()
         self.rows, self.positions = rows, min(positions, model.config.n_positions)
         self.vocab_size = model.config.vocab_size

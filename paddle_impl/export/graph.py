@@ -26,7 +26,7 @@ class ExportedGraph(nn.Layer):
         super().__init__()
         if replaced := replaced_layer(model, CALLED):
             raise ValueError(f"this model cannot be exported: {replaced}, and only these layers "
-                             f"may be replaced: {', '.join(sorted(CALLED))}")
+                             f"may be replaced: {', '.join(CALLED)}")
         config = model.config
         self.model = model
         self.heads, self.head_size = config.n_head, config.n_embd // config.n_head
