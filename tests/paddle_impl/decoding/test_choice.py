@@ -1,4 +1,4 @@
-"""A decoder that copied the weights is kept for the next text; nobody shares it at the same time."""
+"""A decoder that copied the weights is lent again, and to one borrower at a time."""
 
 import pytest
 
