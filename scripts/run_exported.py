@@ -3,9 +3,9 @@
     python scripts/run_exported.py OUT --prompt "def " [--max_dec_len 64]
         [--decode_strategy sampling --top_k 5 --seed 123 ...] [--output_file FILE]
 
-Flags, defaults, tokens and output are those of run_generation.py. Of paddle_impl it needs what
-holds no model: export, decoding, config, generate.py, runtime.py, json_lines.py and
-evaluation/files.py.
+Flags, defaults, tokens and output are those of run_generation.py. Of paddle_impl it needs only
+what has no model: config/, process/runtime.py, decoding/, generate.py, export/, text/json_lines.py
+and evaluation/files.py.
 """
 
 import sys
