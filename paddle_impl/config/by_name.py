@@ -61,7 +61,8 @@ def _value(item, hint: Any, value: Any) -> Any:
     require(choices is None or value in choices or (bool in kinds and isinstance(value, bool))
             or value is None,
             f"{item.name} takes one of {', '.join(map(str, choices or ()))}, got {value!r}")
-    return tuple(value) if tuple in map(typing.get_origin, kinds) else value
+    is_tuple = isinstance(value, list) and tuple in map(typing.get_origin, kinds)
+    return tuple(value) if is_tuple else value
 
 
 def _is(value: Any, kind: Any) -> bool:
