@@ -15,7 +15,7 @@ from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.pretraining_data import PretrainingData
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.objectives import causal_lm
+from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.adamw import build_optimizer, used_alone
 from paddle_impl.optim.precision import Precision
 from paddle_impl.optim.schedule import lr_at
@@ -76,7 +76,8 @@ class PretrainingRun:
             checkpoint.load_optimizer(source, self.model, self.optimizer)
             self._restore(checkpoint.load_state(source).progress)
         self.source = source
-        self.reports = Reports(config, self.inputs, self.model, self.loaders, self._loss)
+        self.objective = CAUSAL_LM._replace(loss=self._loss)
+        self.reports = Reports(config, self.inputs, self.model, self.loaders, self.objective)
         self.warnings = passed_over + self.inputs.warnings + notes
 
     def train(self) -> str | None:
@@ -97,7 +98,7 @@ class PretrainingRun:
         self.unsaved: OSError | None = None
         with StopSignals() as signals:
             self.trainer = Trainer(
-                model=self.model, optimizer=self.optimizer, objective=self._loss,
+                model=self.model, optimizer=self.optimizer, objective=self.objective,
                 loader=self.loaders["train"],
                 cadence=Cadence(
                     config.max_steps, config.logging_freq, config.eval_freq, config.save_steps,
@@ -124,7 +125,7 @@ class PretrainingRun:
 
     def _loss(self, model, batch):
         with self.precision.autocast():
-            return causal_lm(model, batch)
+            return CAUSAL_LM.loss(model, batch)
 
     def _introduce(self) -> None:
         model, say = self.model.config, self.reports.say

@@ -1,11 +1,11 @@
 """What a run says while it trains: a record of its steps, evaluations, completions, events."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.pretraining_data import TEST_ITERS, PretrainingData
+from paddle_impl.objectives import Objective
 from paddle_impl.process import runtime
 from paddle_impl.tracking import Tracker
 from paddle_impl.tracking.memory import memory
@@ -18,10 +18,10 @@ class Reports:
 
     def __init__(
         self, config: PretrainConfig, inputs: PretrainingData, model,
-        loaders: dict[str, PretrainLoader | None], loss: Callable,
+        loaders: dict[str, PretrainLoader | None], objective: Objective,
     ):
         self.config, self.inputs, self.ranks = config, inputs, inputs.ranks
-        self.model, self.loaders, self.loss = model, loaders, loss
+        self.model, self.loaders, self.objective = model, loaders, objective
         self.step_tokens = inputs.global_batch_size * config.max_seq_len
         self.step_flops = flops.training_flops(model.config, self.step_tokens, config.max_seq_len)
 
@@ -59,7 +59,7 @@ class Reports:
         if loader is None:
             return {}
         measured = validate(
-            self.model, self.loss, loader, batches, self.ranks, self.inputs.tokenizer
+            self.model, self.objective, loader, batches, self.ranks, self.inputs.tokenizer
         )
         if measured:
             named = {f"{split}_{name}": value for name, value in measured.items()}

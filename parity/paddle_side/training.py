@@ -47,7 +47,7 @@ def run(
         if step in case.snapshots:
             trace.update(_snapshot(step, case, model, optimizer))
 
-    trainer = {"objective": objectives.causal_lm} | trainer
+    trainer = {"objective": objectives.CAUSAL_LM} | trainer
     Trainer(
         model=model, optimizer=optimizer,
         loader=Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=ranks,

@@ -114,8 +114,8 @@ def test_batches_are_windows_of_the_data_with_uneven_masks(hub_checkpoint, tiny_
     assert case.batch["input_ids"].shape == (3, 24)
     np.testing.assert_array_equal(case.batch["input_ids"][0], ids[:24])
     np.testing.assert_array_equal(case.batch["labels"][0], ids[1:25])
-    assert case.batch["loss_mask"].sum(axis=1).tolist() == [24, 12, 18]
-    counts = [[int(b["loss_mask"].sum()) for b in step] for step in case.steps]
+    assert (case.batch["labels"] != -100).sum(axis=1).tolist() == [24, 12, 18]
+    counts = [[int((b["labels"] != -100).sum()) for b in step] for step in case.steps]
     assert counts == [[16, 8]] * 3
     fed = [case.batch["input_ids"], *(b["input_ids"] for step in case.steps for b in step)]
     assert f" on {sum(part.size for part in fed)} tokens of " in subject

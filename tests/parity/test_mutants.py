@@ -122,10 +122,10 @@ def test_a_constant():
 
 @pytest.mark.parametrize(("code", "replacement", "message"), [
     ("no such code", "x", r"objectives\.causal_lm contains 'no such code' 0 times"),
-    ("mask", "x", r"causal_lm contains 'mask' \d+ times, not once"),
-    ("mask.sum()", "mask.sum( )", "causal_lm is as it was"),
-    ("mask.sum()", "mask.sum()", "replaced by itself"),
-    ("mask.sum()", "mask.sum(", "the mutated source is no Python"),
+    ("labels", "x", r"causal_lm contains 'labels' \d+ times, not once"),
+    (".element_size()", ".element_size( )", "causal_lm is as it was"),
+    (".element_size()", ".element_size()", "replaced by itself"),
+    (".element_size()", ".element_size(", "the mutated source is no Python"),
 ])
 def test_a_mutant_that_would_change_nothing_is_an_error(code, replacement, message):
     right = objectives.causal_lm
@@ -162,7 +162,7 @@ def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
     assert ran[1] == []
     monkeypatch.setattr(reach, "control", lambda: ran)
     assert reach.rungs_of(by_name("warm-up starts at zero")) == ["schedule"]
-    assert reach.rungs_of(by_name("loss mask ignored")) == ["loss"]
+    assert reach.rungs_of(by_name("masked labels cost as token 0")) == ["loss"]
     assert reach.rungs_of(by_name("erf GELU")) == ["loss"]
     assert reach.rungs_of(by_name("head saved beside its tie")) == ["weights"]
     assert reach.rungs_of(by_name("top-k keeps one more")) == []

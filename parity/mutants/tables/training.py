@@ -8,7 +8,8 @@ _RATE = "paddle_impl.optim.schedule.lr_at"
 _TRAIN = "paddle_impl.training.trainer.Trainer.train"
 _STEP = "paddle_impl.training.trainer.Trainer.step"
 _FORWARD = "paddle_impl.training.trainer.Trainer._forward"
-_EVALUATION = "paddle_impl.training.trainer.mean_loss"
+_EVALUATION = "paddle_impl.training.measuring.measure"
+_MEANS = "paddle_impl.training.measuring.Totals.means"
 _SEED = "paddle_impl.training.trainer.dropout_seed"
 _GROUP = "paddle_impl.parallel.ranks.Group"
 
@@ -16,8 +17,8 @@ _MATRICES = "len(p.shape) >= 2"
 _NORM = 'math.sqrt(float(paddle.stack(squares).astype("float64").sum()))'
 _SHRINK = "grad.scale_(max_norm / (norm + 1e-6))"
 _COSINE = "min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_lr)"
-_BACKWARD = "self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()"
-_ADD_LOSS = "loss += float(loss_sum) / max(weight, 1.0)"
+_BACKWARD = "self.scaler.scaled(mean(loss_sum, weight)).backward()"
+_ADD_LOSS = "loss += mean(float(loss_sum), weight)"
 _UPDATE = "self.optimizer.step()"
 _NORM_CALL = "norm = clip_grad_norm(holders, self.grad_clip, reduction)"
 _SUM_GRADS = "still_to_sum(self.optimizer, self.ranks).all_reduce_(gradients)"
@@ -102,10 +103,10 @@ BUGS = {
     "gradients not cleared": (_STEP, "self.optimizer.clear_grad(set_to_zero=False)", "pass"),
     "accumulation undivided": (_STEP, _BACKWARD, "loss_sum.backward()"),
     "accumulation divided twice": (
-        _STEP, _BACKWARD, "(loss_sum / max(weight, 1.0) / len(micro_batches)).backward()"),
+        _STEP, _BACKWARD, "(mean(loss_sum, weight) / len(micro_batches)).backward()"),
     "mean of the micro batches' means": [
-        (_STEP, _BACKWARD, "(loss_sum / float(batch['loss_mask'].sum()) / len(micro_batches))"
-         ".backward()")],
+        (_STEP, _BACKWARD,
+         "(loss_sum / self.objective.weight(batch) / len(micro_batches)).backward()")],
     "loss of the last micro batch": (_STEP, _ADD_LOSS, _ADD_LOSS.replace("+=", "=")),
     "an update for each micro batch": (
         _STEP, _BACKWARD,
@@ -132,11 +133,13 @@ BUGS = {
     "weight of one rank": (_STEP, _WEIGHT, "weight, stop = own_weight, 0.0"),
     "loss of one rank": (_STEP, "(loss,) = self.ranks.data.total(loss)", "pass"),
     "evaluation without the masks' weights": (
-        _EVALUATION, "weight += float(batch_weight)", 'weight += batch["loss_mask"].size'),
-    "evaluation by the mean of means": [
-        (_EVALUATION, "loss_sum += float(batch_sum)",
-         "loss_sum += float(batch_sum) / float(batch_weight)"),
-        (_EVALUATION, "weight += float(batch_weight)", "weight += 1")],
+        _EVALUATION, "objective.weight(batch)", 'batch["labels"].size'),
+    "evaluation by the mean of means": (
+        _EVALUATION, "(loss_sum, objective.weight(batch))",
+        "(loss_sum / objective.weight(batch), 1)"),
+    "evaluation of the last batch": (_EVALUATION, "totals.add(", "totals = Totals(); totals.add("),
+    "evaluation divided by the largest count": (
+        _MEANS, "mean(total, count)", "mean(total, max(flat[1::2]) + 1)"),
     "evaluation with dropout": (_EVALUATION, "model.eval()", "pass"),
     "dropout off after an evaluation": (_EVALUATION, "model.train()", "pass"),
 }
@@ -158,7 +161,7 @@ CONTROLS = {
         (_STEP, _BACKWARD, "loss_sum.backward()"),
         (_STEP, "(loss,) = self.ranks.data.total(loss)",
          "with paddle.no_grad():\n        for gradient in gradients:\n"
-         "            gradient.scale_(1.0 / max(weight, 1.0))\n"
+         "            gradient.scale_(1.0 / weight)\n"
          "    (loss,) = self.ranks.data.total(loss)")],
 }
 

@@ -75,9 +75,7 @@ def backward(ranks: Ranks, model, ids: np.ndarray) -> None:
 
 
 def batch(ids: np.ndarray) -> dict[str, paddle.Tensor]:
-    mask = np.ones(ids[:, 1:].shape, np.float32)
-    return {"input_ids": paddle.to_tensor(ids[:, :-1]), "labels": paddle.to_tensor(ids[:, 1:]),
-            "loss_mask": paddle.to_tensor(mask)}
+    return {"input_ids": paddle.to_tensor(ids[:, :-1]), "labels": paddle.to_tensor(ids[:, 1:])}
 
 
 if __name__ == "__main__":

@@ -10,7 +10,7 @@ from paddle_impl.config.model import ModelConfig
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.objectives import causal_lm
+from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.parallel.ranks import Ranks, grid
 from paddle_impl.training.completions import Completions
@@ -124,7 +124,7 @@ def test_training_is_bit_identical_with_it_and_without(completions):
         initialize(model, 0)
         Trainer(
             model=model, optimizer=build_optimizer(model, learning_rate=0.01, weight_decay=0.1),
-            objective=causal_lm, loader=PretrainLoader(samples, 4, 256),
+            objective=CAUSAL_LM, loader=PretrainLoader(samples, 4, 256),
             cadence=Cadence(max_steps=3, logging_freq=1, eval_freq=1, save_steps=9,
                               learning_rate=lambda step: 0.01),
             grad_clip=0.5, seed=1, ranks=Ranks(), log=records.append,
