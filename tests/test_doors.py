@@ -19,6 +19,7 @@ FORBIDDEN = {
     },
     "paddle_impl": {"torch", "transformers", "args", "parity"},
     "args.py": {*FRAMEWORKS, "numpy", "data_tools", "parity"},
+    "paddle_gpt.py": {*FRAMEWORKS, "numpy", "args", "data_tools", "paddle_impl", "parity"},
     "parity/torch_side": {"paddle", "parity.paddle_side", "data_tools"},
     "parity/paddle_side": {"torch", "transformers", "parity.torch_side"},
 }
@@ -33,7 +34,7 @@ COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
 FLOORS = (
     "config", "process", "parallel", "kernels", "model", "data", "objectives", "optim", "convert",
     "checkpoint", "decoding", "generate", "text", "tracking", "training", "evaluation", "export",
-    "serving", "pretraining",
+    "serving", "pretraining", "notebook",
 )
 
 
