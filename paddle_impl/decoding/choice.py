@@ -1,6 +1,6 @@
 """Which decoder feeds the model."""
 
-from paddle_impl.config.generation import DECODERS
+from paddle_impl.config.engine import DECODERS
 from paddle_impl.decoding.decoder import Decoder
 from paddle_impl.decoding.native_decoder import NativeDecoder, refusal
 from paddle_impl.decoding.paddle_decoder import PaddleDecoder

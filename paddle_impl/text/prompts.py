@@ -6,6 +6,8 @@ from pathlib import Path
 
 from paddle_impl.config.options import require
 
+DEFAULT_PROMPTS = ("from", "import", "def")  # upstream's test.txt
+
 
 def read_prompts(path: str) -> list[str]:
     """One prompt a line, or of a .jsonl file the "prompt" of each; - is standard input.
