@@ -47,7 +47,7 @@ def pretrain(*, model_type: str = "gpt", device: str = "cpu", **flags) -> Path:
     from paddle_impl.pretraining import PretrainingRun
 
     PretrainingRun(config).train()
-    found = checkpoints(Path(config.output_dir))
+    found = checkpoints(Path(config.checkpoint.output_dir))
     return found[max(found)]
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from paddle_impl.config.generation import DECODERS
+from paddle_impl.config.engine import DECODERS
 from paddle_impl.decoding.decoder import Decoder
 from paddle_impl.decoding.native_decoder import NativeDecoder, refusal
 from paddle_impl.decoding.paddle_decoder import PaddleDecoder

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from paddle_impl.config.decoding import Decoding
-from paddle_impl.config.generation import GenerationConfig
+from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.text.generator import TextGenerator
 
 HELP = """Type a text to continue it; a line that ends in \\ goes on in the next. Commands:
@@ -29,12 +28,13 @@ class Conversation:
     """
 
     def __init__(
-        self, generator: TextGenerator, config: GenerationConfig,
+        self, generator: TextGenerator, options: DecodingOptions, seed: int,
         ask: Callable[[str], str] = input, say: Callable[..., None] = print,
     ):
         self._generator, self._ask, self._say = generator, ask, say
-        self._seed = config.seed
-        self._decoding = config.decoding((generator.tokenizer.eos_token_id,), generator.vocab_size)
+        self._seed = seed
+        self._decoding = options.settings(
+            (generator.tokenizer.eos_token_id,), generator.vocab_size)
         self._languages = languages(generator.tokenizer.special_tokens)
         self._language: str | None = None
 

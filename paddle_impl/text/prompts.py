@@ -6,6 +6,8 @@ from pathlib import Path
 
 from paddle_impl.config.options import require
 
+DEFAULT_PROMPTS = ("from", "import", "def")  # upstream's test.txt
+
 
 def read_prompts(path: str) -> list[str]:
     """Read a prompt from each line; from each line of a .jsonl file its "prompt".

@@ -22,17 +22,19 @@ class Reports:
     ):
         self.config, self.inputs, self.ranks = config, inputs, inputs.ranks
         self.model, self.loaders, self.objective = model, loaders, objective
-        self.step_tokens = inputs.global_batch_size * config.max_seq_len
-        self.step_flops = flops.training_flops(model.config, self.step_tokens, config.max_seq_len)
+        self.step_tokens = inputs.global_batch_size * config.data.max_seq_len
+        self.step_flops = flops.training_flops(
+            model.config, self.step_tokens, config.data.max_seq_len)
 
     def open(self, start_step: int) -> None:
         config = self.config
         self.tracker = Tracker(
-            Path(config.output_dir), start_step, config.max_steps, enabled=self.ranks.is_main,
-            report_to=config.report_to, config=vars(config),
+            Path(config.checkpoint.output_dir), start_step, config.training.max_steps,
+            enabled=self.ranks.is_main, report_to=config.tracking.report_to, config=config.flat(),
         )
-        _, dtype = config.precision()
-        self.peak, source = flops.peak_flops(config.device, dtype, config.peak_tflops)
+        _, dtype = config.precision.level_and_dtype()
+        self.peak, source = flops.peak_flops(
+            config.runtime.device, dtype, config.tracking.peak_tflops)
         if self.peak is None:
             self.say(f"warning: {source}")
         else:
@@ -67,7 +69,7 @@ class Reports:
         return measured
 
     def test(self, step: int) -> None:
-        self.evaluate(step, "test", TEST_ITERS * self.config.eval_iters)
+        self.evaluate(step, "test", TEST_ITERS * self.config.validation.eval_iters)
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
         self.tracker.text(step, title, pairs)

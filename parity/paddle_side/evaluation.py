@@ -47,7 +47,7 @@ def code_length(case: Case, dtype: str) -> Trace:
 
 def wikitext(case: Case, dtype: str) -> Trace:
     """Nats and accuracy of a WikiText file by the same windows; perplexity a token and a word."""
-    told = wikitexts.measure(
+    told = wikitexts.score_text(
         weights.build(case, dtype), fixtures.WIKITEXT, fixtures.encode, window=fixtures.WINDOW,
         overlapping_eval=fixtures.MOVED, vocab_size=fixtures.VOCABULARY,
     )

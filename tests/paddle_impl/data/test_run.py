@@ -39,7 +39,7 @@ def config(data, tmp_path, **more) -> PretrainConfig:
     options = {"model_type": "gpt", "model_name_or_path": "code-mini", "input_dir": str(data),
                "output_dir": str(tmp_path / "run"), "split": "80,15,5", "max_seq_len": 16,
                "micro_batch_size": 2, "max_steps": 3, "device": "cpu", "eval_iters": 1}
-    return PretrainConfig(**(options | more))
+    return PretrainConfig.of(**(options | more))
 
 
 def records(directory):
