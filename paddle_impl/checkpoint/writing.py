@@ -15,7 +15,7 @@ from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.checkpoint import directory as shelf
 from paddle_impl.checkpoint import manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
-from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
+from paddle_impl.checkpoint.state import FILE, TrainingState, write_json
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.parallel.ranks import Ranks
 
@@ -101,7 +101,7 @@ def _fill(
     # transformers refuses a file without this note on the layout of its tensors.
     save_file(weights, directory / manifest.WEIGHTS, metadata={"format": "pt"})
     save_file(moments, directory / manifest.OPTIMIZER)
-    write_json(directory / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
+    write_json(directory / FILE, state.to_json())
     for file in directory.iterdir():
         _settle(file)
     _settle(manifest.write(directory))
