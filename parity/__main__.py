@@ -64,7 +64,10 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
     if unfit := [name for name in options.only or () if name not in fit]:
         raise ValueError(f"{', '.join(unfit)} is for the fixtures; a --checkpoint has the rungs "
                          f"{', '.join(fit)}")
-    case, subject = cases_checkpoint.from_checkpoint(Path(options.checkpoint), options.data)
+    import_paddle("cpu")  # before the Paddle side is loaded: Paddle reads its settings on import
+    open_weights = ladder.function("paddle_side", "weights.opened")
+    case, subject = cases_checkpoint.from_checkpoint(
+        Path(options.checkpoint), options.data, open_weights)
     return options.only or fit, [case], subject
 
 

@@ -23,9 +23,11 @@ from paddle_impl.checkpoint.reading import (
     load_weights,
 )
 from paddle_impl.checkpoint.state import FORMAT_VERSION, TrainingState
+from paddle_impl.checkpoint.weights import open_weights
 from paddle_impl.checkpoint.writing import NoRoom, save
 
 __all__ = [
     "FORMAT_VERSION", "NoRoom", "TrainingState", "checkpoints", "load_config", "load_model",
-    "load_optimizer", "load_state", "load_weights", "make_way", "newest", "save",
+    "load_optimizer", "load_state", "load_weights", "make_way", "newest", "open_weights",
+    "save",
 ]

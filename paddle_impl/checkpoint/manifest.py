@@ -12,7 +12,8 @@ from paddle_impl.checkpoint import state
 
 FILE = "manifest.json"
 CONFIG, WEIGHTS, OPTIMIZER = "config.json", "model.safetensors", "optimizer.safetensors"
-ALWAYS = {CONFIG, WEIGHTS, OPTIMIZER, state.FILE}
+INDEX = f"{WEIGHTS}.index.json"  # names the shards of weights that are not one file
+ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 FORMAT_VERSION = 1
 
 
@@ -42,7 +43,7 @@ def problem(
         told = _read(directory / FILE)
     except ValueError as error:
         return f"{FILE}: damaged, {error}"
-    for name in sorted(only or (told.keys() | ALWAYS).difference(but)):
+    for name in sorted(only or (told.keys() | required(told)).difference(but)):
         if name not in told:
             return f"{FILE}: damaged, it does not list {name}"
         if wrong := _difference(directory / name, told[name]):
@@ -55,6 +56,15 @@ def unchecked(directory: Path) -> str | None:
     if (directory / FILE).is_file() or state.format_version(directory) != 1:
         return None
     return f"{directory} is of format 1, without {FILE}: damage to its files may go unseen"
+
+
+def required(told: Collection[str]) -> set[str]:
+    """The files that a checkpoint must have, going by those that its manifest lists."""
+    if ADAPTER in told or ADAPTER_CONFIG in told:
+        content = {ADAPTER, ADAPTER_CONFIG}
+    else:
+        content = {INDEX} if INDEX in told else {WEIGHTS}
+    return {CONFIG, OPTIMIZER, state.FILE} | content
 
 
 def _why_without(directory: Path) -> str | None:

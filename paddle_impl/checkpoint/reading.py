@@ -4,14 +4,9 @@ Each function verifies the files it reads, where the directory has a manifest.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
-
-from paddle_impl.checkpoint import manifest, state
+from paddle_impl.checkpoint import manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
@@ -39,7 +34,8 @@ def load_model(directory: Path) -> GPTForCausalLM:
     if not directory.is_dir():
         raise ValueError(f"{directory} is no checkpoint directory; bash scripts/run.sh trains one")
     config = load_config(directory)
-    manifest.verify(directory, but=[manifest.OPTIMIZER, manifest.WEIGHTS, state.FILE])
+    verified_later = [manifest.OPTIMIZER, state.FILE, *weights.file_names(directory)]
+    manifest.verify(directory, but=verified_later)
     if note := manifest.unchecked(directory):
         warnings.warn(note, stacklevel=2)
     model = GPTForCausalLM(config)
@@ -48,13 +44,15 @@ def load_model(directory: Path) -> GPTForCausalLM:
 
 
 def load_weights(directory: Path, model) -> None:
-    """Fill the model from model.safetensors; ValueError unless every tensor finds its place."""
-    path = directory / manifest.WEIGHTS
-    manifest.verify(directory, only=[manifest.WEIGHTS])
+    """Fill the model from the directory's weights; ValueError unless every tensor finds its place.
+
+    See `open_weights` for what is read.
+    """
+    opened = weights.open_weights(directory)
     try:
-        hugging_face.load_weights(model, hugging_face.from_hf(_read_tensors(path)))
+        hugging_face.load_weights(model, opened)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{directory}: {error}") from None
 
 
 def load_state(directory: Path) -> TrainingState | None:
@@ -73,35 +71,9 @@ def load_optimizer(directory: Path, model, optimizer) -> None:
     """Moments and beta powers, as `save` wrote them."""
     path = directory / manifest.OPTIMIZER
     manifest.verify(directory, only=[manifest.OPTIMIZER])
+    # Each tensor is read when it is asked for: a process that shards asks for its own alone.
+    moments = weights.LazyTensors(weights.read_header(path))
     try:
-        optim.load_optimizer_state(model, optimizer, _read_tensors(path, _OneByOne))
+        optim.load_optimizer_state(model, optimizer, moments)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-class _OneByOne(Mapping):
-    """Tensors by name, each read when it is asked for: a process that shards asks for its own."""
-
-    def __init__(self, path: Path):
-        self._file = safe_open(path, framework="numpy")
-        self._names = self._file.keys()
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._file.get_tensor(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-def _read_tensors(path: Path, reader: Callable = load_file) -> Mapping[str, np.ndarray]:
-    try:
-        return reader(path)
-    except FileNotFoundError:
-        raise ValueError("no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"damaged or not a safetensors file ({error})") from None
-    except TypeError as error:  # bfloat16
-        raise ValueError(f"numpy lacks a type of it ({error}): save it as float32") from None
