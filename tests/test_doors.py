@@ -31,9 +31,9 @@ COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
 
 # The floors of paddle_impl, lowest first: a room imports from its own floor's room and from below.
 FLOORS = (
-    "config", "process", "parallel", "kernels", "model", "objectives", "optim", "data", "convert",
-    "checkpoint", "decoding", "generate", "text", "tracking", "training", "evaluation", "export",
-    "serving", "pretraining",
+    "config", "process", "parallel", "kernels", "model", "heads", "objectives", "optim", "data",
+    "convert", "checkpoint", "decoding", "generate", "text", "tracking", "training", "evaluation",
+    "export", "serving", "pretraining",
 )
 
 

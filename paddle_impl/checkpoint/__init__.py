@@ -1,6 +1,8 @@
 """A checkpoint is a directory that Hugging Face transformers opens as it is, plus training state.
 
-    config.json model.safetensors            GPT2LMHeadModel
+    config.json model.safetensors            a whole model, whose class of transformers config.json
+                                             names; or, instead of model.safetensors,
+    adapter_config.json adapter_model.safetensors    the trained tensors of a frozen model
     tokenizer.json vocab.json merges.txt ... AutoTokenizer
     optimizer.safetensors                    moments and beta powers, named after the parameters
     training_state.json                      step, data position, seed, what the data was
@@ -14,9 +16,11 @@ holds a time or a path, so equal runs write equal bytes. In output_dir:
     damaged_model_<step>  set aside by a run that continued before it
 """
 
+from paddle_impl.checkpoint.contents import check_language_model
 from paddle_impl.checkpoint.directory import checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
     load_config,
+    load_language_model,
     load_model,
     load_optimizer,
     load_state,
@@ -27,7 +31,7 @@ from paddle_impl.checkpoint.weights import open_weights
 from paddle_impl.checkpoint.writing import NoRoom, save
 
 __all__ = [
-    "FORMAT_VERSION", "NoRoom", "TrainingState", "checkpoints", "load_config", "load_model",
-    "load_optimizer", "load_state", "load_weights", "make_way", "newest", "open_weights",
-    "save",
+    "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "checkpoints",
+    "load_config", "load_language_model", "load_model", "load_optimizer", "load_state",
+    "load_weights", "make_way", "newest", "open_weights", "save",
 ]

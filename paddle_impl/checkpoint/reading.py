@@ -6,11 +6,12 @@ Each function verifies the files it reads, where the directory has a manifest.
 import warnings
 from pathlib import Path
 
-from paddle_impl.checkpoint import manifest, state, weights
+from paddle_impl.checkpoint import contents, manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
-from paddle_impl.model import GPTForCausalLM
+from paddle_impl.heads import build
+from paddle_impl.model import GPT, GPTForCausalLM
 from paddle_impl.optim import adamw as optim
 
 
@@ -26,28 +27,41 @@ def load_config(directory: Path) -> ModelConfig:
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_model(directory: Path) -> GPTForCausalLM:
-    """The model of a checkpoint directory, ready to read and write text.
+def load_model(directory: Path) -> GPT:
+    """The model of a checkpoint directory, of the architecture that its config.json names.
 
-    The tokenizer's files are verified too.
+    The tokenizer's files are verified too. ValueError where the directory holds an adapter, whose
+    layers only the code that trained it can build.
     """
     if not directory.is_dir():
         raise ValueError(f"{directory} is no checkpoint directory; bash scripts/run.sh trains one")
+    contents.check_whole(directory)
     config = load_config(directory)
     verified_later = [manifest.OPTIMIZER, state.FILE, *weights.file_names(directory)]
     manifest.verify(directory, but=verified_later)
     if note := manifest.unchecked(directory):
         warnings.warn(note, stacklevel=2)
-    model = GPTForCausalLM(config)
+    model = build(config, contents.architecture(directory))
     load_weights(directory, model)
     return model
+
+
+def load_language_model(directory: Path) -> GPTForCausalLM:
+    """`load_model` for text; ValueError where the directory holds a model with another head."""
+    contents.check_language_model(directory)
+    return load_model(directory)
 
 
 def load_weights(directory: Path, model) -> None:
     """Fill the model from the directory's weights; ValueError unless every tensor finds its place.
 
-    See `open_weights` for what is read.
+    See `open_weights` for what is read. An adapter fills the trainable tensors of a model that has
+    its layers, see contents.py; ValueError where the model stands on other weights.
     """
+    if contents.holds_adapter(directory):
+        contents.load_adapter(directory, model)
+        return
+    contents.check_fits(directory, model)
     opened = weights.open_weights(directory)
     try:
         hugging_face.load_weights(model, opened)

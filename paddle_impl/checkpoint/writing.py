@@ -12,11 +12,10 @@ from safetensors.numpy import save_file
 
 from data_tools.files import sync
 from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl.checkpoint import contents, manifest
 from paddle_impl.checkpoint import directory as shelf
-from paddle_impl.checkpoint import manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
-from paddle_impl.config.model import ModelConfig
 from paddle_impl.optim import adamw as optim
 from paddle_impl.parallel.ranks import Ranks
 
@@ -44,12 +43,13 @@ def save(
     not: earlier checkpoints are as they were, and training can go on.
     """
     # All gather, tensor by tensor and in this order; the one that writes has them all at once.
-    weights = optim.master_weights(model, optimizer, keep=ranks.is_main)
+    trained = optim.master_weights(model, optimizer, keep=ranks.is_main)
+    weights = contents.complete(model, trained, keep=ranks.is_main)
     moments = optim.optimizer_state(model, optimizer, keep=ranks.is_main)
     failure = None
     if ranks.is_main:
         try:
-            _write(output_dir, model.config, weights, moments, state, tokenizer)
+            _write(output_dir, contents.files(model, weights), moments, state, tokenizer)
             shelf.drop_older(output_dir, state.step, keep)
         except BaseException as error:
             failure = error
@@ -70,17 +70,18 @@ def _share(failure: BaseException | None, step: int, ranks: Ranks) -> None:
 
 
 def _write(
-    output_dir: Path, config: ModelConfig, weights: dict[str, np.ndarray],
-    moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
+    output_dir: Path, files: contents.Files, moments: dict[str, np.ndarray],
+    state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
     temporary = shelf.temporary_place(output_dir, state.step)
-    needed = sum(array.nbytes for tensors in (weights, moments) for array in tensors.values())
+    needed = sum(array.nbytes for tensors in (*files.tensors.values(), moments)
+                 for array in tensors.values())
     try:
         shelf.sweep(output_dir)
         if _free(output_dir) < needed:
             raise OSError(errno.ENOSPC, "seen before writing")
         temporary.mkdir(parents=True)
-        _fill(temporary, config, weights, moments, state, tokenizer)
+        _fill(temporary, files, moments, state, tokenizer)
         os.rename(temporary, shelf.place(output_dir, state.step))
         sync(output_dir)
     except BaseException as error:
@@ -91,16 +92,17 @@ def _write(
 
 
 def _fill(
-    directory: Path, config: ModelConfig, weights: dict[str, np.ndarray],
-    moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
+    directory: Path, files: contents.Files, moments: dict[str, np.ndarray],
+    state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
     """All files, each on the disk, the manifest last."""
     if tokenizer is not None:
         tokenizer.save(directory)
-    described = config.to_hf() | {"dtype": str(next(iter(weights.values())).dtype)}
-    write_json(directory / manifest.CONFIG, described)
-    # transformers refuses a file without this note on the layout of its tensors.
-    save_file(weights, directory / manifest.WEIGHTS, metadata={"format": "pt"})
+    for name, values in files.json.items():
+        write_json(directory / name, values)
+    for name, tensors in files.tensors.items():
+        # transformers refuses a file without this note on the layout of its tensors.
+        save_file(tensors, directory / name, metadata={"format": "pt"})
     save_file(moments, directory / manifest.OPTIMIZER)
     write_json(directory / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
     for file in directory.iterdir():

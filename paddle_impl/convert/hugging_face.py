@@ -4,7 +4,7 @@ Values need no change: Paddle's Linear and HF GPT-2's Conv1D both store [in, out
 """
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
@@ -73,21 +73,25 @@ def to_hf(model) -> dict[str, np.ndarray]:
     return {name: whole(name, parameter) for name, parameter in model.named_parameters()}
 
 
-def load_weights(model, weights: Mapping[str, np.ndarray]) -> None:
+def load_weights(
+    model, weights: Mapping[str, np.ndarray], names: Collection[str] | None = None
+) -> None:
     """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError.
 
     weights: entire tensors of floating point numbers, cast to the model's type; the model takes its
-    share of them, one tensor after the other.
+    share of them, one tensor after the other. names: of the parameters to fill, all if left out.
     """
-    parameters = dict(model.named_parameters())
+    parameters = {name: parameter for name, parameter in model.named_parameters()
+                  if names is None or name in names}
     missing, extra = parameters.keys() - weights.keys(), weights.keys() - parameters.keys()
     if missing or extra:
         raise ValueError(
             f"weights do not fit the model: {len(missing)} missing {sorted(missing)[:3]}, "
             f"{len(extra)} unknown {sorted(extra)[:3]}"
         )
-    for name, shape in model.whole_shapes().items():
-        found = weights[name]
+    shapes = model.whole_shapes()
+    for name in parameters:
+        shape, found = shapes[name], weights[name]
         if shape != found.shape:
             raise ValueError(f"{name} has shape {found.shape} in the checkpoint, "
                              f"{shape} in the model")

@@ -168,7 +168,7 @@ def optimizer_state(model, optimizer, keep: bool = True) -> dict[str, np.ndarray
     for (name, parameter), holder in zip(
         model.named_parameters(), gradient_holders(model, optimizer), strict=True
     ):
-        for slot in _SLOTS:
+        for slot in () if parameter.stop_gradient else _SLOTS:
             key = f"{name}.{slot}"
             tensor = slots.get(key)
             if sharded:
@@ -185,7 +185,8 @@ def load_optimizer_state(model, optimizer, state: Mapping[str, np.ndarray]) -> N
 
     state: entire tensors, of which each process reads those that it updates.
     """
-    needed = {f"{name}.{slot}" for name, _ in model.named_parameters() for slot in _SLOTS}
+    needed = {f"{name}.{slot}" for name, parameter in model.named_parameters()
+              if not parameter.stop_gradient for slot in _SLOTS}
     missing, extra = needed - state.keys(), state.keys() - needed
     if missing or extra:
         raise ValueError(

@@ -35,7 +35,8 @@ def build_share(case: Case, dtype: str, group: Group) -> GPTForCausalLM:
 
 
 def opened(directory: Path) -> Mapping[str, np.ndarray]:
-    """A user's checkpoint, as the entry points read it."""
+    """A user's checkpoint, as the entry points read it; ValueError where it has another head."""
+    checkpoint.check_language_model(directory)
     return checkpoint.open_weights(directory)
 
 

@@ -51,7 +51,8 @@ BUGS = {
         _LOAD, _SET, _SET.replace("own,", 'own.astype("float16"),')),
     "a missing tensor is let through": [
         (_LOAD, "if missing or extra:", "if extra:"),
-        (_LOAD, "found = weights[name]", "found = weights.get(name, parameters[name].numpy())"),
+        (_LOAD, "found = shapes[name], weights[name]",
+         "found = shapes[name], weights.get(name, parameters[name].numpy())"),
         (_LOAD, "model.parts.own(name, weights[name])",
          "model.parts.own(name, weights.get(name, parameter.numpy()))")],
     "an unknown tensor is let through": (_LOAD, "if missing or extra:", "if missing:"),
