@@ -52,11 +52,13 @@ def load_language_model(directory: Path) -> GPTForCausalLM:
     return load_model(directory)
 
 
-def load_weights(directory: Path, model) -> None:
+def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
     """Fill the model from the directory's weights; ValueError unless every tensor finds its place.
 
     See `open_weights` for what is read. An adapter fills the trainable tensors of a model that has
     its layers, see contents.py; ValueError where the model stands on other weights.
+    grow_vocabulary: the model may have more tokens than a directory of whole weights; rows of new
+    tokens become the mean of the others.
     """
     if contents.holds_adapter(directory):
         contents.load_adapter(directory, model)
@@ -64,7 +66,7 @@ def load_weights(directory: Path, model) -> None:
     contents.check_fits(directory, model)
     opened = weights.open_weights(directory)
     try:
-        hugging_face.load_weights(model, opened)
+        hugging_face.load_weights(model, opened, grow_vocabulary=grow_vocabulary)
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from None
 

@@ -4,9 +4,12 @@ Values need no change: Paddle's Linear and HF GPT-2's Conv1D both store [in, out
 """
 
 import re
+from collections import ChainMap
 from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
+
+from paddle_impl.convert import resizing
 
 _BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")
 _BODY = re.compile(r"(wte|wpe|h|ln_f)\.")
@@ -74,13 +77,19 @@ def to_hf(model) -> dict[str, np.ndarray]:
 
 
 def load_weights(
-    model, weights: Mapping[str, np.ndarray], names: Collection[str] | None = None
+    model, weights: Mapping[str, np.ndarray], names: Collection[str] | None = None,
+    grow_vocabulary: bool = False,
 ) -> None:
     """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError.
 
     weights: entire tensors of floating point numbers, cast to the model's type; the model takes its
     share of them, one tensor after the other. names: of the parameters to fill, all if left out.
+    grow_vocabulary: tokens of the model that the weights lack get the mean of the others' rows.
     """
+    if grow_vocabulary:
+        dtype = str(model.transformer.wte.weight.dtype).rpartition(".")[2]
+        rows = resizing.grown(weights[resizing.WTE], model.config.vocab_size, dtype)
+        weights = ChainMap({resizing.WTE: rows}, weights)
     parameters = {name: parameter for name, parameter in model.named_parameters()
                   if names is None or name in names}
     missing, extra = parameters.keys() - weights.keys(), weights.keys() - parameters.keys()
