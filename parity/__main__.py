@@ -85,7 +85,8 @@ def _options(arguments) -> argparse.Namespace:
                         help=f"these rungs only: {', '.join(names)}")
     parser.add_argument("--checkpoint", metavar="DIR",
                         help="prove these weights instead of the fixtures: config.json and "
-                             "model.safetensors, as transformers or run_pretrain.py wrote them")
+                             "model.safetensors or its shards, as transformers or "
+                             "run_pretrain.py wrote them")
     parser.add_argument("--data", metavar="PREFIX",
                         help="take the tokens from PREFIX_ids.npy (default: random ids)")
     parser.add_argument("--output", default="parity_report", metavar="DIR",

@@ -1,6 +1,6 @@
-"""From a checkpoint directory, of this project or of another, to a model, an optimizer, a state.
+"""Read a checkpoint directory, of this project or of another program's.
 
-Each function verifies the files it reads, where the directory has a manifest.
+Each function verifies the files that it reads, where the directory has a manifest.
 """
 
 import warnings
@@ -72,10 +72,10 @@ def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
 
 
 def load_state(directory: Path) -> TrainingState | None:
-    """The training state, or None for a model that was not trained here.
+    """The training state; None for a model that was not trained here.
 
-    Without the file a checkpoint is only weights, even if its manifest lists it: that is how its
-    weights start another run.
+    A checkpoint without the file counts as weights alone, even if its manifest lists the file: a
+    user removes it to start another run from these weights.
     """
     if not (directory / state.FILE).is_file():
         return None
@@ -84,7 +84,7 @@ def load_state(directory: Path) -> TrainingState | None:
 
 
 def load_optimizer(directory: Path, model, optimizer) -> None:
-    """Moments and beta powers, as `save` wrote them."""
+    """Set the optimizer's moments and beta powers to those that `save` wrote."""
     path = directory / manifest.OPTIMIZER
     manifest.verify(directory, only=[manifest.OPTIMIZER])
     # Each tensor is read when it is asked for: a process that shards asks for its own alone.

@@ -1,4 +1,4 @@
-"""`save`: a checkpoint under its real name is whole, and on the disk."""
+"""`save` writes a checkpoint that gets its name only when all of it is on the disk."""
 
 import errno
 import math
@@ -12,8 +12,7 @@ from safetensors.numpy import save_file
 
 from data_tools.files import sync
 from data_tools.tokenizing.tokenizer import Tokenizer
-from paddle_impl.checkpoint import contents, manifest
-from paddle_impl.checkpoint import directory as shelf
+from paddle_impl.checkpoint import contents, directory, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
 from paddle_impl.optim import adamw as optim
@@ -23,7 +22,9 @@ _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoRoom(OSError):
-    """The disk did not take a checkpoint: full, over its quota, or failing. Earlier ones are whole.
+    """A checkpoint could not be written because the disk is full, over its quota, or failing.
+
+    Earlier checkpoints are complete.
     """
 
 
@@ -38,11 +39,11 @@ def save(
 ) -> Path:
     """Write `output_dir/model_<step>`, under a temporary name until every file is on the disk.
 
-    Every process of the job calls it and leaves it together; the main one writes. keep: how many
-    of the newest checkpoints remain, 0 for all. NoRoom in every process where the disk takes it
-    not: earlier checkpoints are as they were, and training can go on.
+    Every process of the job calls it, and all return together; the main one writes. keep: how many
+    of the newest checkpoints remain, 0 for all. NoRoom in every process where the disk cannot take
+    it: earlier checkpoints are as they were, and training can go on.
     """
-    # All gather, tensor by tensor and in this order; the one that writes has them all at once.
+    # All processes gather, tensor by tensor and in this order; only the main one keeps the tensors.
     trained = optim.master_weights(model, optimizer, keep=ranks.is_main)
     weights = contents.complete(model, trained, keep=ranks.is_main)
     moments = optim.optimizer_state(model, optimizer, keep=ranks.is_main)
@@ -50,16 +51,16 @@ def save(
     if ranks.is_main:
         try:
             _write(output_dir, contents.files(model, weights), moments, state, tokenizer)
-            shelf.drop_older(output_dir, state.step, keep)
+            directory.drop_older(output_dir, state.step, keep)
         except BaseException as error:
             failure = error
     ranks.barrier()  # writing may take longer than a collective call waits
     _share(failure, state.step, ranks)
-    return shelf.place(output_dir, state.step)
+    return directory.place(output_dir, state.step)
 
 
 def _share(failure: BaseException | None, step: int, ranks: Ranks) -> None:
-    """Raise everywhere what failed in the main process: nobody waits for it in the next step."""
+    """Raise in every process what failed in the main one, or the others would wait for it later."""
     disk, other = isinstance(failure, NoRoom), failure is not None
     disk, other = ranks.world.total(float(disk), float(other))
     if failure is not None:
@@ -73,16 +74,16 @@ def _write(
     output_dir: Path, files: contents.Files, moments: dict[str, np.ndarray],
     state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    temporary = shelf.temporary_place(output_dir, state.step)
+    temporary = directory.temporary_place(output_dir, state.step)
     needed = sum(array.nbytes for tensors in (*files.tensors.values(), moments)
                  for array in tensors.values())
     try:
-        shelf.sweep(output_dir)
+        directory.sweep(output_dir)
         if _free(output_dir) < needed:
             raise OSError(errno.ENOSPC, "seen before writing")
         temporary.mkdir(parents=True)
         _fill(temporary, files, moments, state, tokenizer)
-        os.rename(temporary, shelf.place(output_dir, state.step))
+        os.rename(temporary, directory.place(output_dir, state.step))
         sync(output_dir)
     except BaseException as error:
         shutil.rmtree(temporary, ignore_errors=True)
@@ -92,23 +93,23 @@ def _write(
 
 
 def _fill(
-    directory: Path, files: contents.Files, moments: dict[str, np.ndarray],
+    place: Path, files: contents.Files, moments: dict[str, np.ndarray],
     state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    """All files, each on the disk, the manifest last."""
+    """Write all files, the manifest last, and wait until each is on the disk."""
     if tokenizer is not None:
-        tokenizer.save(directory)
+        tokenizer.save(place)
     for name, values in files.json.items():
-        write_json(directory / name, values)
+        write_json(place / name, values)
     for name, tensors in files.tensors.items():
         # transformers refuses a file without this note on the layout of its tensors.
-        save_file(tensors, directory / name, metadata={"format": "pt"})
-    save_file(moments, directory / manifest.OPTIMIZER)
-    write_json(directory / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
-    for file in directory.iterdir():
+        save_file(tensors, place / name, metadata={"format": "pt"})
+    save_file(moments, place / manifest.OPTIMIZER)
+    write_json(place / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
+    for file in place.iterdir():
         _settle(file)
-    _settle(manifest.write(directory))
-    sync(directory)
+    _settle(manifest.write(place))
+    sync(place)
 
 
 def _settle(file: Path) -> None:
@@ -117,7 +118,7 @@ def _settle(file: Path) -> None:
 
 
 def _of_the_disk(error: BaseException) -> OSError | None:
-    """The error as an OSError: libraries written in Rust tell its number in their message only."""
+    """The error as an OSError, or None. Rust libraries give its number only in their message."""
     if isinstance(error, OSError):
         return error
     number = re.search(r"\(os error (\d+)\)", str(error))
@@ -125,7 +126,7 @@ def _of_the_disk(error: BaseException) -> OSError | None:
 
 
 def _message(output_dir: Path, step: int, needed: int, cause: OSError) -> str:
-    last = max(shelf.checkpoints(output_dir), default=None)
+    last = max(directory.checkpoints(output_dir), default=None)
     before = f"the last checkpoint is model_{last}" if last is not None else "there is none before"
     if cause.errno not in _FULL:
         return f"cannot save step {step} in {output_dir}: {cause}; {before}"
@@ -134,7 +135,7 @@ def _message(output_dir: Path, step: int, needed: int, cause: OSError) -> str:
 
 
 def _free(output_dir: Path) -> float:
-    """Bytes; no bound where the file system does not say."""
+    """Bytes that are free; infinity where the file system does not say."""
     usage = shutil.disk_usage(next(p for p in (output_dir, *output_dir.parents) if p.exists()))
     return usage.free if usage.total else math.inf
 

@@ -68,9 +68,9 @@ class Renamed(Mapping):
 
 
 def to_hf(model) -> dict[str, np.ndarray]:
-    """The model's tensors under HF's names; the tied head is stored once, as transformers does.
+    """The model's entire tensors under HF's names, without the head, which is the embedding.
 
-    Entire ones at any degree of tensor parallelism: all processes of the group call this together.
+    With tensor parallelism all processes of the group call this together.
     """
     whole = model.parts.whole
     return {name: whole(name, parameter) for name, parameter in model.named_parameters()}
