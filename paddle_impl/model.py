@@ -211,7 +211,8 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, weight_attr=zero, bias_attr=zero)
 
     def forward(self, x):
-        if not x.place.is_cpu_place():
+        # While a static graph is traced, as for an export, a tensor is on no device yet.
+        if not paddle.in_dynamic_mode() or not x.place.is_cpu_place():
             return super().forward(x)
         product = paddle.matmul(x, self.weight)  # F.linear takes 1.1 x as long for a few rows
         return product + (self._broadcast_bias(x) if self.training else self.bias)

@@ -15,7 +15,7 @@ from parity.compare import Place
 from parity.mutants import load_table
 
 # First words that are commands of their own; any other is for the climb.
-COMMANDS = {"mutants": "parity.mutants.command", "readme": "parity.report.readme"}
+COMMANDS = {"mutants": "parity.mutants.command", "docs": "parity.report.pages"}
 
 
 def main(arguments: list[str] | None = None) -> int:

@@ -46,7 +46,8 @@ for script in scripts/*.sh .ci/run; do bash -n "$script"; done
 step "$python" -m pytest tests/test_doors.py tests/test_args.py
 step "$python" -m pytest tests/data_tools tests/paddle_impl tests/scripts
 step "$python" -m parity --output "$report"
-step "$python" -m parity readme --check --report "$report/report.json"
+step "$python" -m parity docs --check --report "$report/report.json"
+step "$python" -m pytest tests/docs
 step "$python" -m pytest tests/parity
 step "$python" -m pytest tests/e2e
 printf '\nall tests passed in %d s\n' "$SECONDS"

@@ -7,13 +7,14 @@ peft's, tells them from others; where it is missing it is computed from that dir
 """
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
 from data_tools.files import checksums
-from paddle_impl.checkpoint import manifest, state, weights
+from paddle_impl.checkpoint import manifest, state
+from paddle_impl.checkpoint.weights import LazyTensors, file_names, read_header
 from paddle_impl.config.model import LANGUAGE_MODEL
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import ARCHITECTURES
@@ -27,7 +28,7 @@ class Files:
     """What a checkpoint stores of a model, by file name."""
 
     json: dict[str, dict]
-    tensors: dict[str, dict[str, np.ndarray]] = field(default_factory=dict)
+    tensors: dict[str, dict[str, np.ndarray]]
 
 
 def trainable(model) -> list[str]:
@@ -35,32 +36,18 @@ def trainable(model) -> list[str]:
     return [name for name, parameter in model.named_parameters() if not parameter.stop_gradient]
 
 
-def complete(model, trained: dict[str, np.ndarray], keep: bool = True) -> dict[str, np.ndarray]:
-    """The tensors that a checkpoint of the model stores, given those that an optimizer trains.
-
-    All processes call it together, as frozen tensors may be split. keep: False returns nothing.
-    """
-    changing = set(trainable(model))
-    stored = {name: array for name, array in trained.items() if name in changing}
-    if adapter_config(model) is None:
-        for name, parameter in model.named_parameters():
-            if name not in changing:
-                array = model.parts.whole(name, parameter)
-                if keep:
-                    stored[name] = array
-    return stored
-
-
-def files(model, stored: dict[str, np.ndarray]) -> Files:
-    """The files of a checkpoint of these tensors, which are those of `complete`."""
-    config = model.config.to_hf(model.architecture)
-    config |= {"dtype": str(next(iter(stored.values())).dtype)}
+def files(model, weights: dict[str, np.ndarray]) -> Files:
+    """The files of a checkpoint. weights: all tensors of the model by name, frozen ones too."""
     adapter = adapter_config(model)
+    if adapter is not None:
+        weights = {name: weights[name] for name in trainable(model)}
+    config = model.config.to_hf(model.architecture)
+    config |= {"dtype": str(next(iter(weights.values())).dtype)}
     if adapter is None:
-        return Files({manifest.CONFIG: config}, {manifest.WEIGHTS: stored})
+        return Files({manifest.CONFIG: config}, {manifest.WEIGHTS: weights})
     recorded = adapter | {BASE_SHA256: base_sha256(model)}
     return Files({manifest.CONFIG: config, manifest.ADAPTER_CONFIG: recorded},
-                 {manifest.ADAPTER: {_PREFIX + name: array for name, array in stored.items()}})
+                 {manifest.ADAPTER: {_PREFIX + name: array for name, array in weights.items()}})
 
 
 def architecture(directory: Path) -> str:
@@ -120,7 +107,7 @@ def load_adapter(directory: Path, model) -> None:
         )
     manifest.verify(directory, only=[manifest.ADAPTER])
     path = directory / manifest.ADAPTER
-    stored = weights.LazyTensors(weights.read_header(path))
+    stored = LazyTensors(read_header(path))
     names = {name.removeprefix(_PREFIX): name for name in stored}
     try:
         hugging_face.load_weights(model, hugging_face.Renamed(stored, names), trainable(model))
@@ -146,7 +133,7 @@ def base_sha256(model) -> str:
 
 def weights_sha256(directory: Path) -> str:
     """Of model.safetensors; of shards that of the lines which sha256sum prints of them, by name."""
-    shards = [name for name in weights.file_names(directory) if name != manifest.INDEX]
+    shards = [name for name in file_names(directory) if name != manifest.INDEX]
     sums = {name: checksums(directory / name)["sha256"] for name in shards}
     if shards == [manifest.WEIGHTS]:
         return sums[manifest.WEIGHTS]

@@ -12,7 +12,7 @@ from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import build
 from paddle_impl.model import GPT, GPTForCausalLM
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
@@ -83,13 +83,13 @@ def load_state(directory: Path) -> TrainingState | None:
     return state.read(directory / state.FILE)
 
 
-def load_optimizer(directory: Path, model, optimizer) -> None:
+def load_optimizer(directory: Path, optimizer: Optimizer) -> None:
     """Set the optimizer's moments and beta powers to those that `save` wrote."""
     path = directory / manifest.OPTIMIZER
     manifest.verify(directory, only=[manifest.OPTIMIZER])
     # Each tensor is read when it is asked for: a process that shards asks for its own alone.
     moments = weights.LazyTensors(weights.read_header(path))
     try:
-        optim.load_optimizer_state(model, optimizer, moments)
+        optimizer.load_state(moments)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None

@@ -15,7 +15,6 @@ from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.checkpoint import contents, directory, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
-from paddle_impl.optim import adamw as optim
 from paddle_impl.parallel.ranks import Ranks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -44,9 +43,8 @@ def save(
     it: earlier checkpoints are as they were, and training can go on.
     """
     # All processes gather, tensor by tensor and in this order; only the main one keeps the tensors.
-    trained = optim.master_weights(model, optimizer, keep=ranks.is_main)
-    weights = contents.complete(model, trained, keep=ranks.is_main)
-    moments = optim.optimizer_state(model, optimizer, keep=ranks.is_main)
+    weights = optimizer.weights(keep=ranks.is_main)
+    moments = optimizer.state(keep=ranks.is_main)
     failure = None
     if ranks.is_main:
         try:

@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, fields, replace
 
+from paddle_impl.config.options import Options, flag, require
+
+MODEL_TYPES = ("gpt", "gpt2", "gpt2-en", "gpt2-cn")
 # What this implementation computes. A config.json that asks for anything else is refused:
 # it would load without a word and compute another function.
 _FIXED_HF_OPTIONS = {
@@ -178,3 +181,17 @@ def named_model(name: str) -> ModelConfig:
         known = ", ".join([*MODELS, *ALIASES])
         raise ValueError(f"unknown model {name!r}: neither a directory nor one of {known}")
     return MODELS[ALIASES.get(name, name)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(Options):
+    """Flags of which model it is, and which tokenizer goes with it."""
+
+    model_type: str = flag(help="family of the model", choices=MODEL_TYPES)
+    model_name_or_path: str | None = flag(help="a checkpoint directory")
+    vocab_file: str | None = flag(None, "vocab.json, where the checkpoint has no tokenizer")
+    merge_file: str | None = flag(None, "merges.txt that belongs to --vocab_file")
+
+    def __post_init__(self):
+        require((self.vocab_file is None) == (self.merge_file is None),
+                "--vocab_file and --merge_file go together: give both or neither")

@@ -1,11 +1,11 @@
 """What a run says while it trains: a record of its steps, evaluations, completions, events."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.pretraining_data import TEST_ITERS, PretrainingData
+from paddle_impl.objectives import Objective
 from paddle_impl.process import runtime
 from paddle_impl.tracking import Tracker
 from paddle_impl.tracking.memory import memory
@@ -18,21 +18,23 @@ class Reports:
 
     def __init__(
         self, config: PretrainConfig, inputs: PretrainingData, model,
-        loaders: dict[str, PretrainLoader | None], loss: Callable,
+        loaders: dict[str, PretrainLoader | None], objective: Objective,
     ):
         self.config, self.inputs, self.ranks = config, inputs, inputs.ranks
-        self.model, self.loaders, self.loss = model, loaders, loss
-        self.step_tokens = inputs.global_batch_size * config.max_seq_len
-        self.step_flops = flops.training_flops(model.config, self.step_tokens, config.max_seq_len)
+        self.model, self.loaders, self.objective = model, loaders, objective
+        self.step_tokens = inputs.global_batch_size * config.data.max_seq_len
+        self.step_flops = flops.training_flops(
+            model.config, self.step_tokens, config.data.max_seq_len)
 
     def open(self, start_step: int) -> None:
         config = self.config
         self.tracker = Tracker(
-            Path(config.output_dir), start_step, config.max_steps, enabled=self.ranks.is_main,
-            report_to=config.report_to, config=vars(config),
+            Path(config.checkpoint.output_dir), start_step, config.training.max_steps,
+            enabled=self.ranks.is_main, report_to=config.tracking.report_to, config=config.flat(),
         )
-        _, dtype = config.precision()
-        self.peak, source = flops.peak_flops(config.device, dtype, config.peak_tflops)
+        _, dtype = config.precision.level_and_dtype()
+        self.peak, source = flops.peak_flops(
+            config.runtime.device, dtype, config.tracking.peak_tflops)
         if self.peak is None:
             self.say(f"warning: {source}")
         else:
@@ -59,7 +61,7 @@ class Reports:
         if loader is None:
             return {}
         measured = validate(
-            self.model, self.loss, loader, batches, self.ranks, self.inputs.tokenizer
+            self.model, self.objective, loader, batches, self.ranks, self.inputs.tokenizer
         )
         if measured:
             named = {f"{split}_{name}": value for name, value in measured.items()}
@@ -67,7 +69,7 @@ class Reports:
         return measured
 
     def test(self, step: int) -> None:
-        self.evaluate(step, "test", TEST_ITERS * self.config.eval_iters)
+        self.evaluate(step, "test", TEST_ITERS * self.config.validation.eval_iters)
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
         self.tracker.text(step, title, pairs)

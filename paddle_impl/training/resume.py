@@ -6,9 +6,9 @@ from pathlib import Path
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
-from paddle_impl.config.model import named_model
+from paddle_impl.config.checkpoint import CheckpointOptions
+from paddle_impl.config.model import ModelOptions, named_model
 from paddle_impl.config.options import require
-from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.tracking import METRICS
 
@@ -20,50 +20,50 @@ SETTINGS = (
 
 
 def find_source(
-    config: PretrainConfig, notes: list[str] | None = None, ranks: Ranks = ONE_PROCESS
+    model: ModelOptions, options: CheckpointOptions, notes: list[str] | None = None,
+    ranks: Ranks = ONE_PROCESS,
 ) -> Path | None:
     """The checkpoint directory to start from, or None to initialise a named model.
 
     All processes call it together. notes: is told of damaged checkpoints that were passed over;
     left out, Python's warnings are.
     """
-    name = config.model_name_or_path
-    if config.resume and (found := checkpoint.newest(Path(config.output_dir), notes, ranks)):
+    name = model.model_name_or_path
+    if options.resume and (found := checkpoint.newest(Path(options.output_dir), notes, ranks)):
         return found
     if Path(name).is_dir():
         return Path(name)
     chinese = named_model(name).vocab_size == named_model("gpt-cpm-large-cn").vocab_size
-    require(chinese == (config.model_type == "gpt2-cn"),
-            f"--model_type {config.model_type} does not go with the model {name}")
+    require(chinese == (model.model_type == "gpt2-cn"),
+            f"--model_type {model.model_type} does not go with the model {name}")
     return None
 
 
-def check_output(config: PretrainConfig, source: Path | None) -> None:
+def check_output(options: CheckpointOptions, max_steps: int, source: Path | None) -> None:
     """ValueError where output_dir holds another run, or no step is left to take."""
     state = checkpoint.load_state(source) if source else None
     step = state.step if state else 0
-    output_dir = Path(config.output_dir)
+    output_dir = Path(options.output_dir)
     there = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     require(there.is_dir() and os.access(there, os.W_OK),
             f"--output_dir {output_dir} cannot be written: {there} is "
             + ("not writable" if there.is_dir() else "no directory"))
     own = checkpoint.checkpoints(output_dir)
-    continues = config.resume or (
+    continues = options.resume or (
         source is not None and source.resolve() in {path.resolve() for path in own.values()}
     )
     require(continues or not (own or (output_dir / METRICS).exists()),
             f"--output_dir {output_dir} holds another run; continue it with --resume or name an "
             "empty one")
     # What --resume has passed over is damaged, and will be set aside.
-    require(config.resume or max(own, default=0) <= step,
+    require(options.resume or max(own, default=0) <= step,
             f"{own.get(max(own, default=0))} is later than step {step} of {source}; continue with "
             "--resume or name another --output_dir")
-    require(step < config.max_steps,
-            f"{source} is at step {step} already; --max_steps is {config.max_steps}")
+    require(step < max_steps, f"{source} is at step {step} already; --max_steps is {max_steps}")
 
 
 def start_step(
-    config: PretrainConfig, source: Path | None, now: TrainingState
+    max_steps: int, source: Path | None, now: TrainingState
 ) -> tuple[int, list[str]]:
     """(the step to continue after, warnings); ValueError where it would not be the same run.
 
@@ -80,7 +80,7 @@ def start_step(
              _changed_schedule(source, state.schedule, now.schedule)]
     if state.sample_order != now.sample_order:
         notes.append(
-            f"--max_steps {config.max_steps} asks for more epochs than {source} did, which "
+            f"--max_steps {max_steps} asks for more epochs than {source} did, which "
             "shuffles anew: some samples it has seen come again, others later"
         )
     return state.step, [note for note in notes if note]

@@ -105,7 +105,7 @@ def _config(case: Case, directory: Path, start, output: str, **changes) -> Pretr
         "eval_iters": text.RUN_EVAL_BATCHES, "check_accuracy": True, "seed": text.SEED,
         "device": "cpu",
     }
-    return PretrainConfig(**flags | changes)
+    return PretrainConfig.of(**flags | changes)
 
 
 def _curves(record: dict) -> Trace:

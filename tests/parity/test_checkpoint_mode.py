@@ -15,7 +15,7 @@ from paddle_impl import checkpoint, model
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.checkpoint import weights as opened_weights
 from paddle_impl.config.model import named_model
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.adamw import build_optimizer
 from parity import ladder
 from parity.__main__ import main
 from parity.cases import checkpoint as cases_checkpoint
@@ -79,7 +79,7 @@ def test_a_bug_of_the_reader_is_found(copied, tmp_path, monkeypatch, capsys):
 def test_what_the_trainer_saves_is_proved(tiny_model, tmp_path):
     state = TrainingState(step=0, samples=0, seed=1, order_key="k", sample_order="o",
                           tokenizer=None, global_batch_size=4, schedule={})
-    optimizer = optim.build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
+    optimizer = build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
     saved = checkpoint.save(tmp_path, tiny_model, optimizer, state, None)
     words = ["--checkpoint", str(saved), "--only", "weights", "gradients"]
     assert main([*words, "--output", str(tmp_path / "report")]) == 0
@@ -137,8 +137,8 @@ def test_batches_are_windows_of_the_data_with_uneven_masks(hub_checkpoint, tiny_
     assert case.batch["input_ids"].shape == (3, 24)
     np.testing.assert_array_equal(case.batch["input_ids"][0], ids[:24])
     np.testing.assert_array_equal(case.batch["labels"][0], ids[1:25])
-    assert case.batch["loss_mask"].sum(axis=1).tolist() == [24, 12, 18]
-    counts = [[int(b["loss_mask"].sum()) for b in step] for step in case.steps]
+    assert (case.batch["labels"] != -100).sum(axis=1).tolist() == [24, 12, 18]
+    counts = [[int((b["labels"] != -100).sum()) for b in step] for step in case.steps]
     assert counts == [[16, 8]] * 3
     fed = [case.batch["input_ids"], *(b["input_ids"] for step in case.steps for b in step)]
     assert f" on {sum(part.size for part in fed)} tokens of " in subject

@@ -39,7 +39,7 @@ def config(data, tmp_path, **more) -> PretrainConfig:
     options = {"model_type": "gpt", "model_name_or_path": "code-mini", "input_dir": str(data),
                "output_dir": str(tmp_path / "run"), "split": "80,15,5", "max_seq_len": 16,
                "micro_batch_size": 2, "max_steps": 3, "device": "cpu", "eval_iters": 1}
-    return PretrainConfig(**(options | more))
+    return PretrainConfig.of(**(options | more))
 
 
 def records(directory):
@@ -90,10 +90,8 @@ def test_options_reach_the_samples(options, tiny_data, tmp_path):
     batches = [run.loaders["train"].step(step)[0] for step in range(3)]
     for batch in batches:
         # Behind a block of 16 tokens there is padding, behind a window the next token.
-        padded = not batch["loss_mask"][:, -1].any()
-        assert padded == ("packing" in options) and batch["loss_mask"].any()
-        if padded:
-            assert (batch["labels"][:, -1] == run.tokenizer.eos_token_id).all()
+        padded = (batch["labels"][:, -1] == -100).all()
+        assert padded == ("packing" in options) and (batch["labels"] != -100).any()
     assert not np.array_equal(batches[0]["input_ids"],
                               plain.loaders["train"].step(0)[0]["input_ids"])
 
@@ -114,7 +112,7 @@ def test_the_data_say_what_ends_their_documents(tmp_path):
             writer.append(np.array([0, start, start + 1, 250]))
         writer.meta = {"eos_token_id": 250}
     batch = PretrainingRun(config(tmp_path / "x", tmp_path)).loaders["train"].micro_batch(0)
-    assert (batch["loss_mask"] == (batch["input_ids"] != 250)).all()
+    assert ((batch["labels"] != -100) == (batch["input_ids"] != 250)).all()
     assert (batch["input_ids"] == 0).any() and (batch["input_ids"] == 250).any()
 
 
