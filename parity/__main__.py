@@ -64,7 +64,10 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
     if unfit := [name for name in options.only or () if name not in fit]:
         raise ValueError(f"{', '.join(unfit)} is for the fixtures; a --checkpoint has the rungs "
                          f"{', '.join(fit)}")
-    case, subject = cases_checkpoint.from_checkpoint(Path(options.checkpoint), options.data)
+    import_paddle("cpu")  # before the Paddle side is loaded: Paddle reads its settings on import
+    open_weights = ladder.function("paddle_side", "weights.opened")
+    case, subject = cases_checkpoint.from_checkpoint(
+        Path(options.checkpoint), options.data, open_weights)
     return options.only or fit, [case], subject
 
 
@@ -82,7 +85,8 @@ def _options(arguments) -> argparse.Namespace:
                         help=f"these rungs only: {', '.join(names)}")
     parser.add_argument("--checkpoint", metavar="DIR",
                         help="prove these weights instead of the fixtures: config.json and "
-                             "model.safetensors, as transformers or run_pretrain.py wrote them")
+                             "model.safetensors or its shards, as transformers or "
+                             "run_pretrain.py wrote them")
     parser.add_argument("--data", metavar="PREFIX",
                         help="take the tokens from PREFIX_ids.npy (default: random ids)")
     parser.add_argument("--output", default="parity_report", metavar="DIR",

@@ -35,7 +35,7 @@ class TextGenerator:
         **options,
     ) -> "TextGenerator":
         """Load a checkpoint directory, with its own tokenizer unless files are named."""
-        model = checkpoint.load_model(Path(directory))
+        model = checkpoint.load_language_model(Path(directory))
         if vocab_file is not None:
             return cls(model, Tokenizer.from_vocab_and_merges(vocab_file, merge_file), **options)
         try:

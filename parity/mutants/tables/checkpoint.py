@@ -18,8 +18,9 @@ _INPUTS = "paddle_impl.data.pretraining_data.PretrainingData"
 _IDS = "paddle_impl.data.sources.check_ids"
 _DROPOUT = "paddle_impl.config.training.TrainingOptions.with_dropout"
 
-_NAMED = 'named[f"transformer.{bare}"] = value'
-_SET = "parameter.set_value(np.ascontiguousarray(weights[name], dtype=dtype))"
+_RENAMED = "paddle_impl.convert.hugging_face.Renamed.__getitem__"
+_FOUND = "self._tensors[self._names[name]]"
+_SET = "parameter.set_value(np.ascontiguousarray(own, dtype=dtype))"
 _ALL = "for name, parameter in model.named_parameters()}"
 _STORED = "state[key]"
 _RESTORED = "in self.rule.tensors().items():"
@@ -30,10 +31,11 @@ _DROPPED = "0.0 if self.check_accuracy else self.hidden_dropout_prob"
 
 BUGS = {
     "projections transposed on the way in": (
-        _FROM, _NAMED, _NAMED.replace("= value", '= value.T if "c_proj" in bare else value')),
+        _RENAMED, _FOUND, f'({_FOUND}.T if "c_proj" in name else {_FOUND})'),
     "square projection transposed on the way in": (
-        _FROM, _NAMED, _NAMED.replace("= value", '= value.T if "attn.c_proj" in bare else value')),
-    "module. not taken off": (_FROM, '.removeprefix("module.")', ""),
+        _RENAMED, _FOUND, f'({_FOUND}.T if "attn.c_proj" in name else {_FOUND})'),
+    "module. not taken off": (
+        "paddle_impl.convert.hugging_face._bare", '.removeprefix("module.")', ""),
     "mask buffers taken for weights": (_FROM, "elif not _BUFFER.match(bare):", "else:"),
     "all attention biases taken for buffers": (
         "paddle_impl.convert.hugging_face._BUFFER", "(bias|masked_bias)", "(.*bias)"),
@@ -47,16 +49,17 @@ BUGS = {
     "weights saved in half precision": (
         _TO, "whole(name, parameter)", 'whole(name, parameter).astype("float16")'),
     "weights rounded on the way in": (
-        _LOAD, _SET, _SET.replace("weights[name],", 'weights[name].astype("float16"),')),
+        _LOAD, _SET, _SET.replace("own,", 'own.astype("float16"),')),
     "a missing tensor is let through": [
         (_LOAD, "if missing or extra:", "if extra:"),
-        (_LOAD, "if shape != tuple(weights[name].shape):",
-         "if name in weights and shape != tuple(weights[name].shape):"),
-        (_LOAD, _SET, f"if name in weights:\n            {_SET}")],
+        (_LOAD, "found = shapes[name], weights[name]",
+         "found = shapes[name], weights.get(name, parameters[name].numpy())"),
+        (_LOAD, "model.parts.own(name, weights[name])",
+         "model.parts.own(name, weights.get(name, parameter.numpy()))")],
     "an unknown tensor is let through": (_LOAD, "if missing or extra:", "if missing:"),
     "another shape is let through": [
-        (_LOAD, "if shape != tuple(weights[name].shape):", "if False:"),
-        (_LOAD, _SET, _SET.replace("weights[name],", "weights[name].reshape(parameter.shape),"))],
+        (_LOAD, "if shape != found.shape:", "if False:"),
+        (_LOAD, _SET, _SET.replace("own,", "own.reshape(parameter.shape),"))],
     "config.json asks for erf GELU": (
         "paddle_impl.config.model._FIXED_HF_OPTIONS", '("gelu_new", "gelu_pytorch_tanh")',
         '("gelu", "gelu_new", "gelu_pytorch_tanh")'),

@@ -10,7 +10,7 @@ import pytest
 
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
-from paddle_impl.checkpoint import NoRoom, TrainingState, directory, reading, writing
+from paddle_impl.checkpoint import NoRoom, TrainingState, directory, weights, writing
 from paddle_impl.optim.adamw import build_optimizer
 from parity.paddle_side import meeting
 
@@ -66,8 +66,8 @@ def test_moments_are_read_one_by_one(trained, tmp_path, monkeypatch):
     """A process that shards asks for its own: all of them, in each process, are too many."""
     model, optimizer = trained
     path = checkpoint.save(tmp_path, model, optimizer, state(3), None)
-    read, get = [], reading._OneByOne.__getitem__
-    monkeypatch.setattr(reading._OneByOne, "__getitem__",
+    read, get = [], weights.LazyTensors.__getitem__
+    monkeypatch.setattr(weights.LazyTensors, "__getitem__",
                         lambda tensors, name: read.append(name) or get(tensors, name))
     name = "transformer.wte.weight.moment1"
     expected = optimizer.state()[name]

@@ -40,7 +40,7 @@ def written(tmp_path):
             for name in ("data", "world", "precision", "progress"):
                 del values[name]
         (path / "training_state.json").write_text(json.dumps(values))
-        for name in manifest.ALWAYS - {"training_state.json"}:
+        for name in manifest.required(()) - {"training_state.json"}:
             (path / name).write_text("{}")
         if version > 1:
             manifest.write(path)
