@@ -1,49 +1,57 @@
-"""Command lines, built from the dataclasses in paddle_impl.config."""
+"""Command lines, built from the flags that a dataclass declares (see data_tools/options.py).
+
+    python run_pretrain.py [FILE] --flag value ...
+
+FILE is a JSON file, or a YAML file where PyYAML is installed: one object whose keys are flags. The
+command line wins over the file, and the file over the defaults. --print_config writes such a file
+with every flag's value, and the run that reads it is the same.
+
+Standard library only, and nothing of the project: each command hands its class of flags over, so
+that the commands of data_tools and those of paddle_impl parse through the same function without
+importing each other.
+"""
 
 import argparse
+import difflib
+import json
 import os
 import sys
-import types
 import typing
 import warnings
-from dataclasses import MISSING, fields
 from functools import partial
+from pathlib import Path
 from typing import Any, TypeVar
 
-from paddle_impl.config.evaluation import EvaluationConfig
-from paddle_impl.config.generation import GenerationConfig
-from paddle_impl.config.pretrain import PretrainConfig
-
 Config = TypeVar("Config")
+_YAML = (".yaml", ".yml")
+_TRUE_AND_FALSE = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
 
 
-def parse_pretrain(argv: list[str] | None = None) -> PretrainConfig:
-    return parse(PretrainConfig, "run_pretrain.py", "Pretrain a GPT on token files.", argv)
+def parse(
+    config: type[Config], prog: str, description: str, argv: list[str] | None = None
+) -> Config:
+    """Parse argv (default: the process's) into the class, a subclass of data_tools' Options.
 
-
-def parse_generation(argv: list[str] | None = None) -> GenerationConfig:
-    return parse(GenerationConfig, "run_generation.py", "Write text with a trained GPT.", argv)
-
-
-def parse_evaluation(argv: list[str] | None = None) -> EvaluationConfig:
-    return parse(EvaluationConfig, "run_evaluation.py", "Measure a GPT on held-out text.", argv)
-
-
-def parse(config: type[Config], prog: str, description: str, argv: list[str] | None) -> Config:
-    """Parse argv (default: the process's) into the dataclass; a bad value exits with one line."""
-    parser = _OneLineErrors(
-        prog=prog, description=description, allow_abbrev=False,
-        formatter_class=_HelpWithDefaults,
-    )
-    hints = typing.get_type_hints(config)
-    # A dataclass's own flags come before those it inherits.
-    for item in sorted(fields(config), key=lambda item: item.name not in config.__annotations__):
-        _add(parser, item, hints[item.name])
-    values = vars(parser.parse_args(argv))
+    A bad value exits with code 2 and one line on standard error; --print_config exits with code 0.
+    """
+    argv = list(sys.argv[1:] if argv is None else argv)
+    flags = config.flags()
+    parser = _parser(prog, description, flags)
     try:
-        return config(**values)
+        values = _read(argv.pop(0), flags) if _names_a_file(argv, flags) else {}
     except ValueError as error:
         parser.error(str(error))
+    _add_flags(parser, flags, given=values.keys())
+    values |= vars(parser.parse_args(argv))
+    print_config = values.pop("print_config")
+    try:
+        parsed = config.of(**values)
+    except ValueError as error:
+        parser.error(str(error))
+    if print_config:
+        print(json.dumps(parsed.flat(), indent=2))
+        sys.exit(0)
+    return parsed
 
 
 class _OneLineErrors(argparse.ArgumentParser):
@@ -53,55 +61,176 @@ class _OneLineErrors(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n")
 
 
-class _HelpWithDefaults(argparse.ArgumentDefaultsHelpFormatter):
-    """Shows a flag's default where it has one: "(default: None)" tells nobody anything."""
+def _parser(prog: str, description: str, flags) -> argparse.ArgumentParser:
+    own = [flag.name.upper() for flag in flags if flag.positional]
+    needed = [f"--{flag.name} {_metavar(flag)}" for flag in flags
+              if flag.required and not flag.positional]
+    usage = " ".join(["%(prog)s [FILE]", *own, *needed, "[--FLAG VALUE ...]"])
+    parser = _OneLineErrors(
+        prog=prog, usage=usage, description=description, allow_abbrev=False,
+        epilog="FILE is a JSON or YAML file whose keys are flags; the command line wins over it.")
+    parser.add_argument("--print_config", action="store_true",
+                        help="write every flag's value as JSON, which is such a FILE, and stop")
+    return parser
 
-    def _get_help_string(self, action: argparse.Action) -> str | None:
-        return action.help if action.default is None else super()._get_help_string(action)
+
+def _add_flags(parser: argparse.ArgumentParser, flags, given) -> None:
+    """Each group under a title of its own. given: flags that need no value on the command line."""
+    places = {(): parser}
+    for flag in flags:
+        group = flag.path[:-1]
+        if group not in places:
+            places[group] = parser.add_argument_group(" ".join(group))
+        _add(places[group], flag, flag.required and flag.name not in given)
 
 
-def _add(parser: argparse.ArgumentParser, item, hint: Any) -> None:
-    meta = item.metadata
-    names = [f"--{item.name}"] + ([meta["short"]] if meta["short"] else [])
-    options: dict[str, Any] = {"help": meta["help"].replace("%", "%%"), "dest": item.name}
-    if item.default is MISSING:
-        options["required"] = True
+def _add(place, flag, required: bool) -> None:
+    # A flag that is not given must not hide the file's value behind a default.
+    options: dict[str, Any] = {"help": _help(flag), "default": argparse.SUPPRESS}
+    if flag.positional:
+        options["nargs"] = None if required else "?"
     else:
-        options["default"] = item.default
-    inner, many = _inner_type(hint)
-    if inner is bool:
-        words = meta["choices"] or ()
+        options |= {"dest": flag.name, "required": required}
+    if flag.type is bool:
+        words = flag.choices or ()
         # `--flag`, `--flag true` and `--flag false` all mean what they say; upstream's bare
         # `--use_amp` turned the option off.
         options |= {"type": partial(_boolean, words), "nargs": "?", "const": True,
                     "metavar": "|".join(("true", "false", *words))}
     else:
-        options |= {"type": inner, "metavar": inner.__name__.upper()}
-        if many:
+        options |= {"type": flag.type}
+        if flag.many:
             options["nargs"] = "+"
-        if meta["choices"]:
-            options |= {"choices": meta["choices"], "metavar": None}
-    parser.add_argument(*names, **options)
+        if flag.choices:
+            options["choices"] = flag.choices
+        else:
+            options["metavar"] = _metavar(flag)
+    names = [flag.name] if flag.positional else [f"--{flag.name}", flag.short]
+    place.add_argument(*filter(None, names), **options)
 
 
-def _inner_type(hint: Any) -> tuple[type, bool]:
-    """`int | None` -> (int, False); `list[str] | None` -> (str, True); `bool | str` is a bool
-    beside which the choices stand.
-    """
-    if isinstance(hint, types.UnionType):
-        hint = next(arm for arm in typing.get_args(hint) if arm is not type(None))
-    if typing.get_origin(hint) is list:
-        return typing.get_args(hint)[0], True
-    return hint, False
+def _metavar(flag) -> str:
+    return (flag.name if flag.positional else flag.type.__name__).upper()
+
+
+def _help(flag) -> str:
+    """The help with the default, if there is one: "(default: None)" tells nobody anything."""
+    text = flag.help
+    if not flag.required and flag.default is not None:
+        text += f" (default: {flag.default})"
+    return text.replace("%", "%%")
 
 
 def _boolean(words: tuple[str, ...], text: str) -> bool | str:
-    known = {"true": True, "1": True, "yes": True, "false": False, "0": False, "no": False}
-    known |= {word: word for word in words}
+    known = _TRUE_AND_FALSE | {word: word for word in words}
     if text.lower() not in known:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither {' nor '.join(('true', 'false', *words))}")
     return known[text.lower()]
+
+
+def _names_a_file(argv: list[str], flags) -> bool:
+    """Whether the first argument is the file; of a command with arguments of its own it is told by
+    its ending.
+    """
+    if not argv or argv[0].startswith("-"):
+        return False
+    return argv[0].endswith((".json", *_YAML)) or not any(flag.positional for flag in flags)
+
+
+def _read(path: str, flags) -> dict[str, Any]:
+    """The file's values by flag; ValueError, which names the file and the key, for what is none."""
+    found = _load(path)
+    if not isinstance(found, dict):
+        raise ValueError(f"{path} holds {_shown(found)}, expected an object whose keys are flags")
+    known = {flag.name: flag for flag in flags}
+    for name in found:
+        if name not in known:
+            (nearest,) = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
+            raise ValueError(f"{path}: there is no flag {name}; the nearest one is {nearest}")
+    return {name: _value(f"{path}: {name}", value, known[name]) for name, value in found.items()}
+
+
+def _load(path: str) -> Any:
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError:
+        raise ValueError(f"{path} is not UTF-8 text") from None
+    except OSError as error:
+        raise ValueError(f"the file of flags {path} cannot be read: {error.strerror}") from None
+    if path.endswith(_YAML):
+        return _load_yaml(path, text)
+    try:
+        return json.loads(text, object_pairs_hook=partial(_object, path))
+    except json.JSONDecodeError as error:
+        raise ValueError(f"{path} is not JSON: {error}") from None
+    except RecursionError:
+        raise ValueError(f"{path} is nested too deeply") from None
+
+
+def _load_yaml(path: str, text: str) -> Any:
+    try:
+        import yaml
+    except ImportError:
+        raise ValueError(f"{path} is YAML, which needs PyYAML: pip install pyyaml, or write it as "
+                         "JSON") from None
+    try:
+        return yaml.safe_load(text)
+    except yaml.YAMLError as error:
+        raise ValueError(f"{path} is not YAML: {' '.join(str(error).split())}") from None
+
+
+def _object(path: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    names = [name for name, _ in pairs]
+    for name in names:
+        if names.count(name) > 1:
+            raise ValueError(f"{path}: {name} stands there twice")
+    return dict(pairs)
+
+
+def _value(place: str, value: Any, flag) -> Any:
+    """The value as the command line would give it; ValueError where it is of another type."""
+    if value is None and flag.default is None:
+        return None
+    if not flag.many:
+        return _one(place, value, flag)
+    if not isinstance(value, list):
+        raise ValueError(f"{place} must be a list, got {_shown(value)}")
+    return [_one(f"{place}, item {number},", item, flag)
+            for number, item in enumerate(value, start=1)]
+
+
+def _one(place: str, value: Any, flag) -> Any:
+    allowed = flag.choices or ()
+    if flag.type is bool:
+        if not isinstance(value, bool) and value not in allowed:
+            raise ValueError(f"{place} must be {', '.join(('true', 'false', *allowed))}, got "
+                             f"{_shown(value)}")
+        return value
+    # To Python a boolean is a whole number, and a whole number is no float.
+    types = (int, float) if flag.type is float else flag.type
+    if isinstance(value, bool) or not isinstance(value, types):
+        kind = {int: "a whole number", float: "a number", str: "text"}[flag.type]
+        raise ValueError(f"{place} must be {kind}, got {_shown(value)}{_hint(value, flag)}")
+    if allowed and value not in allowed:
+        raise ValueError(f"{place} must be one of {', '.join(map(str, allowed))}, got "
+                         f"{_shown(value)}")
+    try:
+        return flag.type(value)
+    except OverflowError:
+        raise ValueError(f"{place} is too large a number") from None
+
+
+def _hint(value: Any, flag) -> str:
+    """What mends a number that YAML takes for text, as it does with 1e-4."""
+    try:
+        return f"; write {flag.type(value)} without quotes" if isinstance(value, str) else ""
+    except ValueError:
+        return ""
+
+
+def _shown(value: Any) -> str:
+    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def plain_warnings() -> None:

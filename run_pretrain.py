@@ -14,9 +14,13 @@ from paddle_impl.process import launch, stopping
 PROG = "run_pretrain.py"
 
 
+def parse(argv: list[str] | None = None) -> PretrainConfig:
+    return args.parse(PretrainConfig, PROG, "Pretrain a GPT on token files.", argv)
+
+
 def main(argv: list[str] | None = None) -> None:
     launch.prepare()
-    config = args.parse_pretrain(argv)
+    config = parse(argv)
     with launch.in_company(PROG):
         signal = pretrain(config)
     if signal is not None:
@@ -29,12 +33,12 @@ def pretrain(config: PretrainConfig) -> str | None:
         from paddle_impl.process import runtime
 
         # Before anything imports Paddle: it reads its threads and kernels once, when loaded.
-        runtime.import_paddle(config.device)
+        runtime.import_paddle(config.runtime.device)
         stopping.undo_paddles_handler()
         from paddle_impl.data.loader import DamagedData
-        from paddle_impl.pretraining import PretrainingRun
+        from paddle_impl.pretraining import pretraining_run
 
-        run = PretrainingRun(config)
+        run = pretraining_run(config)
     except (ValueError, OSError) as error:
         fail(error)
     # Around the run's own: the launcher repeats SIGTERM and tells one process after the other. It

@@ -5,9 +5,10 @@ from dataclasses import replace
 from functools import partial
 
 from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.options import require
 from paddle_impl.decoding.batch import Batch
 from paddle_impl.decoding.beam import BeamState
-from paddle_impl.decoding.choice import make_decoder
+from paddle_impl.decoding.decoder import Decoder
 from paddle_impl.decoding.prompt_state import Continuation, PromptState
 from paddle_impl.decoding.sequences import Draws, SampleState, Sequence
 from paddle_impl.decoding.text import DecodeBytes
@@ -16,54 +17,65 @@ ROWS = 16  # sequences side by side: at GPT-2 small, 75 MiB of keys and values e
 
 
 def generate(
-    model, prompts: list[list[int]], decoding: Decoding, *,
+    source, prompts: list[list[int]], decoding: Decoding, *,
     progress: Callable[[Iterable], Iterable] = iter, **options,
 ) -> list[list[Continuation]]:
-    """Continuations of each prompt, in order; of a beam search the best first.
+    """Return the continuations of each prompt, in order; of a beam search the best comes first.
 
-    options: those of `as_they_end`. progress wraps the prompts that are done, one by one.
+    source, options: as for `generate_iter`. progress is called with an iterator over the prompts
+    that are done, as tqdm is, and what it returns is iterated over.
     """
-    found = dict(progress(as_they_end(model, prompts, decoding, **options)))
+    found = dict(progress(generate_iter(source, prompts, decoding, **options)))
     return [found[number] for number in range(len(prompts))]
 
 
-def as_they_end(
-    model,
+def generate_iter(
+    source,
     prompts: list[list[int]],
     decoding: Decoding,
     *,
     draws: Callable[[int], Draws] | None = None,
     decode_bytes: DecodeBytes | None = None,
-    rows: int = ROWS,
-    decoder: str = "auto",
     on_token: Callable[[int, int, Sequence], None] | None = None,
+    rows: int | None = None,
+    decoder: str | None = None,
 ) -> Iterator[tuple[int, list[Continuation]]]:
-    """(prompt number, its continuations) as soon as they are done.
+    """Yield (prompt number, its continuations) for each prompt, in the order in which they end.
 
-    draws: prompt number -> its Draws, for the strategy sampling. decode_bytes: a tokenizer's, for
-    texts and stop strings. rows: sequences that are computed side by side, no less than one prompt
-    has. decoder: see choice.make_decoder. on_token: called with the numbers of prompt and sequence,
-    and the sequence, after each token; a beam search has no tokens before its end.
+    source: a Decoder, or a GPTForCausalLM, for which a decoder is made. draws: prompt number -> its
+    Draws, for the strategy sampling. decode_bytes: a tokenizer's, for texts and stop strings.
+    on_token: called with the number of the prompt, the number of the sequence and the sequence
+    after each token; a beam search has no tokens before its end.
+
+    For a model only: rows, the sequences that are computed side by side, by default ROWS and always
+    as many as one prompt has; decoder, by default "auto", see choice.make_decoder.
 
     ValueError, before the first token, for a prompt that is empty, holds an unknown id, or leaves
-    no position for a new token, and for an end token that is unknown. Fewer tokens than
-    max_new_tokens come where the positions end.
+    no position for a new token, for an end token that is unknown, and for a prompt of more
+    sequences than the given decoder has rows. A continuation is shorter than max_new_tokens where
+    the positions end.
     """
-    states: list[PromptState] = []
-    positions = 0
-    for number, prompt in enumerate(prompts):
-        own = fitted(decoding, prompt, model.config)
-        positions = max(positions, len(prompt) + own.max_new_tokens)
-        if own.strategy == "beam_search":
-            states.append(BeamState(prompt, own, decode_bytes))
-            continue
-        drawn = None if draws is None else draws(number)
-        told = None if on_token is None else partial(on_token, number)
-        states.append(SampleState(prompt, own, drawn, decode_bytes, told))
+    given = isinstance(source, Decoder)
+    require(not given or (rows is None and decoder is None),
+            "rows and decoder say how to make a decoder for a model, and a decoder was given: "
+            "leave them out")
+    vocab_size, positions = (source.vocab_size, source.positions) if given else (
+        source.config.vocab_size, source.config.n_positions)
+    states = [
+        new_state(prompt, fitted(decoding, prompt, vocab_size, positions),
+                  None if draws is None else draws(number), decode_bytes,
+                  None if on_token is None else partial(on_token, number))
+        for number, prompt in enumerate(prompts)
+    ]
     if not states:
         return
-    count = min(max(rows, decoding.width), len(states) * decoding.width)
-    batch = Batch(make_decoder(model, count, positions, decoder))
+    if not given:
+        # Imported here: whoever has a decoder needs neither a model nor what decodes one.
+        from paddle_impl.decoding.choice import make_decoder
+
+        source = make_decoder(source, *decoder_size(prompts, decoding, rows),
+                              "auto" if decoder is None else decoder)
+    batch = Batch(source)
     for state in states:
         batch.add(state)
     numbers = {id(state): number for number, state in enumerate(states)}
@@ -72,22 +84,54 @@ def as_they_end(
             yield numbers[id(state)], state.results()
 
 
-def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:
-    """The settings, with no more new tokens than the model has positions for.
+def decoder_size(
+    prompts: list[list[int]], decoding: Decoding, rows: int | None = None
+) -> tuple[int, int]:
+    """Rows and positions of a decoder for these prompts; the positions may exceed the model's.
 
+    rows: sequences that are computed side by side, by default ROWS. At least those of one prompt
+    are, and no more than those of all prompts.
+    """
+    wanted = ROWS if rows is None else rows
+    longest = max(map(len, prompts), default=0)
+    return (min(max(wanted, decoding.width), len(prompts) * decoding.width),
+            longest + decoding.max_new_tokens)
+
+
+def new_state(
+    prompt: list[int],
+    decoding: Decoding,
+    draws: Draws | None = None,
+    decode_bytes: DecodeBytes | None = None,
+    on_token: Callable[[int, Sequence], None] | None = None,
+) -> PromptState:
+    """The state of a prompt that a Batch has not begun yet: a beam search, or sequences.
+
+    decoding: `fitted` to the prompt. draws, decode_bytes, on_token: see SampleState. A beam search
+    uses neither draws nor on_token.
+    """
+    if decoding.strategy == "beam_search":
+        return BeamState(prompt, decoding, decode_bytes)
+    return SampleState(prompt, decoding, draws, decode_bytes, on_token)
+
+
+def fitted(decoding: Decoding, prompt: list[int], vocab_size: int, positions: int) -> Decoding:
+    """The settings, with no more new tokens than there are positions left after the prompt.
+
+    vocab_size: ids below it may be fed. positions: for the prompt and the new tokens together.
     ValueError where the prompt is empty, holds an unknown id, or fills all positions, or an end
     token is unknown.
     """
-    vocab_size = min(decoding.vocab_size or config.vocab_size, config.vocab_size)
+    vocab_size = min(decoding.vocab_size or vocab_size, vocab_size)
     if not prompt:
         raise ValueError("the prompt has no tokens")
     if min(prompt) < 0 or max(prompt) >= vocab_size:
         raise ValueError(f"the prompt holds an id outside the vocabulary 0 to {vocab_size - 1}")
     check_end_tokens(decoding.eos_token_ids, vocab_size)
-    room = config.n_positions - len(prompt)
+    room = positions - len(prompt)
     if room < 1:
         raise ValueError(
-            f"the prompt has {len(prompt)} tokens; the model has {config.n_positions} positions "
+            f"the prompt has {len(prompt)} tokens; the model has {positions} positions "
             "and needs one for the first new token"
         )
     return replace(decoding, vocab_size=vocab_size,
@@ -96,7 +140,7 @@ def fitted(decoding: Decoding, prompt: list[int], config) -> Decoding:
 
 
 def check_end_tokens(ids: Iterable[int], vocab_size: int) -> None:
-    """ValueError for one that can never come."""
+    """ValueError for an end token outside the vocabulary, which can never come."""
     for token in ids:
         if not 0 <= token < vocab_size:
             raise ValueError(

@@ -15,19 +15,22 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.distributed.fleet.utils import recompute as recompute_block
 
-from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.model import LANGUAGE_MODEL, ModelConfig
 from paddle_impl.parallel.tensor import WHOLE, Parts
 
 # One (key, value) pair a layer, each (B, H, S, D); None before the first token.
 Cache = list[tuple[paddle.Tensor, paddle.Tensor] | None]
 
 
-class GPTForCausalLM(nn.Layer):
-    """input_ids (B, T) int64 -> logits (B, T, V). The head is the token embedding, transposed.
+class GPT(nn.Layer):
+    """The body, on which each subclass puts a head.
 
-    parts: this process's share of the tensors; ValueError where the model has no such share.
-    recompute: in training, keep one (B, T, C) a block and compute the rest again on the way back.
+    architecture: the class of transformers that opens the same weights. parts: this process's share
+    of the tensors; ValueError where the model has no such share. recompute: in training, keep one
+    (B, T, C) a block and compute the rest again on the way back.
     """
+
+    architecture: str
 
     def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
@@ -36,6 +39,18 @@ class GPTForCausalLM(nn.Layer):
         self.parts = parts
         self.recompute = False
         self.transformer = GPTModel(config, parts)
+
+    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
+        """Of the entire parameters, by name, as one process would have them."""
+        rows = self.config.vocab_size
+        return {name: self.parts.whole_shape(name, parameter.shape, rows)
+                for name, parameter in self.named_parameters()}
+
+
+class GPTForCausalLM(GPT):
+    """input_ids (B, T) int64 -> logits (B, T, V). The head is the token embedding, transposed."""
+
+    architecture = LANGUAGE_MODEL
 
     def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
         """With a cache (see `new_cache`) the tokens continue it, and it is extended in place.
@@ -63,12 +78,6 @@ class GPTForCausalLM(nn.Layer):
 
     def new_cache(self) -> Cache:
         return [None] * self.config.n_layer
-
-    def whole_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the entire parameters, by name, as one process would have them."""
-        rows = self.config.vocab_size
-        return {name: self.parts.whole_shape(name, parameter.shape, rows)
-                for name, parameter in self.named_parameters()}
 
 
 class GPTModel(nn.Layer):
@@ -174,7 +183,7 @@ def causal_mask(new: int, total: int, dtype) -> paddle.Tensor | None:
     return paddle.triu(paddle.full([new, total], -1e9, dtype), diagonal=total - new + 1)
 
 
-def initialize(model: GPTForCausalLM, seed: int) -> None:
+def initialize(model: GPT, seed: int) -> None:
     """Weights N(0, initializer_range), residual projections divided by sqrt(2 n_layer), biases 0.
 
     As transformers' GPT2PreTrainedModel._init_weights. Each tensor has its own numpy stream, keyed
@@ -202,7 +211,8 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, weight_attr=zero, bias_attr=zero)
 
     def forward(self, x):
-        if not x.place.is_cpu_place():
+        # While a static graph is traced, as for an export, a tensor is on no device yet.
+        if not paddle.in_dynamic_mode() or not x.place.is_cpu_place():
             return super().forward(x)
         product = paddle.matmul(x, self.weight)  # F.linear takes 1.1 x as long for a few rows
         return product + (self._broadcast_bias(x) if self.training else self.bias)

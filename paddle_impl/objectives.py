@@ -1,39 +1,68 @@
-"""Losses: (model, batch) -> (loss sum, weight). Whoever calls divides, by the global weight.
+"""Losses. An objective tells the weight of a batch, then its loss as a sum over that weight.
 
-A sum and a weight make micro batches, ranks and masks neutral: means of means are not.
+Whoever calls divides by the global weight, in `mean` below: with sums and weights, micro batches,
+ranks and masks are neutral. Means of means are not.
 """
+
+from collections.abc import Callable, Mapping
+from typing import NamedTuple, TypeVar
 
 import paddle
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
+from paddle_impl.data.batch import IGNORED, Batch
 from paddle_impl.parallel.tensor import Parts, nan_outside, own_ids
 
-IGNORED = -100  # a label that costs nothing, as in F.cross_entropy
+Number = TypeVar("Number", float, paddle.Tensor)
+# name -> (sum, count): what is logged under the name is the ratio of both, summed over all ranks.
+Metrics = Mapping[str, tuple[float | paddle.Tensor, float | paddle.Tensor]]
 
 
-def causal_lm(model, batch) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """Cross entropy of the next token, in nats, summed over the unmasked positions.
+class Objective(NamedTuple):
+    """What a task minimizes.
 
-    batch: input_ids (B, T), labels (B, T) already shifted, loss_mask (B, T) of 0 and 1.
+    weight: (batch of numpy arrays) -> the number by which this batch's share of the loss counts,
+    before the forward pass: counted labels, pairs, examples.
+    loss: (model, batch of tensors) -> (loss sum, metrics). The loss is summed over what `weight`
+    counts. Its gradient is taken once, of all that the function computed with the model.
     """
+
+    weight: Callable[[Batch], float]
+    loss: Callable[[paddle.nn.Layer, dict[str, paddle.Tensor]], tuple[paddle.Tensor, Metrics]]
+
+
+def mean(total: Number, weight: float) -> Number:
+    """A sum, or a share of one, divided by the weight of all micro batches of all ranks.
+
+    Nothing else divides a loss or a metric. Of weight 0 the sum is 0, and stays so.
+    """
+    return total / (weight or 1.0)
+
+
+def counted_labels(batch: Batch) -> float:
+    """How many labels (B, T) are not -100."""
+    return float((batch["labels"] != IGNORED).sum())
+
+
+def causal_lm(model, batch) -> tuple[paddle.Tensor, Metrics]:
+    """Cross entropy of the next token, in nats, summed over the labels that are not -100.
+
+    batch: input_ids (B, T), labels (B, T) already shifted.
+    """
+    labels = batch["labels"]
     if model.parts.degree > 1:
-        return _split_causal_lm(model, batch)
+        logits = model.own_logits(batch["input_ids"])  # (B, T, V / n)
+        losses = split_cross_entropy(logits, labels, model.parts, model.config.vocab_size)
+        return losses.sum(), {}
     logits = model(batch["input_ids"])  # (B, T, V)
     if logits.element_size() < 4:  # at O2 Paddle would take the logarithm in half precision too
         logits = logits.astype("float32")
-    # reduction="none": with the default mean, Paddle divides by masked positions too.
-    losses = F.cross_entropy(logits, batch["labels"], reduction="none")  # (B, T)
-    mask = batch["loss_mask"].astype(losses.dtype)
-    return (losses.reshape(mask.shape) * mask).sum(), mask.sum()
+    losses = F.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORED)  # (B, T)
+    return losses.sum(), {}
 
 
-def _split_causal_lm(model, batch) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """The same sum in every process of a model group, none of which holds all logits."""
-    logits = model.own_logits(batch["input_ids"])  # (B, T, V / n)
-    losses = split_cross_entropy(logits, batch["labels"], model.parts, model.config.vocab_size)
-    mask = batch["loss_mask"].astype(losses.dtype)
-    return (losses * mask).sum(), mask.sum()
+CAUSAL_LM = Objective(counted_labels, causal_lm)
 
 
 def split_cross_entropy(

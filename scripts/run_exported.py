@@ -4,34 +4,45 @@
         [--decode_strategy sampling --top_k 5 --seed 123 ...] [--output_file FILE]
 
 Flags, defaults, tokens and output are those of run_generation.py. Of paddle_impl it needs what
-holds no model: export, decoding, config, generate.py, runtime.py, json_lines.py and
+holds no model: export, decoding, config, generate.py, process/runtime.py, text/writing.py and
 evaluation/files.py.
 """
 
 import sys
-from dataclasses import field, fields, make_dataclass
+from dataclasses import dataclass
 from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[1]))
 import args  # noqa: E402
-from paddle_impl.config.generation import GenerationConfig  # noqa: E402
-from run_generation import DEFAULT_PROMPTS  # noqa: E402
+from paddle_impl.config.decoding import DecodingOptions  # noqa: E402
+from paddle_impl.config.options import Options, flag, group, require  # noqa: E402
+from paddle_impl.config.prompts import OutputOptions, PromptOptions  # noqa: E402
+from paddle_impl.config.runtime import RuntimeOptions  # noqa: E402
 
-# Of run_generation.py's flags: those of the text, not of a model in memory or of a conversation.
-FLAGS = (
-    "prompt", "output_file", "decode_strategy", "top_k", "top_p", "temperature", "num_beams",
-    "length_penalty", "early_stopping", "beam_score", "repetition_penalty", "no_repeat_ngram_size",
-    "num_return_sequences", "min_dec_len", "max_dec_len", "eos_token_id", "stop", "seed",
-)
 PROG = "run_exported.py"
 
 
+@dataclass(frozen=True, kw_only=True)
+class ExportedConfig(Options):
+    """Of run_generation.py's flags those of the text, not of a model in memory."""
+
+    out: str | None = flag(None, "the directory that --export wrote", positional=True)
+    prompts: PromptOptions = group(PromptOptions, only=("prompt",))
+    output: OutputOptions = group(OutputOptions)
+    decoding: DecodingOptions = group(DecodingOptions)
+    runtime: RuntimeOptions = group(RuntimeOptions, only=("seed",), device="cpu")
+
+    def __post_init__(self):
+        require(self.out is not None,
+                f'name the exported model first: {PROG} OUT --prompt "def "')
+
+
 def main(argv: list[str] | None = None) -> None:
-    config = parse(sys.argv[1:] if argv is None else argv)
+    config = args.parse(ExportedConfig, PROG, __doc__.splitlines()[0], argv)
     try:
         from paddle_impl.process import runtime
 
-        runtime.import_paddle("cpu")
+        runtime.import_paddle(config.runtime.device)
         run(config)
     except (ValueError, OSError) as error:
         args.fail(PROG, error)
@@ -39,23 +50,7 @@ def main(argv: list[str] | None = None) -> None:
         sys.exit(130)
 
 
-def parse(argv: list[str]) -> GenerationConfig:
-    """The folder first, then flags; a bad value exits with one line."""
-    flags = make_dataclass("Flags", [
-        (flag.name, flag.type, field(default=flag.default, metadata=flag.metadata))
-        for flag in fields(GenerationConfig) if flag.name in FLAGS
-    ])
-    out = [argument for argument in argv[:1] if not argument.startswith("-")]
-    given = args.parse(flags, f"{PROG} OUT", __doc__.splitlines()[0], argv[len(out) :])
-    try:
-        if not out:
-            raise ValueError(f'name the exported model first: {PROG} OUT --prompt "def "')
-        return GenerationConfig(model_name_or_path=out[0], device="cpu", **vars(given))
-    except ValueError as error:
-        args.fail(PROG, error)
-
-
-def run(config: GenerationConfig) -> None:
+def run(config: ExportedConfig) -> None:
     """Print as run_generation.py does, write JSON lines if asked."""
     from data_tools.tokenizing.tokenizer import load_tokenizer
     from paddle_impl.decoding.prompt import prompt_ids
@@ -64,27 +59,27 @@ def run(config: GenerationConfig) -> None:
     from paddle_impl.export import files
     from paddle_impl.export.running import continue_prompts
     from paddle_impl.text.json_lines import line_writer
+    from paddle_impl.text.prompts import DEFAULT_PROMPTS
+    from paddle_impl.text.writing import header, record
 
-    if config.output_file != "-":
-        check_place(config.output_file, "--output_file")
-    out = Path(config.model_name_or_path)
+    output_file = config.output.output_file
+    if output_file != "-":
+        check_place(output_file, "--output_file")
+    out = Path(config.out)
     export = files.read(out)
-    decoding = config.decoding((export.eos_token_id,), export.vocab_size)
+    settings = config.decoding.settings((export.eos_token_id,), export.vocab_size)
     tokenizer = load_tokenizer(out)
-    prompts = config.prompt or DEFAULT_PROMPTS
+    prompts = config.prompts.prompt or DEFAULT_PROMPTS
     encoded = [prompt_ids(tokenizer, prompt) for prompt in prompts]
-    found = continue_prompts(out, export, encoded, decoding,
-                             lambda number: uniform_draws(config.seed, number),
+    found = continue_prompts(out, export, encoded, settings,
+                             lambda number: uniform_draws(config.runtime.seed, number),
                              tokenizer.decode_bytes)
-    with line_writer(config.output_file, PROG) as write_line:
+    with line_writer(output_file, PROG) as write_line:
         for prompt, continuations in zip(prompts, found, strict=True):
             for number, one in enumerate(continuations):
-                if config.output_file != "-":
-                    print(f"{'*' * 10} GENERATED SEQUENCE {number} {'*' * 10}\n{prompt}{one.text}")
-                write_line({
-                    "prompt": prompt, "text": one.text, "token_ids": one.token_ids,
-                    "score": one.score, "finish_reason": one.finish_reason,
-                })
+                if output_file != "-":
+                    print(f"{header(number)}\n{prompt}{one.text}")
+                write_line(record(prompt, one))
 
 
 if __name__ == "__main__":

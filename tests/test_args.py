@@ -1,17 +1,19 @@
 """The command line: every flag of the source is there, means what it says, and is used."""
 
-import re
-from dataclasses import fields
+import ast
+from collections import Counter
 from pathlib import Path
 
 import pytest
 
-import args
+import run_generation
+import run_pretrain
 from paddle_impl.config.evaluation import EvaluationConfig
 from paddle_impl.config.generation import GenerationConfig
 from paddle_impl.config.pretrain import PretrainConfig
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG = ROOT / "paddle_impl" / "config"
 REQUIRED = ["--model_type", "gpt", "--model_name_or_path", "gpt2-en", "--input_dir", "d",
             "--output_dir", "o"]
 SOURCE_FLAGS = """model_type model_name_or_path input_dir output_dir split max_seq_len
@@ -61,7 +63,7 @@ BAD = {
 }
 
 
-def one_line_error(capsys, *argv, parse=args.parse_pretrain, required=REQUIRED) -> str:
+def one_line_error(capsys, *argv, parse=run_pretrain.parse, required=REQUIRED) -> str:
     with pytest.raises(SystemExit) as exit_:
         parse([*required, *argv])
     assert exit_.value.code == 2
@@ -71,7 +73,7 @@ def one_line_error(capsys, *argv, parse=args.parse_pretrain, required=REQUIRED) 
 
 
 def test_every_source_flag_is_known():
-    assert set(SOURCE_FLAGS) <= {item.name for item in fields(PretrainConfig)}
+    assert set(SOURCE_FLAGS) <= {flag.name for flag in PretrainConfig.flags()}
 
 
 @pytest.mark.parametrize("argv", NOT_BUILT, ids=" ".join)
@@ -87,31 +89,66 @@ def test_bad_values_are_named(argv, message, capsys):
 
 
 def test_a_bare_boolean_switches_on():
-    assert args.parse_pretrain([*REQUIRED, "--check_accuracy"]).check_accuracy is True
-    assert args.parse_pretrain([*REQUIRED, "--check_accuracy", "false"]).check_accuracy is False
+    for more, expected in ((), True), (("false",), False):
+        config = run_pretrain.parse([*REQUIRED, "--check_accuracy", *more])
+        assert config.training.check_accuracy is expected
 
 
 def test_short_form_reaches_the_same_flag():
-    assert args.parse_pretrain([*REQUIRED, "-p", "x"]).profiler_options == "x"
+    assert run_pretrain.parse([*REQUIRED, "-p", "x"]).tracking.profiler_options == "x"
 
 
 @pytest.mark.parametrize(("config", "files"), [
     (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
-        "config/pretrain", "pretraining", "data/pretraining_data", "training/reports",
-        "training/completions", "training/resume")]),
+        "pretraining", "data/pretraining_data", "training/reports", "training/completions",
+        "training/resume", "training/run", "parallel/ranks")] + ["run_pretrain.py"]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
-        "config/generation", "config/serving", "serving/server", "serving/engine", "serving/app",
-        "serving/endpoints", "serving/request")] + ["run_generation.py"]),
-    (EvaluationConfig, ["paddle_impl/config/evaluation.py", "run_evaluation.py"]),
+        "text/writing", "serving/server", "serving/engine", "serving/app", "serving/endpoints",
+        "serving/request")] + ["run_generation.py"]),
+    (EvaluationConfig, [f"paddle_impl/evaluation/{name}.py" for name in (
+        "running", "code_length", "wikitext", "lambada", "minitest", "humaneval/measuring")]
+        + ["run_evaluation.py"]),
 ])
 def test_no_flag_is_ignored(config, files):
-    """Every field is read somewhere beyond its declaration, or refused unless at its default."""
-    text = "".join((ROOT / file).read_text() for file in files)
-    for item in fields(config):
-        read = re.search(rf"(config|self)\.{item.name}\b|_value\(\"{item.name}\"", text)
-        refused = (re.search(rf"for name in \([^)]*\"{item.name}\"", text)
-                   or item.name in ("pp_degree", "enable_addto"))  # see NOT_BUILT
-        assert read or refused, f"--{item.name} is accepted and ignored"
+    """Each flag's value is read by what a command runs, not only by the checks of its group."""
+    read = {pair for file in files for pair in attributes(ROOT / file)}
+    own = {pair for file in CONFIG.glob("*.py") for pair in attributes(file, beyond_checks=True)}
+    for flag in config.flags():
+        owners = (flag.path[-2], "options", "_options")
+        anywhere = {(owner, flag.name) for owner in owners} & (read | own)
+        refused = flag.name in ("pp_degree", "enable_addto")  # see NOT_BUILT
+        assert anywhere or ("self", flag.name) in own or refused, \
+            f"--{flag.name} is accepted and ignored"
+
+
+def attributes(file: Path, beyond_checks: bool = False) -> set[tuple[str, str]]:
+    """(owner, name) of what is read as owner.name; beyond_checks: but for what checks values."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    checks = [node for node in ast.walk(tree) if beyond_checks
+              and isinstance(node, ast.FunctionDef)
+              and node.name.startswith(("__post_init__", "_check"))]
+    left_out = {id(inner) for node in checks for inner in ast.walk(node)}
+    return {(getattr(node.value, "attr", getattr(node.value, "id", "")), node.attr)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.Attribute) and id(node) not in left_out}
+
+
+def test_an_ignored_flag_is_seen(tmp_path):
+    file = tmp_path / "groups.py"
+    file.write_text("class A:\n    def __post_init__(self):\n        self.checked\n"
+                    "    def used(self):\n        return self.data.read\n")
+    assert attributes(file, beyond_checks=True) == {("data", "read"), ("self", "data")}
+    assert ("self", "checked") in attributes(file)
+
+
+def test_each_flag_is_declared_once():
+    declared = Counter(
+        node.target.id for file in CONFIG.glob("*.py")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.AnnAssign) and isinstance(node.value, ast.Call)
+        and getattr(node.value.func, "id", "") == "flag")
+    assert declared["top_p"] == declared["seed"] == 1
+    assert {name for name, times in declared.items() if times > 1} == set()
 
 
 @pytest.mark.parametrize(("argv", "message"), [
@@ -154,7 +191,7 @@ def test_no_flag_is_ignored(config, files):
     (("--vocab_file", "v"), "--vocab_file and --merge_file go together"),
 ], ids=str)
 def test_generation_refuses(argv, message, capsys):
-    err = one_line_error(capsys, *argv, parse=args.parse_generation,
+    err = one_line_error(capsys, *argv, parse=run_generation.parse,
                          required=["--model_name_or_path", "x"])
     assert message in err
 
@@ -164,8 +201,8 @@ def test_generation_refuses(argv, message, capsys):
     (("--early_stopping", "never"), "never"),
 ])
 def test_early_stopping_is_a_boolean_or_never(argv, expected):
-    config = args.parse_generation(["--model_name_or_path", "x", *argv])
-    assert config.decoding((), None).early_stopping == expected
+    config = run_generation.parse(["--model_name_or_path", "x", *argv])
+    assert config.decoding.settings().early_stopping == expected
 
 
 @pytest.mark.parametrize(("argv", "expected"), [
@@ -173,13 +210,13 @@ def test_early_stopping_is_a_boolean_or_never(argv, expected):
     (("--interactive", "--top_k", "3", "--stop", "a", "b"), (128, 0.7, 3, ("a", "b"))),
 ])
 def test_a_conversation_has_defaults_of_its_own(argv, expected):
-    own = args.parse_generation(["--model_name_or_path", "x", *argv]).decoding((), None)
+    own = run_generation.parse(["--model_name_or_path", "x", *argv]).decoding.settings()
     assert (own.max_new_tokens, own.temperature, own.top_k, own.stop) == expected
 
 
 def test_help_needs_neither_paddle_nor_numpy(command):
-    code = ("import sys, args\n"
-            "try: args.parse_pretrain(['--help'])\n"
+    code = ("import sys, run_pretrain\n"
+            "try: run_pretrain.parse(['--help'])\n"
             "except SystemExit: pass\n"
             "assert not {'paddle', 'numpy', 'torch'} & set(sys.modules), 'heavy import'")
     process = command("-c", code)

@@ -1,31 +1,39 @@
 """A checkpoint is a directory that Hugging Face transformers opens as it is, plus training state.
 
-    config.json model.safetensors            GPT2LMHeadModel
-    tokenizer.json vocab.json merges.txt ... AutoTokenizer
+    config.json                              the model's shape and its class in transformers
+    model.safetensors                        all weights; an adapter has two other files instead:
+    adapter_config.json                          what it stands on, with peft's keys
+    adapter_model.safetensors                    the weights that were trained
+    tokenizer.json vocab.json merges.txt ... for AutoTokenizer
     optimizer.safetensors                    moments and beta powers, named after the parameters
     training_state.json                      step, data position, seed, what the data was
     manifest.json                            size and SHA-256 of each of them
 
 Nothing random is stored beyond the seed: every draw is a function of seed, step and rank. No file
-holds a time or a path, so equal runs write equal bytes. In output_dir:
+holds a time or a path, but for the base that an adapter names, so equal runs write equal bytes. In
+output_dir there are:
 
-    model_<step>          whole, or damaged later: then its manifest says so
+    model_<step>          complete checkpoints; its manifest tells whether one was damaged later
     .model_<step>.*tmp    what a killed run left half written or half removed
-    damaged_model_<step>  set aside by a run that continued before it
+    damaged_model_<step>  set aside by a run that continued from an earlier one
 """
 
+from paddle_impl.checkpoint.contents import check_language_model
 from paddle_impl.checkpoint.directory import checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
     load_config,
+    load_language_model,
     load_model,
     load_optimizer,
     load_state,
     load_weights,
 )
 from paddle_impl.checkpoint.state import FORMAT_VERSION, TrainingState
+from paddle_impl.checkpoint.weights import open_weights
 from paddle_impl.checkpoint.writing import NoRoom, save
 
 __all__ = [
-    "FORMAT_VERSION", "NoRoom", "TrainingState", "checkpoints", "load_config", "load_model",
-    "load_optimizer", "load_state", "load_weights", "make_way", "newest", "save",
+    "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "checkpoints",
+    "load_config", "load_language_model", "load_model", "load_optimizer", "load_state",
+    "load_weights", "make_way", "newest", "open_weights", "save",
 ]

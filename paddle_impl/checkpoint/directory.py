@@ -1,4 +1,4 @@
-"""The checkpoints of one output_dir: the newest whole one, what is kept, what is out of the way."""
+"""The checkpoints of one output_dir: find the newest, remove old ones, set damaged ones aside."""
 
 import os
 import re
@@ -25,7 +25,7 @@ def temporary_place(output_dir: Path, step: int) -> Path:
 
 
 def checkpoints(output_dir: Path) -> dict[int, Path]:
-    """Checkpoints by step, whole ones and damaged ones; unfinished ones have another name."""
+    """Step -> directory, of complete and of damaged checkpoints but not of unfinished ones."""
     if not output_dir.is_dir():
         return {}
     return {
@@ -37,11 +37,11 @@ def checkpoints(output_dir: Path) -> dict[int, Path]:
 def newest(
     output_dir: Path, notes: list[str] | None = None, ranks: Ranks = ONE_PROCESS
 ) -> Path | None:
-    """The whole checkpoint of the highest step, None where there is none at all.
+    """The undamaged checkpoint of the highest step; None where there is no checkpoint at all.
 
-    Damaged ones that were passed over are told in `notes`, or else as Python's warnings.
-    ValueError where all are damaged. Every process calls it; the main one reads and decides, so
-    that all continue from the same one.
+    A note for each damaged one of a higher step is appended to `notes`; left out, it is a warning
+    of Python's. ValueError where all are damaged. Every process calls it; the main one reads and
+    decides, so that all continue from the same one.
     """
     step, failure = 0, None
     if ranks.is_main:
@@ -68,7 +68,7 @@ def _newest(output_dir: Path) -> tuple[int | None, list[str]]:
         if wrong := _damage(found[step]):
             damaged.append((found[step], wrong))
             continue
-        state.read(found[step] / state.FILE)  # what is whole, but of a later format, stops here
+        state.read(found[step] / state.FILE)  # ValueError for a later format, which is not damage
         return step, [f"{path} is damaged ({wrong}): continuing from {found[step].name}"
                       for path, wrong in damaged]
     if damaged:
@@ -79,10 +79,10 @@ def _newest(output_dir: Path) -> tuple[int | None, list[str]]:
 
 
 def make_way(output_dir: Path, step: int) -> list[str]:
-    """Before a run continues after `step`: remove what killed runs left half done, set aside later
-    checkpoints, which are damaged; a note for each.
+    """Prepare output_dir for a run that continues after `step`; returns a note for each change.
 
-    Only the main process calls it, when no other looks at output_dir any more.
+    Temporary folders of killed runs are removed. Checkpoints of later steps, which are damaged, are
+    renamed. Only the main process calls it, when no other reads output_dir any more.
     """
     sweep(output_dir)
     notes = []
@@ -104,17 +104,17 @@ def sweep(output_dir: Path) -> None:
 def drop_older(output_dir: Path, step: int, keep: int) -> None:
     """Remove all but the `keep` newest checkpoints up to `step`, oldest first; 0 keeps all.
 
-    Renamed before they are removed: a run killed in between leaves no half checkpoint.
+    Each is renamed before it is removed, so that a run killed in between leaves no half checkpoint.
     """
     found = checkpoints(output_dir)
     for old in sorted(number for number in found if number <= step)[: -keep if keep else 0]:
         if found[old].is_symlink():
-            continue  # it lies elsewhere, and is not this run's
+            continue  # the checkpoint it points to belongs to somebody else
         try:
             os.rename(found[old], temporary_place(output_dir, old))
             shutil.rmtree(temporary_place(output_dir, old))
         except OSError as error:
-            # The new one is saved, which is what the run needs.
+            # The run goes on: the new checkpoint is saved.
             warnings.warn(f"{found[old]} cannot be removed: {error}", stacklevel=2)
 
 
@@ -134,6 +134,7 @@ def _free_name(path: Path) -> Path:
 
 
 def _tell(note: str, notes: list[str] | None) -> None:
+    """Append the note, or warn."""
     if notes is None:
         warnings.warn(note, stacklevel=3)
     else:

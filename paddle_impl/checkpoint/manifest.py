@@ -1,7 +1,7 @@
-"""manifest.json: size and SHA-256 of every file of a checkpoint, written last.
+"""manifest.json: size and SHA-256 of every file of a checkpoint. It is written last.
 
-A file that was cut, lost or changed after the checkpoint was saved is found before it is used.
-Hashing costs about a second a GiB (measured: 0.95 GiB/s on one core), at each save and each load.
+With it a file that was truncated, lost or changed after the save is recognised before it is used.
+Hashing takes about a second a GiB (measured: 0.95 GiB/s on one core), at each save and each load.
 """
 
 from collections.abc import Collection
@@ -12,21 +12,23 @@ from paddle_impl.checkpoint import state
 
 FILE = "manifest.json"
 CONFIG, WEIGHTS, OPTIMIZER = "config.json", "model.safetensors", "optimizer.safetensors"
-ALWAYS = {CONFIG, WEIGHTS, OPTIMIZER, state.FILE}
+INDEX = f"{WEIGHTS}.index.json"  # names the shards of weights that are not one file
+ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 FORMAT_VERSION = 1
 
 
 def write(directory: Path) -> Path:
-    """The sums of all files in the directory, which has no folders."""
+    """Write the manifest of all files in the directory, which must have no subdirectories."""
     files = {path.name: checksums(path) for path in directory.iterdir()}
     state.write_json(directory / FILE, {"format_version": FORMAT_VERSION, "files": files})
     return directory / FILE
 
 
 def verify(directory: Path, only: Collection[str] = (), but: Collection[str] = ()) -> None:
-    """ValueError naming a file that is not as it was saved: of `only` these, or of all `but` these.
+    """ValueError, naming the file, where one is not as it was saved.
 
-    A directory of another program has no manifest, nor has one of format 1: see `unchecked`.
+    only: check these files. but: check all other files. Directories of other programs and those of
+    format 1 have no manifest and pass; see `unchecked`.
     """
     if found := problem(directory, only, but):
         raise ValueError(f"{directory}/{found}; copy it again or take another checkpoint")
@@ -35,14 +37,17 @@ def verify(directory: Path, only: Collection[str] = (), but: Collection[str] = (
 def problem(
     directory: Path, only: Collection[str] = (), but: Collection[str] = ()
 ) -> str | None:
-    """`<file>: <what is wrong>` for the first file that is not as it was saved, else None."""
+    """`<file>: <what is wrong>` for the first file that is not as it was saved, else None.
+
+    The arguments are those of `verify`.
+    """
     if not (directory / FILE).is_file():
         return _why_without(directory)
     try:
         told = _read(directory / FILE)
     except ValueError as error:
         return f"{FILE}: damaged, {error}"
-    for name in sorted(only or (told.keys() | ALWAYS).difference(but)):
+    for name in sorted(only or (told.keys() | required(told)).difference(but)):
         if name not in told:
             return f"{FILE}: damaged, it does not list {name}"
         if wrong := _difference(directory / name, told[name]):
@@ -57,7 +62,17 @@ def unchecked(directory: Path) -> str | None:
     return f"{directory} is of format 1, without {FILE}: damage to its files may go unseen"
 
 
+def required(told: Collection[str]) -> set[str]:
+    """The files that a checkpoint must have, going by those that its manifest lists."""
+    if ADAPTER in told or ADAPTER_CONFIG in told:
+        content = {ADAPTER, ADAPTER_CONFIG}
+    else:
+        content = {INDEX} if INDEX in told else {WEIGHTS}
+    return {CONFIG, OPTIMIZER, state.FILE} | content
+
+
 def _why_without(directory: Path) -> str | None:
+    """What is wrong with a directory that has no manifest; None where it needs none."""
     try:
         version = state.format_version(directory)
     except ValueError as error:
@@ -68,7 +83,7 @@ def _why_without(directory: Path) -> str | None:
 
 
 def _read(path: Path) -> dict[str, dict]:
-    """File name -> bytes and sha256; ValueError unless every byte is as `write` leaves it."""
+    """File name -> bytes and sha256; ValueError unless the file is exactly what `write` writes."""
     told = state.read_json(path)
     files = told.get("files")
     if told.get("format_version") != FORMAT_VERSION or not (
@@ -85,10 +100,11 @@ def _complete(sums) -> bool:
 
 
 def _difference(path: Path, told: dict) -> str | None:
+    """How the file differs from its entry in the manifest; None where it does not."""
     if not path.is_file():
         return "missing"
     try:
-        # The size first: it costs nothing, and says more.
+        # The size comes first: it is read in no time, and a wrong one says more than a wrong hash.
         size = path.stat().st_size
         found = {"bytes": size} if size != told["bytes"] else checksums(path)
     except OSError as error:

@@ -1,22 +1,18 @@
-"""From a checkpoint directory, of this project or of another, to a model, an optimizer, a state.
+"""Read a checkpoint directory, of this project or of another program's.
 
-Each function verifies the files it reads, where the directory has a manifest.
+Each function verifies the files that it reads, where the directory has a manifest.
 """
 
 import warnings
-from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 
-import numpy as np
-from safetensors import SafetensorError, safe_open
-from safetensors.numpy import load_file
-
-from paddle_impl.checkpoint import manifest, state
+from paddle_impl.checkpoint import contents, manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
-from paddle_impl.model import GPTForCausalLM
-from paddle_impl.optim import adamw as optim
+from paddle_impl.heads import build
+from paddle_impl.model import GPT, GPTForCausalLM
+from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
@@ -31,37 +27,55 @@ def load_config(directory: Path) -> ModelConfig:
         raise ValueError(f"{path}: {error}") from None
 
 
-def load_model(directory: Path) -> GPTForCausalLM:
-    """The model of a checkpoint directory, ready to read and write text.
+def load_model(directory: Path) -> GPT:
+    """The model of a checkpoint directory, of the architecture that its config.json names.
 
-    The tokenizer's files are verified too.
+    The tokenizer's files are verified too. ValueError where the directory holds an adapter, whose
+    layers only the code that trained it can build.
     """
     if not directory.is_dir():
         raise ValueError(f"{directory} is no checkpoint directory; bash scripts/run.sh trains one")
+    contents.check_whole(directory)
     config = load_config(directory)
-    manifest.verify(directory, but=[manifest.OPTIMIZER, manifest.WEIGHTS, state.FILE])
+    verified_later = [manifest.OPTIMIZER, state.FILE, *weights.file_names(directory)]
+    manifest.verify(directory, but=verified_later)
     if note := manifest.unchecked(directory):
         warnings.warn(note, stacklevel=2)
-    model = GPTForCausalLM(config)
+    model = build(config, contents.architecture(directory))
     load_weights(directory, model)
     return model
 
 
-def load_weights(directory: Path, model) -> None:
-    """Fill the model from model.safetensors; ValueError unless every tensor finds its place."""
-    path = directory / manifest.WEIGHTS
-    manifest.verify(directory, only=[manifest.WEIGHTS])
+def load_language_model(directory: Path) -> GPTForCausalLM:
+    """`load_model` for text; ValueError where the directory holds a model with another head."""
+    contents.check_language_model(directory)
+    return load_model(directory)
+
+
+def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
+    """Fill the model from the directory's weights; ValueError unless every tensor finds its place.
+
+    See `open_weights` for what is read. An adapter fills the trainable tensors of a model that has
+    its layers, see contents.py; ValueError where the model stands on other weights.
+    grow_vocabulary: the model may have more tokens than a directory of whole weights; rows of new
+    tokens become the mean of the others.
+    """
+    if contents.holds_adapter(directory):
+        contents.load_adapter(directory, model)
+        return
+    contents.check_fits(directory, model)
+    opened = weights.open_weights(directory)
     try:
-        hugging_face.load_weights(model, hugging_face.from_hf(_read_tensors(path)))
+        hugging_face.load_weights(model, opened, grow_vocabulary=grow_vocabulary)
     except ValueError as error:
-        raise ValueError(f"{path}: {error}") from None
+        raise ValueError(f"{directory}: {error}") from None
 
 
 def load_state(directory: Path) -> TrainingState | None:
-    """The training state, or None for a model that was not trained here.
+    """The training state; None for a model that was not trained here.
 
-    Without the file a checkpoint is only weights, even if its manifest lists it: that is how its
-    weights start another run.
+    A checkpoint without the file counts as weights alone, even if its manifest lists the file: a
+    user removes it to start another run from these weights.
     """
     if not (directory / state.FILE).is_file():
         return None
@@ -69,39 +83,13 @@ def load_state(directory: Path) -> TrainingState | None:
     return state.read(directory / state.FILE)
 
 
-def load_optimizer(directory: Path, model, optimizer) -> None:
-    """Moments and beta powers, as `save` wrote them."""
+def load_optimizer(directory: Path, optimizer: Optimizer) -> None:
+    """Set the optimizer's moments and beta powers to those that `save` wrote."""
     path = directory / manifest.OPTIMIZER
     manifest.verify(directory, only=[manifest.OPTIMIZER])
+    # Each tensor is read when it is asked for: a process that shards asks for its own alone.
+    moments = weights.LazyTensors(weights.read_header(path))
     try:
-        optim.load_optimizer_state(model, optimizer, _read_tensors(path, _OneByOne))
+        optimizer.load_state(moments)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-
-
-class _OneByOne(Mapping):
-    """Tensors by name, each read when it is asked for: a process that shards asks for its own."""
-
-    def __init__(self, path: Path):
-        self._file = safe_open(path, framework="numpy")
-        self._names = self._file.keys()
-
-    def __getitem__(self, name: str) -> np.ndarray:
-        return self._file.get_tensor(name)
-
-    def __iter__(self) -> Iterator[str]:
-        return iter(self._names)
-
-    def __len__(self) -> int:
-        return len(self._names)
-
-
-def _read_tensors(path: Path, reader: Callable = load_file) -> Mapping[str, np.ndarray]:
-    try:
-        return reader(path)
-    except FileNotFoundError:
-        raise ValueError("no such file") from None
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"damaged or not a safetensors file ({error})") from None
-    except TypeError as error:  # bfloat16
-        raise ValueError(f"numpy lacks a type of it ({error}): save it as float32") from None

@@ -1,6 +1,6 @@
-"""training_state.json: where a run stands, and the identity of what it was trained on.
+"""training_state.json: how far a run has come, and what it was trained on.
 
-Format 2 added data, world, precision and progress, and a manifest.json that must lie beside it.
+Format 2 added data, world, precision and progress; a checkpoint of it must have a manifest.json.
 Format 1 is still read.
 """
 
@@ -10,15 +10,18 @@ from pathlib import Path
 
 FILE = "training_state.json"
 FORMAT_VERSION = 2
+PRETRAINING = "pretraining"
 
 
 @dataclass(frozen=True)
 class TrainingState:
-    """Everything a run must know to continue; empty where format 1 did not tell.
+    """Everything that a run must know to continue. Fields that format 1 lacks are then empty.
 
-    data: ids_sha256, one digest or None per dataset, and eos_token_id. world: world_size,
-    sharding_degree, mp_degree. precision: "float32", or level and type such as "O1 float16".
-    progress: numbers of the trainer's own, such as the loss scale.
+    schedule: the settings that a continuation may change. data: of pretraining, ids_sha256, one
+    digest or None per dataset, and eos_token_id; of another task what that task compares. world:
+    world_size, sharding_degree, mp_degree. precision: "float32", or level and type such as
+    "O1 float16". progress: numbers of the run's own, such as the loss scale. task: the name of what
+    was trained; files that do not tell are pretraining's.
     """
 
     step: int
@@ -33,17 +36,25 @@ class TrainingState:
     world: dict = field(default_factory=dict)
     precision: str | None = None
     progress: dict = field(default_factory=dict)
+    task: str = PRETRAINING
+
+    def to_json(self) -> dict:
+        """The object that `read` reads."""
+        told = {"format_version": FORMAT_VERSION, **vars(self)}
+        if self.task == PRETRAINING:
+            del told["task"]
+        return told
 
 
 def format_version(directory: Path) -> int | None:
-    """As training_state.json says; None where there is no such file, ValueError if it is damaged.
+    """What training_state.json says; None where there is no such file. ValueError if it is damaged.
     """
     path = directory / FILE
     return read_json(path).get("format_version") if path.is_file() else None
 
 
 def read(path: Path) -> TrainingState:
-    """ValueError for another format, and for one that is not complete."""
+    """The state in the file; ValueError for another format, and where a field is missing."""
     values = read_json(path)
     version = values.pop("format_version", None)
     if version not in (1, FORMAT_VERSION):
@@ -70,5 +81,5 @@ def write_json(path: Path, values: dict) -> None:
 
 
 def dump(values: dict) -> str:
-    """One text for equal values."""
+    """JSON text that is the same whenever the values are."""
     return json.dumps(values, indent=2, sort_keys=True) + "\n"

@@ -1,4 +1,4 @@
-"""`save`: a checkpoint under its real name is whole, and on the disk."""
+"""`save` writes a checkpoint that gets its name only when all of it is on the disk."""
 
 import errno
 import math
@@ -12,19 +12,18 @@ from safetensors.numpy import save_file
 
 from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import Tokenizer
-from paddle_impl.checkpoint import directory as shelf
-from paddle_impl.checkpoint import manifest
+from paddle_impl.checkpoint import contents, directory, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
-from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
-from paddle_impl.config.model import ModelConfig
-from paddle_impl.optim import adamw as optim
+from paddle_impl.checkpoint.state import FILE, TrainingState, write_json
 from paddle_impl.parallel.ranks import Ranks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
 
 
 class NoRoom(OSError):
-    """The disk did not take a checkpoint: full, over its quota, or failing. Earlier ones are whole.
+    """A checkpoint could not be written because the disk is full, over its quota, or failing.
+
+    Earlier checkpoints are complete.
     """
 
 
@@ -39,27 +38,27 @@ def save(
 ) -> Path:
     """Write `output_dir/model_<step>`, under a temporary name until every file is on the disk.
 
-    Every process of the job calls it and leaves it together; the main one writes. keep: how many
-    of the newest checkpoints remain, 0 for all. NoRoom in every process where the disk takes it
-    not: earlier checkpoints are as they were, and training can go on.
+    Every process of the job calls it, and all return together; the main one writes. keep: how many
+    of the newest checkpoints remain, 0 for all. NoRoom in every process where the disk cannot take
+    it: earlier checkpoints are as they were, and training can go on.
     """
-    # All gather, tensor by tensor and in this order; the one that writes has them all at once.
-    weights = optim.master_weights(model, optimizer, keep=ranks.is_main)
-    moments = optim.optimizer_state(model, optimizer, keep=ranks.is_main)
+    # All processes gather, tensor by tensor and in this order; only the main one keeps the tensors.
+    weights = optimizer.weights(keep=ranks.is_main)
+    moments = optimizer.state(keep=ranks.is_main)
     failure = None
     if ranks.is_main:
         try:
-            _write(output_dir, model.config, weights, moments, state, tokenizer)
-            shelf.drop_older(output_dir, state.step, keep)
+            _write(output_dir, contents.files(model, weights), moments, state, tokenizer)
+            directory.drop_older(output_dir, state.step, keep)
         except BaseException as error:
             failure = error
     ranks.barrier()  # writing may take longer than a collective call waits
     _share(failure, state.step, ranks)
-    return shelf.place(output_dir, state.step)
+    return directory.place(output_dir, state.step)
 
 
 def _share(failure: BaseException | None, step: int, ranks: Ranks) -> None:
-    """Raise everywhere what failed in the main process: nobody waits for it in the next step."""
+    """Raise in every process what failed in the main one, or the others would wait for it later."""
     disk, other = isinstance(failure, NoRoom), failure is not None
     disk, other = ranks.world.total(float(disk), float(other))
     if failure is not None:
@@ -70,17 +69,18 @@ def _share(failure: BaseException | None, step: int, ranks: Ranks) -> None:
 
 
 def _write(
-    output_dir: Path, config: ModelConfig, weights: dict[str, np.ndarray],
-    moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
+    output_dir: Path, files: contents.Files, moments: dict[str, np.ndarray],
+    state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    place = shelf.place(output_dir, state.step)
-    needed = sum(array.nbytes for tensors in (weights, moments) for array in tensors.values())
+    place = directory.place(output_dir, state.step)
+    needed = sum(array.nbytes for tensors in (*files.tensors.values(), moments)
+                 for array in tensors.values())
     try:
-        shelf.sweep(output_dir)
+        directory.sweep(output_dir)
         if _free(output_dir) < needed:
             raise OSError(errno.ENOSPC, "seen before writing")
         with whole_folder(place) as temporary:
-            _fill(temporary, config, weights, moments, state, tokenizer)
+            _fill(temporary, files, moments, state, tokenizer)
             if place.exists():
                 raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
     except BaseException as error:
@@ -90,25 +90,26 @@ def _write(
 
 
 def _fill(
-    directory: Path, config: ModelConfig, weights: dict[str, np.ndarray],
-    moments: dict[str, np.ndarray], state: TrainingState, tokenizer: Tokenizer | None,
+    place: Path, files: contents.Files, moments: dict[str, np.ndarray],
+    state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    """All files, the manifest last."""
+    """Write all files, the manifest last."""
     if tokenizer is not None:
-        tokenizer.save(directory)
-    described = config.to_hf() | {"dtype": str(next(iter(weights.values())).dtype)}
-    write_json(directory / manifest.CONFIG, described)
-    # transformers refuses a file without this note on the layout of its tensors.
-    save_file(weights, directory / manifest.WEIGHTS, metadata={"format": "pt"})
-    save_file(moments, directory / manifest.OPTIMIZER)
-    write_json(directory / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
-    manifest.write(directory)
-    for file in directory.iterdir():
+        tokenizer.save(place)
+    for name, values in files.json.items():
+        write_json(place / name, values)
+    for name, tensors in files.tensors.items():
+        # transformers refuses a file without this note on the layout of its tensors.
+        save_file(tensors, place / name, metadata={"format": "pt"})
+    save_file(moments, place / manifest.OPTIMIZER)
+    write_json(place / FILE, state.to_json())
+    manifest.write(place)
+    for file in place.iterdir():
         file.chmod(0o644)  # safetensors leaves its files unreadable to others
 
 
 def _of_the_disk(error: BaseException) -> OSError | None:
-    """The error as an OSError: libraries written in Rust tell its number in their message only."""
+    """The error as an OSError, or None. Rust libraries give its number only in their message."""
     if isinstance(error, OSError):
         return error
     number = re.search(r"\(os error (\d+)\)", str(error))
@@ -116,7 +117,7 @@ def _of_the_disk(error: BaseException) -> OSError | None:
 
 
 def _message(output_dir: Path, step: int, needed: int, cause: OSError) -> str:
-    last = max(shelf.checkpoints(output_dir), default=None)
+    last = max(directory.checkpoints(output_dir), default=None)
     before = f"the last checkpoint is model_{last}" if last is not None else "there is none before"
     if cause.errno not in _FULL:
         return f"cannot save step {step} in {output_dir}: {cause}; {before}"
@@ -125,7 +126,7 @@ def _message(output_dir: Path, step: int, needed: int, cause: OSError) -> str:
 
 
 def _free(output_dir: Path) -> float:
-    """Bytes; no bound where the file system does not say."""
+    """Bytes that are free; infinity where the file system does not say."""
     usage = shutil.disk_usage(next(p for p in (output_dir, *output_dir.parents) if p.exists()))
     return usage.free if usage.total else math.inf
 

@@ -1,8 +1,9 @@
-"""How tokens are chosen: the settings of a continuation, checked once for every command."""
+"""How tokens are chosen: the settings of a continuation, and the flags that fill them."""
 
-from dataclasses import dataclass
+import re
+from dataclasses import dataclass, replace
 
-from paddle_impl.config.options import require
+from paddle_impl.config.options import Options, flag, require
 
 STRATEGIES = ("greedy_search", "sampling", "beam_search")
 BEAM_SCORES = ("hf", "paddlenlp", "lora")
@@ -71,7 +72,7 @@ class Decoding:
         require(0.0 < self.top_p <= 1.0, f"top_p must lie in (0, 1], got {self.top_p}")
         require(0.0 < self.temperature < float("inf"),
                 f"temperature must be above 0, got {self.temperature}; "
-                "for the likeliest token use the strategy greedy_search")
+                "greedy search takes the likeliest token")
         require(0.0 < self.repetition_penalty < float("inf"),
                 f"repetition_penalty must be above 0, got {self.repetition_penalty}")
         require(self.no_repeat_ngram_size >= 0,
@@ -97,3 +98,77 @@ class Decoding:
         require(self.strategy != "greedy_search" or count == 1,
                 "the strategy greedy_search gives one sequence: num_return_sequences must be 1, "
                 f"got {count}")
+
+
+@dataclass(frozen=True, kw_only=True)
+class DecodingOptions(Options):
+    """The flags of Decoding, which checks their values.
+
+    A command may leave temperature, top_k and max_dec_len at None and fill them with_defaults.
+    """
+
+    decode_strategy: str = flag("sampling", "how to choose a token", choices=STRATEGIES)
+    top_k: int | None = flag(5, "sample among the k likeliest tokens; 0 among all")
+    top_p: float = flag(1.0, "sample among the likeliest tokens that reach this probability")
+    temperature: float | None = flag(1.0, "divides the logits before the filters; above 0")
+    num_beams: int = flag(0, "beams of a beam search, which is the strategy beam_search")
+    length_penalty: float = flag(1.0, "exponent of the length that divides a beam's score")
+    early_stopping: bool | str = flag(
+        False, "a beam search ends with num_beams finished beams; never: only when no beam can "
+        "become better", choices=("never",))
+    beam_score: str = flag(
+        "hf", "transformers' beam search and score, PaddleNLP's or microsoft/LoRA's",
+        choices=BEAM_SCORES)
+    repetition_penalty: float = flag(1.0, "above 1: tokens that were seen become less likely")
+    no_repeat_ngram_size: int = flag(0, "no n tokens come twice in a row; 0: they may")
+    num_return_sequences: int = flag(1, "continuations of each prompt")
+    min_dec_len: int = flag(1, "new tokens before an end token may come")
+    max_dec_len: int | None = flag(512, "new tokens at most; fewer where the positions end")
+    eos_token_id: list[int] | None = flag(None, "end tokens (default: the tokenizer's)")
+    stop: list[str] | None = flag(None, "texts that end a continuation and are left out")
+
+    def __post_init__(self):
+        require(self.num_beams == 0 or self.decode_strategy == "beam_search",
+                f"--num_beams {self.num_beams} needs --decode_strategy beam_search")
+        require(self.decode_strategy != "beam_search" or self.num_beams >= 2,
+                f"--decode_strategy beam_search needs --num_beams 2 or more, got {self.num_beams}")
+        if None not in (self.temperature, self.top_k, self.max_dec_len):
+            self.settings()
+
+    def with_defaults(self, defaults: dict) -> "DecodingOptions":
+        """With values, by flag, for those flags that are None."""
+        return replace(self, **{name: value for name, value in defaults.items()
+                                if getattr(self, name) is None})
+
+    def settings(
+        self, eos_token_ids: tuple[int, ...] = (), vocab_size: int | None = None
+    ) -> Decoding:
+        """What the flags say. eos_token_ids: the tokenizer's, which --eos_token_id replaces."""
+        try:
+            return Decoding(
+                strategy=self.decode_strategy, min_new_tokens=self.min_dec_len,
+                max_new_tokens=self.max_dec_len, num_return_sequences=self.num_return_sequences,
+                temperature=self.temperature, top_k=self.top_k, top_p=self.top_p,
+                repetition_penalty=self.repetition_penalty,
+                no_repeat_ngram_size=self.no_repeat_ngram_size, num_beams=max(1, self.num_beams),
+                length_penalty=self.length_penalty, early_stopping=self.early_stopping,
+                beam_score=self.beam_score, stop=tuple(self.stop or ()), vocab_size=vocab_size,
+                eos_token_ids=tuple(self.eos_token_id or eos_token_ids),
+            )
+        except ValueError as error:
+            raise ValueError(_as_flags(str(error))) from None
+
+
+# Where a flag has another name than the setting it fills.
+_FLAGS = {"max_new_tokens": "max_dec_len", "min_new_tokens": "min_dec_len",
+          "eos_token_ids": "eos_token_id", "strategy": "decode_strategy"}
+
+
+def _as_flags(message: str) -> str:
+    """A message of Decoding, with the names of the flags in place of those of its settings."""
+    def flag_of(match: re.Match) -> str:
+        name = match.group()
+        return f"--{_FLAGS.get(name, name)}"
+
+    names = "|".join(sorted(Decoding.__dataclass_fields__, key=len, reverse=True))
+    return re.sub(rf"\b({names})\b", flag_of, message)

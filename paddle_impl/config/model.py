@@ -2,6 +2,9 @@
 
 from dataclasses import dataclass, fields, replace
 
+from paddle_impl.config.options import Options, flag, require
+
+MODEL_TYPES = ("gpt", "gpt2", "gpt2-en", "gpt2-cn")
 # What this implementation computes. A config.json that asks for anything else is refused:
 # it would load without a word and compute another function.
 _FIXED_HF_OPTIONS = {
@@ -14,12 +17,17 @@ _FIXED_HF_OPTIONS = {
 }
 
 
+# Classes of transformers whose weights this implementation has, as config.json names them.
+LANGUAGE_MODEL, CLASSIFIER = "GPT2LMHeadModel", "GPT2ForSequenceClassification"
+
+
 @dataclass(frozen=True)
 class ModelConfig:
     """GPT-2: pre-LayerNorm, tanh GELU, learned positions, tied head, biases everywhere.
 
     Field names and meanings are those of transformers.GPT2Config. `eos_token_id` comes from the
-    tokenizer where there is one: the id differs between vocabularies of the same size.
+    tokenizer where there is one: the id differs between vocabularies of the same size. `labels` are
+    a classifier's, in the order of its logits; HF's `id2label`.
     """
 
     n_layer: int
@@ -36,6 +44,7 @@ class ModelConfig:
     bos_token_id: int | None = 50256
     eos_token_id: int | None = 50256
     pad_token_id: int | None = None
+    labels: tuple[str, ...] = ()
 
     def __post_init__(self):
         for name in ("n_layer", "n_embd", "n_head", "vocab_size", "n_positions"):
@@ -58,17 +67,22 @@ class ModelConfig:
         block = 2 * 2 * d + (3 * d * d + 3 * d) + (d * d + d) + (d * f + f) + (f * d + d)
         return (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d
 
-    def to_hf(self) -> dict:
-        """The config.json that transformers.AutoModelForCausalLM reads as GPT-2."""
-        own = {f.name: getattr(self, f.name) for f in fields(self)}
+    def to_hf(self, architecture: str = LANGUAGE_MODEL) -> dict:
+        """The config.json with which transformers opens the weights as that class of its own."""
+        own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "labels"}
         fixed = {name: allowed[0] for name, allowed in _FIXED_HF_OPTIONS.items()}
+        labels = {
+            "id2label": {str(number): label for number, label in enumerate(self.labels)},
+            "label2id": {label: number for number, label in enumerate(self.labels)},
+        }
         return {
             "model_type": "gpt2",
-            "architectures": ["GPT2LMHeadModel"],
+            "architectures": [architecture],
             "n_ctx": self.n_positions,
             "use_cache": True,
             **fixed,
             **own,
+            **(labels if self.labels else {}),
         }
 
     @classmethod
@@ -79,14 +93,27 @@ class ModelConfig:
         for name, allowed in _FIXED_HF_OPTIONS.items():
             if config.get(name, allowed[0]) not in allowed:
                 raise ValueError(f"config.json sets {name}={config[name]!r}; supported: {allowed}")
-        known = {f.name for f in fields(cls)}
+        known = {f.name for f in fields(cls)} - {"labels"}
         required = {"n_layer", "n_embd", "n_head", "vocab_size"}
         if missing := sorted(required - config.keys()):
             raise ValueError(f"config.json lacks {', '.join(missing)}")
-        return cls(**{name: value for name, value in config.items() if name in known})
+        labels = _labels(config) if CLASSIFIER in (config.get("architectures") or ()) else ()
+        return cls(**{name: value for name, value in config.items() if name in known},
+                   labels=labels)
 
     def with_(self, **changes) -> "ModelConfig":
         return replace(self, **changes)
+
+
+def _labels(config: dict) -> tuple[str, ...]:
+    """A classifier's labels in config.json; HF writes none where there are two without a name."""
+    named = config.get("id2label")
+    if named is None:
+        return tuple(f"LABEL_{number}" for number in range(config.get("num_labels") or 2))
+    numbers = [str(number) for number in range(len(named))] if isinstance(named, dict) else None
+    if not named or numbers is None or named.keys() != set(numbers):
+        raise ValueError(f"config.json's id2label does not number its labels from 0: {named!r}")
+    return tuple(str(named[number]) for number in numbers)
 
 
 def _gpt2(n_layer, n_embd, n_head, vocab_size=50257, **more):
@@ -154,3 +181,17 @@ def named_model(name: str) -> ModelConfig:
         known = ", ".join([*MODELS, *ALIASES])
         raise ValueError(f"unknown model {name!r}: neither a directory nor one of {known}")
     return MODELS[ALIASES.get(name, name)]
+
+
+@dataclass(frozen=True, kw_only=True)
+class ModelOptions(Options):
+    """Flags of which model it is, and which tokenizer goes with it."""
+
+    model_type: str = flag(help="family of the model", choices=MODEL_TYPES)
+    model_name_or_path: str | None = flag(help="a checkpoint directory")
+    vocab_file: str | None = flag(None, "vocab.json, where the checkpoint has no tokenizer")
+    merge_file: str | None = flag(None, "merges.txt that belongs to --vocab_file")
+
+    def __post_init__(self):
+        require((self.vocab_file is None) == (self.merge_file is None),
+                "--vocab_file and --merge_file go together: give both or neither")

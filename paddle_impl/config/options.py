@@ -1,26 +1,25 @@
-"""What every command's dataclass is made of: a flag with its help, and the common refusals."""
+"""What every group of flags is made of, and the common refusals.
 
-from dataclasses import MISSING, field
-from typing import Any
+The means to declare flags are those of data_tools, which has commands of its own and may not
+import this package.
+"""
 
+from data_tools.options import (
+    Options,
+    changed,
+    flag,
+    group,
+    not_built,
+    require,
+    require_at_least_one,
+    require_below_one,
+    require_not_negative,
+)
 
-def flag(default: Any = MISSING, help: str = "", *, choices: tuple | None = None, short: str = ""):
-    """A dataclass field that args.py turns into `--name`; no default makes it required."""
-    metadata = {"help": help, "choices": choices, "short": short}
-    if default is MISSING:
-        return field(metadata=metadata)
-    return field(default=default, metadata=metadata)
-
-
-def require(condition: bool, message: str) -> None:
-    """ValueError with the message unless the condition holds."""
-    if not condition:
-        raise ValueError(message)
-
-
-def not_built(flag_text: str, use: str) -> ValueError:
-    """The refusal of a flag whose feature does not exist yet; it is never silently ignored."""
-    return ValueError(f"{flag_text} is not built yet; {use}")
+__all__ = [
+    "Options", "changed", "flag", "group", "not_built", "require", "require_at_least_one",
+    "require_below_one", "require_not_negative", "split_shares",
+]
 
 
 def split_shares(split: str) -> list[float]:

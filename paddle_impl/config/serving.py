@@ -5,11 +5,11 @@ import math
 import os
 from dataclasses import dataclass
 
-from paddle_impl.config.options import flag, require
+from paddle_impl.config.options import Options, flag, require, require_at_least_one
 
 
 @dataclass(frozen=True, kw_only=True)
-class ServingFlags:
+class ServingFlags(Options):
     """ValueError for a value that means nothing, with its flag. Times are in seconds."""
 
     host: str = flag("127.0.0.1", "address to listen on; 0.0.0.0 for every network of this machine")
@@ -29,10 +29,8 @@ class ServingFlags:
 
     def __post_init__(self):
         require(0 <= self.port <= 65535, f"--port must lie between 0 and 65535, got {self.port}")
-        for name in ("max_prompt_tokens", "max_new_tokens", "max_concurrency",
-                     "max_body_bytes"):
-            value = getattr(self, name)
-            require(value is None or value >= 1, f"--{name} must be at least 1, got {value}")
+        require_at_least_one(self, "max_prompt_tokens", "max_new_tokens", "max_concurrency",
+                             "max_body_bytes")
         for name in ("queue_timeout", "request_timeout", "grace"):
             value = getattr(self, name)
             require(0 < value < math.inf, f"--{name} must be above 0 seconds, got {value}")

@@ -4,60 +4,109 @@ Values need no change: Paddle's Linear and HF GPT-2's Conv1D both store [in, out
 """
 
 import re
+from collections import ChainMap
+from collections.abc import Collection, Iterator, Mapping
 
 import numpy as np
 
+from paddle_impl.convert import resizing
+
 _BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")
+_BODY = re.compile(r"(wte|wpe|h|ln_f)\.")
 
 
-def from_hf(weights: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
-    """HF names, with or without `transformer.` and `module.`, to `GPTForCausalLM`'s.
+def is_buffer(name: str) -> bool:
+    """Whether an HF name is that of a causal mask, which old checkpoints stored."""
+    return bool(_BUFFER.match(_bare(name)))
+
+
+def from_hf(weights: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Tensors under this model's names, from HF's with or without `transformer.` and `module.`.
 
     Causal masks that old checkpoints stored as buffers are dropped, and so is the tied head after a
-    check that it equals the embedding. ValueError on an untied head.
+    check that it equals the embedding. Tensors of another head keep their names. ValueError on an
+    untied head, and on two tensors of one name.
     """
-    named: dict[str, np.ndarray] = {}
+    named: dict[str, str] = {}
     head = None
-    for key, value in weights.items():
-        bare = key.removeprefix("module.").removeprefix("transformer.")
+    for key in weights:
+        bare = _bare(key)
         if bare == "lm_head.weight":
-            head = value
+            head = key
         elif not _BUFFER.match(bare):
-            named[f"transformer.{bare}"] = value
+            name = f"transformer.{bare}" if _BODY.match(bare) else key.removeprefix("module.")
+            if name in named:
+                raise ValueError(f"{named[name]} and {key} are both {name}")
+            named[name] = key
     wte = named.get("transformer.wte.weight")
-    if head is not None and (wte is None or not np.array_equal(head, wte)):
+    if head is not None and (wte is None or not np.array_equal(weights[head], weights[wte])):
         raise ValueError("lm_head.weight differs from wte.weight: an untied head is not supported")
-    return named
+    return Renamed(weights, named)
+
+
+def _bare(name: str) -> str:
+    return name.removeprefix("module.").removeprefix("transformer.")
+
+
+class Renamed(Mapping):
+    """Another mapping's tensors under other names. names: new name -> name there.
+
+    A tensor is asked of the other mapping when it is asked for here.
+    """
+
+    def __init__(self, tensors: Mapping[str, np.ndarray], names: dict[str, str]):
+        self._tensors, self._names = tensors, names
+
+    def __getitem__(self, name: str) -> np.ndarray:
+        return self._tensors[self._names[name]]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._names)
+
+    def __len__(self) -> int:
+        return len(self._names)
 
 
 def to_hf(model) -> dict[str, np.ndarray]:
-    """The model's tensors under HF's names; the tied head is stored once, as transformers does.
+    """The model's entire tensors under HF's names, without the head, which is the embedding.
 
-    Entire ones at any degree of tensor parallelism: all processes of the group call this together.
+    With tensor parallelism all processes of the group call this together.
     """
     whole = model.parts.whole
     return {name: whole(name, parameter) for name, parameter in model.named_parameters()}
 
 
-def load_weights(model, weights: dict[str, np.ndarray]) -> None:
+def load_weights(
+    model, weights: Mapping[str, np.ndarray], names: Collection[str] | None = None,
+    grow_vocabulary: bool = False,
+) -> None:
     """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError.
 
-    weights: entire tensors; the model takes its share of them.
+    weights: entire tensors of floating point numbers, cast to the model's type; the model takes its
+    share of them, one tensor after the other. names: of the parameters to fill, all if left out.
+    grow_vocabulary: tokens of the model that the weights lack get the mean of the others' rows.
     """
-    parameters = dict(model.named_parameters())
+    if grow_vocabulary:
+        dtype = str(model.transformer.wte.weight.dtype).rpartition(".")[2]
+        rows = resizing.grown(weights[resizing.WTE], model.config.vocab_size, dtype)
+        weights = ChainMap({resizing.WTE: rows}, weights)
+    parameters = {name: parameter for name, parameter in model.named_parameters()
+                  if names is None or name in names}
     missing, extra = parameters.keys() - weights.keys(), weights.keys() - parameters.keys()
     if missing or extra:
         raise ValueError(
             f"weights do not fit the model: {len(missing)} missing {sorted(missing)[:3]}, "
             f"{len(extra)} unknown {sorted(extra)[:3]}"
         )
-    for name, shape in model.whole_shapes().items():
-        if shape != tuple(weights[name].shape):
-            raise ValueError(
-                f"{name} has shape {tuple(weights[name].shape)} in the checkpoint, "
-                f"{shape} in the model"
-            )
-    weights = {name: model.parts.own(name, array) for name, array in weights.items()}
+    shapes = model.whole_shapes()
+    for name in parameters:
+        shape, found = shapes[name], weights[name]
+        if shape != found.shape:
+            raise ValueError(f"{name} has shape {found.shape} in the checkpoint, "
+                             f"{shape} in the model")
+        if found.dtype.kind != "f":
+            raise ValueError(f"{name} is {found.dtype}, not of floating point numbers")
     for name, parameter in parameters.items():
         dtype = str(parameter.dtype).rpartition(".")[2]
-        parameter.set_value(np.ascontiguousarray(weights[name], dtype=dtype))
+        own = model.parts.own(name, weights[name])
+        parameter.set_value(np.ascontiguousarray(own, dtype=dtype))

@@ -9,9 +9,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddle_impl.data.batch import IGNORED, Batch
 from paddle_impl.data.origin import described
-
-Batch = dict[str, np.ndarray]
 
 
 class DamagedData(ValueError):
@@ -22,8 +21,9 @@ class DamagedData(ValueError):
 class PretrainLoader:
     """Batches of `dataset` (items (T + 1,) int64) for one of `world_size` processes.
 
-    Labels are shifted here, once. The loss mask is 0 where the *input* is `eos_token_id`: what
-    follows the end of a document is not predictable from it; and where the label is padding.
+    Labels are shifted here, once. They are -100, which costs nothing, where the *input* is
+    `eos_token_id`: what follows the end of a document is not predictable from it; and where the
+    label is padding.
 
     dataset: its length, seq_length (T) and read(i, out), which writes item i to a row and tells
     how many of its tokens are no padding. Or the items themselves as one array (samples, T + 1).
@@ -58,14 +58,12 @@ class PretrainLoader:
     def micro_batch(self, index: int) -> Batch:
         samples, own = read_rows(self.dataset, self.items(index))
         self._check_ids(samples, index)
-        inputs, labels = samples[:, :-1], samples[:, 1:]
-        if self.eos_token_id is None:
-            mask = np.ones(inputs.shape, np.float32)
-        else:
-            mask = (inputs != self.eos_token_id).astype(np.float32)
+        inputs, labels = samples[:, :-1], samples[:, 1:].copy()
+        if self.eos_token_id is not None:
+            labels[inputs == self.eos_token_id] = IGNORED
         if min(own) < samples.shape[1]:
-            mask[np.arange(1, samples.shape[1]) >= np.array(own)[:, None]] = 0
-        return {"input_ids": inputs, "labels": labels, "loss_mask": mask}
+            labels[np.arange(1, samples.shape[1]) >= np.array(own)[:, None]] = IGNORED
+        return {"input_ids": inputs, "labels": labels}
 
     def describe(self, step_index: int, micro: int = 0) -> str:
         """What a micro batch of optimizer step `step_index`, counted from 0, is made of.

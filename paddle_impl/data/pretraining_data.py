@@ -2,17 +2,14 @@
 
 from pathlib import Path
 
-import numpy as np
-import paddle
-
 from data_tools.splits import split_bounds
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
-from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.model import ModelConfig, ModelOptions
 from paddle_impl.config.options import require, split_shares
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.blend import split_dataset
 from paddle_impl.data.index_files import main_first
-from paddle_impl.data.loader import Batch, PretrainLoader
+from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.pretrain import has_samples
 from paddle_impl.data.sources import Datasets, check_ids, check_tokenizer, open_datasets
 from paddle_impl.parallel.ranks import Ranks
@@ -25,10 +22,10 @@ class PretrainingData:
 
     def __init__(self, config: PretrainConfig, ranks: Ranks):
         self.config, self.ranks = config, ranks
-        self.accumulation = config.accumulation_steps(ranks.data.size)
-        self.global_batch_size = self.accumulation * config.micro_batch_size * ranks.data.size
-        self.data = open_datasets(config.input_dir)
-        self.tokenizer = find_tokenizer(config, self.data)
+        self.accumulation = config.data.accumulation_steps(ranks.data.size)
+        self.global_batch_size = self.accumulation * config.data.micro_batch_size * ranks.data.size
+        self.data = open_datasets(config.data.input_dir)
+        self.tokenizer = find_tokenizer(config.model, self.data)
         self.warnings: list[str] = []
         if self.tokenizer is None:
             self.warnings.append("the data has no tokenizer beside it, so checkpoints get none; "
@@ -39,10 +36,9 @@ class PretrainingData:
 
         ValueError where the model has too few positions or tokens.
         """
-        config = self.config
-        require(config.max_seq_len <= shape.n_positions,
-                f"--max_seq_len {config.max_seq_len} is beyond the model's {shape.n_positions} "
-                "positions")
+        length = self.config.data.max_seq_len
+        require(length <= shape.n_positions,
+                f"--max_seq_len {length} is beyond the model's {shape.n_positions} positions")
         for tokens in self.data.tokens:
             check_ids(tokens, shape.vocab_size)
         eos = self.data.eos_token_id
@@ -53,7 +49,7 @@ class PretrainingData:
             eos = own if eos is None else eos
         if eos is not None or self.tokenizer is not None:
             shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
-        return config.with_dropout(shape)
+        return self.config.training.with_dropout(shape)
 
     def identity(self) -> dict:
         """What a resumed run compares: digests of the ids, None where unknown, and the end token.
@@ -61,40 +57,32 @@ class PretrainingData:
         digests = [(tokens.meta or {}).get("ids_sha256") for tokens in self.data.tokens]
         return {"ids_sha256": digests, "eos_token_id": self.data.eos_token_id}
 
-    def gathered(self, micro_batches: list[Batch]) -> dict[str, np.ndarray]:
-        """The micro batches of all data parallel processes: (processes, micro batches, B, T)."""
-        stacked = {name: np.stack([batch[name] for batch in micro_batches])
-                   for name in micro_batches[0]}
-        return {name: np.stack([part.numpy() for part in
-                                self.ranks.data.gather(paddle.to_tensor(array))])
-                for name, array in stacked.items()}
-
     def loaders(self, model: ModelConfig) -> dict[str, PretrainLoader | None]:
         """One of each split, None where it is empty. The first process of a machine builds."""
         with main_first(self.ranks):
             return self._loaders(model)
 
     def _loaders(self, model: ModelConfig) -> dict[str, PretrainLoader | None]:
-        config, data = self.config, self.ranks.data
-        batch = config.micro_batch_size * data.size
+        config, options, data = self.config, self.config.data, self.ranks.data
+        batch = options.micro_batch_size * data.size
         wanted = {
-            "train": self.global_batch_size * config.max_steps,
+            "train": self.global_batch_size * config.training.max_steps,
             # PaddleNLP asks for those of all evaluations together. Ours read the same ones each
             # time, and these must not depend on how long the run is.
-            "valid": batch * config.eval_iters,
-            "test": batch * TEST_ITERS * config.eval_iters,
+            "valid": batch * config.validation.eval_iters,
+            "test": batch * TEST_ITERS * config.validation.eval_iters,
         }
-        shares = split_shares(config.split)
+        shares = split_shares(options.split)
         for tokens in self.data.tokens:
             bounds = split_bounds(shares, len(tokens))
-            require(has_samples(tokens, "train", bounds, config.packing, config.max_seq_len),
-                    f"{tokens.prefix} has no document for training: --split {config.split} of "
-                    f"{len(tokens)} documents, --packing {config.packing}")
+            require(has_samples(tokens, "train", bounds, options.packing, options.max_seq_len),
+                    f"{tokens.prefix} has no document for training: --split {options.split} of "
+                    f"{len(tokens)} documents, --packing {options.packing}")
         loaders: dict[str, PretrainLoader | None] = {}
         for split, samples in wanted.items():
             dataset = split_dataset(
-                self.data, split, shares, seq_length=config.max_seq_len, num_samples=samples,
-                seed=config.seed, order=config.data_order, packing=config.packing,
+                self.data, split, shares, seq_length=options.max_seq_len, num_samples=samples,
+                seed=config.runtime.seed, order=options.data_order, packing=options.packing,
                 pad_id=model.eos_token_id or 0, notes=self.warnings,
             ) if samples else None
             if dataset is None:
@@ -103,7 +91,7 @@ class PretrainingData:
                     self.warnings.append(f"the {split} split is empty, its loss is not measured")
                 continue
             loaders[split] = PretrainLoader(
-                dataset, config.micro_batch_size, model.eos_token_id,
+                dataset, options.micro_batch_size, model.eos_token_id,
                 self.accumulation if split == "train" else 1, data.rank, data.size,
                 model.vocab_size,
             )
@@ -118,12 +106,12 @@ def end_of(tokenizer: AnyTokenizer) -> int | None:
         return None
 
 
-def find_tokenizer(config: PretrainConfig, data: Datasets) -> AnyTokenizer | None:
+def find_tokenizer(options: ModelOptions, data: Datasets) -> AnyTokenizer | None:
     """The tokenizer that made the ids: the one the flags name, else the one beside the data."""
     beside = [path for tokens in data.tokens
               if (path := Path(f"{tokens.prefix}_tokenizer")).is_dir()]
-    if config.vocab_file is not None:
-        tokenizer = Tokenizer.from_vocab_and_merges(config.vocab_file, config.merge_file)
+    if options.vocab_file is not None:
+        tokenizer = Tokenizer.from_vocab_and_merges(options.vocab_file, options.merge_file)
     elif beside:
         tokenizer = load_tokenizer(beside[0])
     else:

@@ -1,4 +1,4 @@
-"""Many prompts at once: each starts as soon as there is room and leaves when it is done."""
+"""Continues many prompts at once: each starts when rows are free and frees them when it is done."""
 
 from collections import deque
 from dataclasses import dataclass
@@ -12,16 +12,17 @@ from paddle_impl.decoding.prompt_state import Move, PromptState
 @dataclass
 class _Running:
     state: PromptState
-    rows: list[int]  # of the decoder, this prompt's until it is done
-    live: list[int]  # those of them that go on, in the order of its logits
-    tokens: list[int]  # what each live row is fed next
+    rows: list[int]  # the decoder's rows that belong to this prompt until it is done
+    live: list[int]  # the rows that are continued, in the order in which the state gets logits
+    tokens: list[int]  # the token that each live row is fed next
 
 
 class Batch:
     """Prompts that share a decoder. One call of `step` feeds every live row one token.
 
-    What becomes of a prompt does not depend on the others. One whose `advance` raises is dropped,
-    and the error passed on once the others have made their step: they can go on.
+    The continuations of a prompt do not depend on the other prompts. A prompt whose `advance`
+    raises an error is dropped. `step` raises the error after the other prompts have made their
+    step, and they can be continued.
     """
 
     def __init__(self, decoder: Decoder):
@@ -42,7 +43,9 @@ class Batch:
         return len(self._running)
 
     def add(self, state: PromptState) -> None:
-        """In line behind those that wait; ValueError where it needs more rows than there are.
+        """Let the prompt wait for rows, behind those that wait already.
+
+        ValueError where it needs more rows than the decoder has.
         """
         if state.width > self._decoder.rows:
             raise ValueError(f"{state.width} sequences of one prompt do not fit into a batch of "
@@ -50,13 +53,16 @@ class Batch:
         self._waiting.append(state)
 
     def cancel(self, state: PromptState) -> None:
-        """Forget the prompt, wherever it stands; one that is unknown or done is no error."""
+        """Drop a prompt that waits or has begun; one that is unknown or done is ignored."""
         self._waiting = deque(one for one in self._waiting if one is not state)
         for running in [one for one in self._running if one.state is state]:
             self._leave(running)
 
     def step(self) -> list[PromptState]:
-        """Begin what there is room for, feed every row its token; those that are done now."""
+        """Begin the prompts that there are rows for, and feed every live row its token.
+
+        Returns the prompts that are done now.
+        """
         self._begin()
         fed = [running for running in self._running if running.live]
         if fed:
@@ -72,7 +78,10 @@ class Batch:
         return done
 
     def _begin(self) -> None:
-        """In order of arrival: a wide one is not passed by narrow ones for ever."""
+        """Begin prompts in the order in which they were added.
+
+        A prompt that fits does not pass one that needs more rows, which might wait for ever.
+        """
         while self._waiting and self._waiting[0].width <= len(self._free):
             state = self._waiting.popleft()
             rows = [self._free.pop() for _ in range(state.width)]
@@ -94,7 +103,7 @@ class Batch:
             self._done.append(running.state)
 
     def _arrange(self, running: _Running, move: Move) -> None:
-        """A source that several rows continue is copied into rows that no one continues."""
+        """Copy each row that several rows shall continue into rows that are not continued."""
         sources = [running.live[source] for source in move.sources]
         unused = [row for row in running.rows if row not in set(sources)]
         live, taken = [], set()

@@ -1,4 +1,4 @@
-"""Beam search for one prompt, in numpy float64: the likeliest continuations, side by side."""
+"""Beam search for one prompt, in numpy float64."""
 
 import numpy as np
 
@@ -11,9 +11,9 @@ _BLOCK = 16
 
 
 class BeamState:
-    """decoding.num_beams beams, of which the best num_return_sequences are given.
+    """A PromptState of decoding.num_beams beams; the best num_return_sequences are the results.
 
-    max_new_tokens must not exceed the positions that are left: the search and its scores end there.
+    decoding: fitted to the prompt, since the search ends and is scored at max_new_tokens.
     decode_bytes: without it there are no texts.
     """
 
@@ -27,11 +27,11 @@ class BeamState:
         self._beams: list[list[int]] = [[]]  # new tokens of each live row
 
     def advance(self, logits: np.ndarray) -> Move:
-        # Rows that pad the embedding must not take a share of the probabilities either.
+        # Rows that pad the embedding must not get a share of the probabilities.
         logits = logits[:, : self._decoding.vocab_size]
         new = len(self._beams[0]) + 1
         scores = self._rule.log_probabilities(logits, self.prompt, self._beams)  # (rows, V)
-        # At first one row stands for all beams; then nothing is copied.
+        # At first there is one row for all beams. Later the sums are added in place.
         out = scores if len(scores) == len(self._sums) else None
         totals = np.add(scores, self._sums[:, None], out=out).ravel()
         order = _largest(totals, self._rule.kept)
@@ -41,13 +41,13 @@ class BeamState:
         candidates = Candidates(totals[order], beams,
                                 np.isin(tokens, self._decoding.eos_token_ids))
         going, sums = self._rule.take(candidates, new)
-        # What has no probability never gets any again.
+        # A beam without probability is dropped: none of its continuations has any.
         going, self._sums = going[sums > -np.inf], sums[sums > -np.inf]
         self._beams = [beams[rank] for rank in going]
         return Move(rows[going].tolist(), tokens[going].tolist())
 
     def results(self) -> list[Continuation]:
-        """Best first. Where too few beams were possible the rest is empty, with a score of -1e9."""
+        """Best first. If fewer beams were possible, the rest are empty, with a score of -1e9."""
         count = self._decoding.num_return_sequences
         found = [*self._rule.best(), *[MISSING] * count]
         return [self._continuation(one) for one in found[:count]]
@@ -61,9 +61,10 @@ class BeamState:
 
 
 def _largest(values: np.ndarray, count: int) -> np.ndarray:
-    """Indices of the `count` largest, or of all, largest first; of equal ones the first."""
+    """Indices of the `count` largest values, or of all, largest first; of equal ones the first."""
     if count < len(values) // _BLOCK:
-        # As many blocks hold a value as large as this. To partition all values takes twice as long.
+        # The bound is the count-th largest of the blocks' maxima, so at least `count` values reach
+        # it. To partition all values instead takes twice as long.
         peaks = values[: len(values) // _BLOCK * _BLOCK].reshape(_BLOCK, -1).max(axis=0)
         found = np.flatnonzero(values >= np.partition(peaks, -count)[-count])
     else:

@@ -1,4 +1,4 @@
-"""When a beam is finished, what it scores, and when its search is over: three conventions.
+"""Three conventions for when a beam is finished, how it is scored, and when a search is over.
 
 hf: transformers 5.23.0, `_beam_search`. paddlenlp: PaddleNLP 2.8.1, `BeamSearchScorer`. lora:
 microsoft/LoRA, examples/NLG/src/gpt2_beam.py. Sums are of log-probabilities, in float64.
@@ -12,11 +12,11 @@ import numpy as np
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.processors import Histories, process
 
-NOTHING = -1e9  # transformers' score of what is not there; -inf would make differences NaN
+NOTHING = -1e9  # transformers' score of a beam that does not exist; -inf - -inf would be NaN
 
 
 class Hypothesis(NamedTuple):
-    """A finished beam; ended: with an end token, which is the last of its tokens."""
+    """A finished beam. ended: whether its last token is an end token."""
 
     score: float
     tokens: list[int]
@@ -30,27 +30,31 @@ MISSING = Hypothesis(NOTHING, [], False)
 class Candidates:
     """The K best continuations of all beams by one token, best first."""
 
-    sums: np.ndarray  # float64 (K,)
-    tokens: list[list[int]]  # all new tokens of each
-    ended: np.ndarray  # bool (K,)
+    sums: np.ndarray  # float64 (K,), of log-probabilities
+    tokens: list[list[int]]  # all new tokens of each candidate
+    ended: np.ndarray  # bool (K,), whether the last token is an end token
 
 
 class Rule(Protocol):
-    """One prompt's search. `new` counts the tokens of a candidate, at first 1."""
+    """The rule of one prompt's search. `new` is the number of a candidate's new tokens, 1 at first.
+    """
 
-    kept: int  # candidates that `take` wants to see
+    kept: int  # how many candidates `take` needs
     begin: np.ndarray  # sums of the beams before the first token
 
     def log_probabilities(
         self, logits: np.ndarray, prompt: list[int], beams: Histories
     ) -> np.ndarray:
-        """logits (n, V), new tokens of each beam -> (n, V), -inf for what may not come."""
+        """logits (n, V), new tokens of each beam -> (n, V), -inf for tokens that are banned."""
 
     def take(self, candidates: Candidates, new: int) -> tuple[np.ndarray, np.ndarray]:
-        """Which candidates are beams from here on, and their sums; none: the search is over."""
+        """Choose the candidates that are the next beams: their indices and their sums.
+
+        Finished candidates are kept for `best`. Without next beams the search is over.
+        """
 
     def best(self) -> list[Hypothesis]:
-        """Finished beams, best first."""
+        """The finished beams, best first."""
 
 
 OVER = np.zeros(0, np.int64), np.zeros(0)
@@ -59,8 +63,8 @@ OVER = np.zeros(0, np.int64), np.zeros(0)
 class HF:
     """score: sum / tokens^length_penalty, the end token counted.
 
-    Of the candidates only the first num_beams may finish. One beam is a greedy search: so it is in
-    transformers, where penalties then act on logits and not on log-probabilities.
+    Of the candidates only the first num_beams may finish. One beam is a greedy search, as in
+    transformers: penalties then act on logits, not on log-probabilities.
     """
 
     def __init__(self, decoding: Decoding):
@@ -94,12 +98,12 @@ class HF:
         return self._best
 
     def _over(self, best_sum: float, new: int) -> bool:
-        """No more room, or no beam could still overtake the worst of the finished."""
+        """Whether no beam can still become better than the worst finished one."""
         early, penalty = self._decoding.early_stopping, self._decoding.length_penalty
         full = MISSING not in self._best
         if full and early and early != "never":
             return True
-        # "never" grants a beam the length at which it would score best.
+        # With "never" a beam is judged by the length at which its score would be best.
         length = self._decoding.max_new_tokens if early == "never" and penalty > 0.0 else new
         return not best_sum / length**penalty > self._best[-1].score
 
@@ -134,11 +138,13 @@ class PaddleNLP:
         return ranks, candidates.sums[ranks]
 
     def best(self):
-        """Of equal ones the later first, as it is popped from a sorted list."""
+        """The finished beams, best first; of equal ones the later, which upstream pops first."""
         return sorted(self._found, key=lambda one: one.score)[::-1]
 
     def _add(self, candidates: Candidates, rank: int, length: int, ended: bool) -> None:
-        """One more; where there are num_beams it takes the place of the worst, if it is better."""
+        """Keep a finished beam. If there are num_beams already, it must be better than the worst,
+        which it replaces.
+        """
         if (total := candidates.sums[rank]) == -np.inf:
             return
         score = float(total / self._scale(length))
@@ -162,8 +168,8 @@ class PaddleNLP:
 class LoRA:
     """score: sum / tokens^length_penalty, the end token counted.
 
-    An end token takes its beam out of the search, which goes on for max_new_tokens all the same;
-    what has not ended by then competes. Penalties act on logits and see the new tokens alone.
+    A beam with an end token leaves the search, and the others go on for max_new_tokens. Beams that
+    have not ended by then are finished, too. Penalties act on logits and see the new tokens only.
     early_stopping is False.
     """
 
@@ -193,7 +199,7 @@ RULES = {"hf": HF, "paddlenlp": PaddleNLP, "lora": LoRA}
 
 
 def _enough(decoding: Decoding) -> int:
-    """So many candidates that num_beams go on even if every beam ends with every end token."""
+    """Enough candidates for num_beams next beams even if every beam may end by every end token."""
     return max(2, 1 + len(decoding.eos_token_ids)) * decoding.num_beams
 
 
@@ -204,8 +210,8 @@ def _processed(scores, histories: Histories, new: int, decoding: Decoding) -> np
 def _normalised(scores: np.ndarray) -> np.ndarray:
     """log_softmax in float64; a row in which every token is banned stays -inf, and not NaN.
 
-    The exponentials as in sampling.log_probability: in the scores' own precision, and in place, for
-    new memory of the size of a vocabulary times the beams costs as much as they do.
+    The exponentials are taken in the scores' own precision, as in sampling.log_probability, and in
+    place: to allocate an array of the vocabulary times the beams takes as long as computing them.
     """
     largest = scores.max(axis=-1, keepdims=True)
     largest[np.isneginf(largest)] = 0.0

@@ -1,38 +1,44 @@
-"""What feeds tokens to a model and keeps what it remembers of them: a key-value cache.
+"""What feeds tokens to a model and keeps the keys and values of them: a key-value cache.
 
-Rows R are the sequences that the cache has room for, positions P the tokens of each; N rows are
-fed at a time. V is the vocabulary of the model, its padding included.
+The cache has room for a number of rows, which are sequences, and for a number of positions in each,
+which are its tokens. N rows are fed at a time. V is the width of the logits, the padding of the
+vocabulary included.
 """
 
 from collections.abc import Sequence
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 
 
+@runtime_checkable
 class Decoder(Protocol):
-    """A row is filled by `prefill`, continued by `step`; rows do not change each other.
+    """`prefill` begins a row, `step` continues rows; rows do not change each other.
 
-    Logits come as numpy float32, of a float64 model as float64. ValueError past the last position.
+    Logits are numpy arrays of float32; those of a float64 model are float64. A call that needs more
+    positions than there are raises a ValueError. One decoder serves any number of batches, one
+    after the other: whatever a row held before, `prefill` begins it anew.
     """
 
     rows: int
-    positions: int
+    positions: int  # for the prompt and the new tokens together
+    vocab_size: int  # a row may be fed the ids below it; V is not smaller
 
     def prefill(self, row: int, prompt: Sequence[int]) -> np.ndarray:
-        """Empty the row and feed it the prompt: logits after its last token, (V,)."""
+        """Empty the row, feed it the prompt and return the logits after the last token, (V,)."""
 
     def step(self, rows: Sequence[int], tokens: Sequence[int]) -> np.ndarray:
-        """Feed each of N different rows one token: logits after it, (N, V).
+        """Feed each of N different rows one token and return the logits after it, (N, V).
 
-        Rows that are not named are over, but for those that were filled since the last step.
+        A row that is not named cannot be continued later, unless it was filled or copied since the
+        last step.
         """
 
     def copy(self, source: int, target: int) -> None:
-        """The target row holds what the source holds; both may go on, differently.
+        """Let the target row hold what the source row holds. Both may be continued, differently.
 
-        Rows that are copied from each other, directly or by way of others, go on in the same steps
-        or never again.
+        Rows that were copied from each other, directly or by way of others, are fed in the same
+        steps; one that a step leaves out cannot be continued later.
         """
 
 

@@ -1,7 +1,7 @@
 """The decode step in C++ (paddle_impl/kernels), for float32 and float64 models on a CPU.
 
-N rows are fed at a time; H heads of size D, V vocabulary. The weights are read once for all rows,
-and a row's logits do not depend on the rows beside it, to the bit.
+N rows are fed at a time; H heads of size D, V vocabulary. A step reads the weights once for all
+rows. The bits of a row's logits do not depend on the other rows.
 """
 
 import ctypes
@@ -12,6 +12,7 @@ import numpy as np
 import paddle
 
 from paddle_impl.decoding.decoder import check_room
+from paddle_impl.decoding.layers import replaced_layer
 from paddle_impl.process.runtime import core_count
 
 try:
@@ -24,11 +25,13 @@ _DTYPES = {paddle.float32: ("Decoder32", ctypes.c_float),
 
 
 def refusal(model) -> str:
-    """Why this decoder cannot serve the model; empty where it can."""
+    """The reason why this decoder cannot serve the model; empty where it can."""
     if _decode is None:
         return f"the compiled decode step is missing: run bash scripts/setup.sh ({_MISSING})"
     if model.parts.degree > 1:
         return "the model is split over several processes"
+    if replaced := replaced_layer(model):
+        return f"{replaced}, whose output is not known from its weights alone"
     parameters = dict(model.named_parameters())
     if parameters.keys() != _names(model.config):
         return "the model has other parameters than GPT-2's"
@@ -44,15 +47,15 @@ def refusal(model) -> str:
 
 
 class NativeDecoder:
-    """See decoder.Decoder. The weights are those of the moment when it is made.
+    """See decoder.Decoder. It uses the weights that the model has when the decoder is made.
 
     All but the embeddings are copied, in the order in which a step reads them: a model that is
-    trained further needs a new decoder. A copied row shares its past with the source; a row whose
-    past was written over by another's is refused with a ValueError.
+    trained further needs a new decoder. A copied row shares its past with the source. ValueError
+    for a step of a row whose past another row has overwritten.
 
-    threads: OMP_NUM_THREADS, or all cores. instructions: one of `instruction_sets()`, by default
-    the fastest. ValueError where `refusal` names a reason, or the
-    memory does not suffice.
+    threads: by default OMP_NUM_THREADS, or all cores. instructions: one of `instruction_sets()`,
+    by default the fastest. ValueError where `refusal` names a reason, or the memory does not
+    suffice.
     """
 
     def __init__(self, model, rows: int, positions: int, *, threads: int | None = None,
@@ -62,8 +65,9 @@ class NativeDecoder:
         model.eval()
         config = model.config
         self.rows, self.positions = rows, min(positions, config.n_positions)
+        self.vocab_size = config.vocab_size
         self._model = model
-        # A detached tensor holds the memory even where a parameter is given other memory.
+        # A detached tensor keeps the memory alive even when the parameter is given other memory.
         self._held = {name.removeprefix("transformer."): parameter.detach()
                       for name, parameter in model.named_parameters()}
         kind, number = _DTYPES[self._held["wte.weight"].dtype]
@@ -98,12 +102,15 @@ class NativeDecoder:
 
 
 def instruction_sets() -> list[str]:
-    """What the decode step was compiled for and this processor has, the fastest first."""
+    """The instruction sets that were compiled and that this processor has, the fastest first."""
     return _decode.instruction_sets()
 
 
 def thread_count() -> int:
-    """OMP_NUM_THREADS, as Paddle's own kernels, else all cores. Of nested numbers the first."""
+    """OMP_NUM_THREADS, as Paddle's own kernels use it, else all cores.
+
+    Of several numbers with commas between them, which are for nested loops, the first counts.
+    """
     first = os.environ.get("OMP_NUM_THREADS", "").split(",")[0].strip()
     return int(first) if first.isdecimal() and int(first) > 0 else core_count()
 

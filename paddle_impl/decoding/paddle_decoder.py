@@ -1,6 +1,7 @@
-"""The decode step in plain Paddle, on any device: one new token for each of N ragged rows.
+"""The decode step in plain Paddle, on any device: one new token for each of N rows.
 
-Shapes: N rows, L tokens that a row holds, S = room for tokens, in blocks; C n_embd, H heads,
+Shapes: N rows, L tokens that a row holds, which may differ from row to row, S tokens that there is
+room for, a multiple of a block or all positions; C n_embd, H heads,
 D = C / H, V vocabulary. With tensor parallelism H and V are those of this process.
 """
 
@@ -12,29 +13,36 @@ import paddle
 import paddle.nn.functional as F
 
 from paddle_impl.decoding.decoder import check_room
+from paddle_impl.decoding.layers import CALLED, replaced_layer
 
 _BLOCK = 64  # attention reads whole blocks; a larger one reads more, a smaller one grows more often
 _HIDDEN = -1e9
 
 
 class PaddleDecoder:
-    """See decoder.Decoder. Keys and values of the rows that go on lie in one tensor a layer.
+    """See decoder.Decoder. A layer has one tensor with the keys of all rows, one with the values.
 
-    It is made anew, by a gather, when rows come or leave or are copied, and when a block is full.
+    A gather makes both anew when rows begin, end or are copied, and when a block is full.
+
+    ValueError for a model in which a layer that this decoder does not call is not GPT-2's own.
     """
 
     def __init__(self, model, rows: int, positions: int):
+        if replaced := replaced_layer(model, CALLED):
+            raise ValueError(f"this model cannot be decoded: {replaced}, and only these layers may "
+                             f"be replaced: {', '.join(CALLED)}")
         model.eval()
         self.rows, self.positions = rows, min(positions, model.config.n_positions)
+        self.vocab_size = model.config.vocab_size
         self._model = model
         self._heads = model.config.n_head // model.parts.degree
         self._size = model.config.n_embd // model.config.n_head
-        # Of each row: where it lies in the tensors, or what was filled since the last step.
+        # A row is either at a place in the tensors, or was filled since the last step.
         self._place: dict[int, int] = {}
         self._filled: dict[int, list[tuple[paddle.Tensor, paddle.Tensor]]] = {}
         self._lengths: dict[int, int] = {}
         self._layers: list[tuple[paddle.Tensor, paddle.Tensor]] = []  # (N, H, S, D) each
-        self._count = 0  # rows that lie in the tensors
+        self._count = 0  # rows in the tensors
 
     @paddle.no_grad()
     def prefill(self, row: int, prompt: Sequence[int]) -> np.ndarray:
@@ -50,7 +58,7 @@ class PaddleDecoder:
         for row in rows:
             check_room(self._lengths[row], 1, self.positions)
         self._arrange(list(rows))
-        order = [self._place[row] for row in rows]  # where each row lies
+        order = [self._place[row] for row in rows]
         lying = np.argsort(order)
         lengths = np.array([self._lengths[row] for row in rows], np.int64)
         logits = to_numpy(self._forward(np.asarray(tokens, np.int64)[lying], lengths[lying]))

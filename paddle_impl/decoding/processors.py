@@ -1,4 +1,4 @@
-"""What changes the scores of the next token before it is chosen: penalties and bans.
+"""Penalties and bans, which change the scores of the next token before it is chosen.
 
 n sequences, V vocabulary. Pure functions; scores are logits, or log-probabilities in a beam search.
 Names and meanings are those of transformers' logits processors.
@@ -10,16 +10,16 @@ import numpy as np
 
 from paddle_impl.config.decoding import Decoding
 
-Histories = Sequence[Sequence[int]]  # of each sequence, all its tokens, the prompt's first
+Histories = Sequence[Sequence[int]]  # the tokens of each sequence, those of the prompt first
 
 
 def process(
     scores: np.ndarray, histories: Histories, new: int, decoding: Decoding
 ) -> np.ndarray:
-    """(n, V) -> (n, V), a copy where anything changes; `new` tokens were chosen before.
+    """Apply repetition penalty, no-repeat n-gram, minimum length and the vocabulary's padding.
 
-    -inf: never chosen. Repetition penalty, no-repeat n-gram, minimum length, padding of the
-    vocabulary.
+    scores (n, V) -> (n, V), a copy if anything changes. A token with a score of -inf is never
+    chosen. new: how many tokens were chosen before.
     """
     if decoding.repetition_penalty != 1.0:
         scores = repetition_penalty(scores, histories, decoding.repetition_penalty)
@@ -36,7 +36,7 @@ def process(
 def repetition_penalty(scores: np.ndarray, histories: Histories, penalty: float) -> np.ndarray:
     """Divide the positive scores of tokens that were seen, multiply the negative ones.
 
-    Once a token, however often it was seen. Source: Keskar et al. 2019, section 4.1.
+    How often a token was seen makes no difference. Source: Keskar et al. 2019, section 4.1.
     """
     scores = scores.copy()
     for row, history in enumerate(histories):

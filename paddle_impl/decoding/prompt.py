@@ -1,13 +1,13 @@
-"""A prompt's text to ids, the same for the commands, the server and an export."""
+"""The ids of a prompt, for the commands, the server and an exported model alike."""
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 
 
 def prompt_ids(tokenizer: AnyTokenizer, prompt: str, special_tokens: bool = False) -> list[int]:
-    """At least one: a prompt without a character starts a new document.
+    """The ids of a prompt. An empty prompt has the end token, which starts a new document.
 
-    ValueError for a prompt with lone surrogates, which is how Python shows bytes of a command line
-    that are not UTF-8.
+    ValueError for a prompt with lone surrogates: Python puts them in the place of bytes of a
+    command line that are not UTF-8.
     """
     try:
         prompt.encode()

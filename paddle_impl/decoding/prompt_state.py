@@ -1,4 +1,4 @@
-"""What is made of one prompt: its continuations, side by side, as the logits come."""
+"""The state of one prompt while it is continued: what every strategy gets and gives."""
 
 from dataclasses import dataclass
 from typing import Protocol
@@ -8,11 +8,12 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Continuation:
-    """New tokens without the end token, and their score.
+    """One continuation of a prompt.
 
-    score: mean log-probability of all that were chosen, the end token too; of a beam search the
-    beam's score. finish_reason: "eos", "stop" (a stop string, which the tokens still hold) or
-    "length". text: without the stop string and what follows it; None without a tokenizer.
+    token_ids: the new tokens, without the end token. score: the mean log-probability of all chosen
+    tokens, the end token included; of a beam search the beam's score. finish_reason: "eos" for an
+    end token, "stop" for a stop string, which token_ids still contain, or "length". text: cut
+    before the stop string; None without a tokenizer.
     """
 
     token_ids: list[int]
@@ -23,9 +24,10 @@ class Continuation:
 
 @dataclass(frozen=True)
 class Move:
-    """How the live rows go on: row j continues what row sources[j] was, with tokens[j].
+    """How a prompt is continued: the next live row j is the live row sources[j] and tokens[j].
 
-    A row that no one continues is over, several may continue the same; none left: all is done.
+    Several new rows may continue the same row. A row that is not in `sources` is over. When
+    `sources` is empty, the prompt is done.
     """
 
     sources: list[int]
@@ -33,13 +35,19 @@ class Move:
 
 
 class PromptState(Protocol):
-    """One prompt's continuations. It sees logits and gives tokens, and knows no model."""
+    """The continuations of one prompt, which are computed side by side, each in a row.
+
+    It chooses tokens by their logits. It does not know which model or decoder computes them.
+    """
 
     prompt: list[int]
-    width: int  # rows it needs at most
+    width: int  # the largest number of rows that it needs
 
     def advance(self, logits: np.ndarray) -> Move:
-        """logits (live rows, V) float, in the order of the last move; at first (1, V)."""
+        """Choose the next tokens by logits (live rows, V), which are in the order of the last move.
+
+        The first logits are those after the prompt, (1, V).
+        """
 
     def results(self) -> list[Continuation]:
-        """Once the last move was empty."""
+        """The continuations; to be called once `advance` has returned an empty move."""

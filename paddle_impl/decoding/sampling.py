@@ -1,7 +1,7 @@
-"""Logits to the next token, in numpy float64: pure functions, the random draw an argument.
+"""From logits to the next token, in numpy float64. Random draws are arguments.
 
-float64 because a top-p sum over 50,000 float32 probabilities is off by 159 times float32's own
-error. N sequences, V vocabulary. The order is PaddleNLP's: temperature, softmax, top-k, top-p.
+In float32 a top-p sum over 50,000 probabilities would have 159 times the rounding error of one
+float32. N sequences, V vocabulary. The order is PaddleNLP's: temperature, softmax, top-k, top-p.
 """
 
 import numpy as np
@@ -15,10 +15,10 @@ def log_softmax(logits: np.ndarray) -> np.ndarray:
 
 
 def log_probability(scores: np.ndarray, tokens: np.ndarray, rows: list[int]) -> np.ndarray:
-    """log_softmax(scores)[rows, tokens] for less: (n, V), (m,), (m,) -> float64 (m,).
+    """log_softmax(scores)[rows, tokens], but faster: (n, V), (m,), (m,) -> float64 (m,).
 
-    The exponentials are taken in the scores' own precision, where numpy has fast ones for float32,
-    and summed in float64: off by 1e-9, a hundredth of what float32 scores are off themselves.
+    The exponentials are taken in the scores' own precision, since numpy's are fast for float32, and
+    summed in float64. The error is 1e-9, a hundredth of the error of float32 scores.
     """
     largest = scores.max(axis=-1, keepdims=True)
     if np.isneginf(largest).any():
@@ -38,9 +38,10 @@ def top_k(probabilities: np.ndarray, k: int) -> np.ndarray:
 
 
 def top_p(probabilities: np.ndarray, p: float) -> np.ndarray:
-    """Zero what lies beyond the smallest set of largest probabilities that sums to at least p.
+    """Keep the smallest set of largest probabilities that sums to at least p; zero all others.
 
-    The token that crosses p stays. Shares are of the row's sum: it need not be 1 after top-k.
+    The token with which the sum reaches p stays. p is a share of the row's sum, which need not be
+    1 after top-k.
     """
     if p >= 1.0:
         return probabilities
@@ -54,9 +55,10 @@ def top_p(probabilities: np.ndarray, p: float) -> np.ndarray:
 
 
 def choose(probabilities: np.ndarray, draws: np.ndarray) -> np.ndarray:
-    """The token of each row whose share of the row's sum holds the draw: (N, V), (N,) -> (N,).
+    """Draw a token for each row: probabilities (N, V), draws (N,) in [0, 1) -> tokens (N,).
 
-    draws are uniform in [0, 1). The inverse of the cumulative distribution, in token order.
+    The cumulative distribution, in the order of token ids, is inverted at the draw. A row need not
+    sum to 1.
     """
     cumulative = np.cumsum(probabilities, axis=-1)
     targets = draws[:, None] * cumulative[:, -1:]
@@ -64,9 +66,9 @@ def choose(probabilities: np.ndarray, draws: np.ndarray) -> np.ndarray:
 
 
 def probabilities(scores: np.ndarray, *, temperature: float, k: int, p: float) -> np.ndarray:
-    """What tokens are drawn from: scores (N, V) -> (N, V), zero where filtered out.
+    """The probabilities to draw a token with: scores (N, V) -> (N, V), zero where filtered out.
 
-    After a filter a row no longer sums to one; `choose` does not need it to.
+    After a filter a row no longer sums to 1; `choose` does not need it to.
     """
     whole = np.exp(log_softmax(scores.astype(np.float64) / temperature))
     return top_p(top_k(whole, k), p)

@@ -10,18 +10,18 @@ from paddle_impl.decoding.processors import process
 from paddle_impl.decoding.prompt_state import Continuation, Move
 from paddle_impl.decoding.text import DecodeBytes, Text
 
-# (step, sequences) -> uniform draws in [0, 1), one a sequence, whether it still goes on or not
+# (step, number of sequences) -> a uniform draw in [0, 1) for each, whether it has ended or not
 Draws = Callable[[int, int], np.ndarray]
 
 
 def uniform_draws(seed: int, prompt_index: int) -> Draws:
-    """Draws from one numpy stream a prompt, so that prompts do not change each other's text."""
+    """Draws from a numpy stream of the prompt's own: its text does not depend on other prompts."""
     stream = np.random.default_rng([seed, prompt_index])
     return lambda step, sequences: stream.random(sequences)
 
 
 class Sequence:
-    """One continuation in the making."""
+    """One continuation while its tokens are chosen."""
 
     def __init__(self, decoding: Decoding, decode_bytes: DecodeBytes | None):
         self._decoding = decoding
@@ -47,10 +47,11 @@ class Sequence:
 
 
 class SampleState:
-    """decoding.num_return_sequences continuations of a prompt, each with draws of its own.
+    """A PromptState of decoding.num_return_sequences greedy or sampled continuations.
 
-    draws: None for the likeliest token each time. decode_bytes: without it there are no texts and
-    no stop strings. on_token: called with a sequence's number and the sequence after each token.
+    decoding: fitted to the prompt. draws: for the strategy sampling; the greedy strategy does not
+    use them. decode_bytes: without it there are no texts and no stop strings. on_token: called with
+    a sequence's number and the sequence after each of its tokens.
     """
 
     def __init__(
@@ -69,7 +70,7 @@ class SampleState:
         self._decoding, self._draws = decoding, draws if decoding.sampled else None
         self._on_token = on_token or (lambda number, sequence: None)
         self.sequences = [Sequence(decoding, decode_bytes) for _ in range(self.width)]
-        self._live: list[int] = []  # numbers of the sequences that go on
+        self._live: list[int] = []  # numbers of the sequences that have not ended
         self._step = 0
 
     def advance(self, logits: np.ndarray) -> Move:
@@ -101,7 +102,8 @@ class SampleState:
         return [sequence.result() for sequence in self.sequences]
 
     def _choose(self, scores: np.ndarray, rows: list[int]) -> np.ndarray:
-        """The next token of each live sequence: scores (n, V), rows (live,) -> (live,)."""
+        """The next token of each live sequence. scores (n, V), their row for each sequence (live,).
+        """
         if self._draws is None:
             return scores.argmax(axis=-1)[rows]
         draws = self._draws(self._step, self.width)[self._live]

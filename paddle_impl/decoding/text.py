@@ -1,4 +1,4 @@
-"""The text of a continuation while its tokens come: what can be shown, and where it stops."""
+"""The text of a continuation while tokens are added: which part is final, and where it stops."""
 
 import codecs
 from collections.abc import Callable, Iterable
@@ -7,9 +7,9 @@ DecodeBytes = Callable[[Iterable[int]], bytes]
 
 
 class Text:
-    """Bytes of tokens, joined; cut before the stop string that is complete first.
+    """The joined bytes of tokens, cut before the stop string that is complete first.
 
-    decode_bytes: of a tokenizer; the bytes of several tokens are those of each, joined.
+    decode_bytes: a tokenizer's. The bytes of several tokens must be those of each token, joined.
     """
 
     def __init__(self, decode_bytes: DecodeBytes, stop: tuple[str, ...] = ()):
@@ -21,7 +21,7 @@ class Text:
         self.stopped = False
 
     def add(self, token: int) -> bool:
-        """Whether the text has come to a stop string; what follows it is dropped."""
+        """Append a token. Returns whether the text has reached a stop string, and is cut there."""
         begin = len(self._bytes) - max(map(len, self._stops), default=1) + 1
         self._bytes += self._decode([token])
         found = [(at + len(stop), at) for stop in self._stops
@@ -32,9 +32,10 @@ class Text:
         return self.stopped
 
     def take(self, last: bool = False) -> str:
-        """What follows the text taken before and can no longer change; all of it at the last.
+        """Return the text since the last call that can no longer change.
 
-        A character of which bytes are missing waits, and so does what a stop string may begin with.
+        Bytes of an incomplete character are held back, and so is the beginning of a stop string.
+        last: there are no more tokens, and nothing is held back.
         """
         last = last or self.stopped
         end = len(self._bytes) - (0 if last else self._held())
@@ -43,10 +44,10 @@ class Text:
         return self._characters.decode(new, final=last)
 
     def __str__(self) -> str:
-        """All of it, with U+FFFD where the bytes are not UTF-8."""
+        """The whole text, with U+FFFD where the bytes are not UTF-8."""
         return self._bytes.decode("utf-8", errors="replace")
 
     def _held(self) -> int:
-        """Bytes at the end with which a stop string begins."""
+        """How many bytes at the end of the text may be the beginning of a stop string."""
         return max((length for stop in self._stops for length in range(1, len(stop))
                     if self._bytes.endswith(stop[:length])), default=0)

@@ -7,7 +7,7 @@
     lambada.py      last words of passages: accuracy and perplexity
     minitest.py     ten fixed prompts, continued
     comparison.py   several checkpoints' answers to them, side by side
+    humaneval/      functions written to a docstring, judged by running them
+    running.py      a run of run_evaluation.py: the one of these that is asked for
     files.py        text files in, a JSON object and a table out
-
-HumanEval has a room of its own, paddle_impl/humaneval.
 """

@@ -7,8 +7,14 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from data_tools.splits import SPLITS, split_bounds
+from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.options import require, split_shares
+from paddle_impl.data.sources import check_tokenizer, open_dataset
+from paddle_impl.evaluation import files
+from paddle_impl.evaluation.progress import progress_bar
 from paddle_impl.evaluation.scoring import perplexity, score
-from paddle_impl.evaluation.windows import Row, strided
+from paddle_impl.evaluation.windows import Row, strided, window_of
 
 
 @dataclass(frozen=True)
@@ -79,3 +85,36 @@ def code_length(
         float(scores.nats.sum()), sum(len(row.targets) for row in rows), int(scores.right.sum()),
         len(raw), len(gzip.compress(raw, 9)),
     )
+
+
+def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
+    """Loss, accuracy and bits per byte of one split's documents, beside gzip's."""
+    data, split_name = config.data, config.measure.split_name
+    tokens = open_dataset(data.input_dir)
+    check_tokenizer(tokens, tokenizer)
+    bounds = split_bounds(split_shares(data.split), len(tokens))
+    which = SPLITS.index(split_name)
+    documents = [tokens.document(i) for i in range(bounds[which], bounds[which + 1])]
+    require(len(documents) > 0, f"the {split_name} split of {tokens.prefix} is empty")
+    window = window_of(model, data.max_seq_len)
+    stride = config.measure.stride or max(1, window // 2)
+    require(stride <= window, f"--stride {stride} is beyond the window of {window} tokens")
+    result = code_length(
+        model, documents, tokenizer.decode_bytes, eos_token_id=tokenizer.eos_token_id,
+        window=window, stride=stride, vocab_size=tokenizer.vocab_size, progress=progress_bar(),
+    )
+    title = (f"{split_name} split: {len(documents)} files, {result.bytes:,} bytes, "
+             f"{result.tokens:,} tokens, windows of {window} moved by {stride}")
+    return files.table(title, [
+        ("loss", result.loss, "nats a token"),
+        ("perplexity", result.perplexity, "a token"),
+        ("token accuracy", result.accuracy, "of the tokens were the likeliest"),
+        ("bits per byte", result.bits_per_byte, ""),
+        ("gzip -9", result.gzip_bits_per_byte, "bits per byte on the same files"),
+    ]), {
+        "input_dir": data.input_dir, "shares": data.split, "split": split_name,
+        "files": len(documents), "bytes": result.bytes,
+        "tokens": result.tokens, "loss": result.loss, "perplexity": result.perplexity,
+        "accuracy": result.accuracy, "bits_per_byte": result.bits_per_byte,
+        "gzip_bits_per_byte": result.gzip_bits_per_byte, "window": window, "stride": stride,
+    }

@@ -8,8 +8,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.evaluation import files
+from paddle_impl.evaluation.progress import progress_bar
 from paddle_impl.evaluation.scoring import perplexity, score
-from paddle_impl.evaluation.windows import Row
+from paddle_impl.evaluation.windows import Row, window_of
 
 
 @dataclass(frozen=True)
@@ -81,3 +84,28 @@ def last_words(
     scores = score(model, rows, vocab_size=vocab_size, progress=progress)
     right = sum(int(n) == len(row.targets) for n, row in zip(scores.right, rows, strict=True))
     return LastWords(len(rows), right, float(scores.nats.sum()), cut)
+
+
+def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
+    """How often the last word of a passage is the greedy choice."""
+    path, strict = config.measure.lambada, config.measure.strict_lambada
+    passages = []
+    for line, text in files.read_passages(path, "--lambada"):
+        try:
+            passages.append(passage(text, tokenizer.encode, strict=strict))
+        except ValueError as error:
+            raise ValueError(f"--lambada {path}: line {line}: {error}") from None
+    window = window_of(model, config.data.max_seq_len)
+    result = last_words(model, passages, window=window, vocab_size=tokenizer.vocab_size,
+                        progress=progress_bar())
+    what = "word" if strict else "token"
+    title = (f"{path}: {result.passages:,} passages, {result.cut:,} of them longer than "
+             f"the window of {window}")
+    return files.table(title, [
+        ("accuracy", result.accuracy, f"{result.right:,} of {result.passages:,} last {what}s"),
+        ("perplexity", result.perplexity, f"a last {what}"),
+    ]), {
+        "file": path, "strict": strict, "passages": result.passages,
+        "right": result.right, "cut": result.cut, "accuracy": result.accuracy,
+        "perplexity": result.perplexity, "window": window,
+    }

@@ -9,7 +9,9 @@ from functools import partial
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.evaluation import EvaluationConfig
 from paddle_impl.decoding.sequences import uniform_draws
+from paddle_impl.evaluation.progress import progress_bar
 from paddle_impl.generate import generate
 
 PROMPTS = (
@@ -63,3 +65,10 @@ def transcript(records: list[dict]) -> str:
         parts.append(f"=== {number} " + "=" * 60 + f"\n{record['prompt']}")
         parts += [f"--- {name}\n{record[name]['text']}" for name in SETTINGS]
     return "\n".join(parts)
+
+
+def measure(config: EvaluationConfig, model, tokenizer: AnyTokenizer) -> tuple[str, dict]:
+    """Ten prompts continued; --compare shows several such files side by side."""
+    seed = config.runtime.seed
+    records = answers(model, tokenizer, seed, progress_bar(len(PROMPTS)))
+    return transcript(records), {"seed": seed, "settings": SETTINGS, "answers": records}

@@ -10,8 +10,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.options import require
+from paddle_impl.evaluation import files
+from paddle_impl.evaluation.progress import progress_bar
 from paddle_impl.evaluation.scoring import perplexity, score
-from paddle_impl.evaluation.windows import strided
+from paddle_impl.evaluation.windows import strided, window_of
 
 # What WikiText's tokenizer set apart, in the order in which it is put together again.
 _JOINED = (
@@ -82,7 +86,7 @@ def _closed_up(text: str, opening: str, closing: str) -> str:
                   text[:end]) + text[end:]
 
 
-def measure(
+def score_text(
     model,
     text: str,
     encode: Callable[[str], np.ndarray],
@@ -106,3 +110,27 @@ def measure(
     rows = strided(ids, window, overlapping_eval)
     scores = score(model, rows, vocab_size=vocab_size, progress=progress)
     return WikiText(float(scores.nats.sum()), int(scores.right.sum()), original, len(ids))
+
+
+def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
+    """Perplexity of one long text, a token of the model and a word of the text."""
+    path, moved = config.measure.wikitext, config.measure.overlapping_eval
+    text = files.read_text(path, "--wikitext")
+    window = window_of(model, config.data.max_seq_len)
+    require(moved <= window,
+            f"--overlapping_eval {moved} is beyond the window of {window} tokens")
+    result = score_text(model, text, tokenizer.encode, window=window, overlapping_eval=moved,
+                        vocab_size=tokenizer.vocab_size, progress=progress_bar())
+    return files.table(f"{path}: windows of {window} moved by {moved}", [
+        ("original tokens", result.original_tokens, "words and line ends of the file"),
+        ("tokenized tokens", result.tokenized_tokens, "of this tokenizer"),
+        ("loss", result.loss, "nats a token"),
+        ("perplexity", result.perplexity, "a token"),
+        ("adjusted perplexity", result.adjusted_perplexity, "an original token"),
+        ("token accuracy", result.accuracy, "of the tokens were the likeliest"),
+    ]), {
+        "file": path, "num_original_tokens": result.original_tokens,
+        "num_tokenized_tokens": result.tokenized_tokens, "loss": result.loss,
+        "perplexity": result.perplexity, "adjusted_perplexity": result.adjusted_perplexity,
+        "accuracy": result.accuracy, "window": window, "overlapping_eval": moved,
+    }

@@ -5,6 +5,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from paddle_impl.config.options import require
+
 
 @dataclass(frozen=True)
 class Row:
@@ -32,3 +34,12 @@ def strided(sequence: np.ndarray, size: int, stride: int) -> list[Row]:
     sequence = np.asarray(sequence, np.int64)
     return [Row(sequence[start:end], sequence[first + 1 : end + 1])
             for start, end, first in windows(len(sequence) - 1, size, stride)]
+
+
+def window_of(model, max_seq_len: int | None) -> int:
+    """Tokens in a window: --max_seq_len, or all of the model's positions."""
+    positions = model.config.n_positions
+    window = max_seq_len or positions
+    require(window <= positions,
+            f"--max_seq_len {window} is beyond the model's {positions} positions")
+    return window

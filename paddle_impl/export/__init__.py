@@ -11,7 +11,8 @@ from pathlib import Path
 
 
 def export_model(model, tokenizer, out: Path) -> None:
-    """See writing.write. Imported late: whoever runs an export has no model."""
+    """See writing.write."""
+    # Imported here: whoever runs an exported model needs no model code.
     from paddle_impl.export.writing import write
 
     write(model, tokenizer, out)

@@ -1,7 +1,7 @@
-"""A Decoder on an exported model: the graph in paddle.inference, the cache in numpy.
+"""A Decoder for an exported model: paddle.inference runs the graph, numpy holds the cache.
 
 Shapes: N rows fed together, T new tokens, S past tokens, L layers, H heads, D head size, V
-vocabulary. Needs neither the model's code nor a checkpoint.
+vocabulary. This file needs neither the model's code nor a checkpoint.
 """
 
 from collections.abc import Sequence
@@ -19,13 +19,15 @@ _HIDDEN = -1e9  # as model.causal_mask: exact in softmax, and no row becomes NaN
 
 
 class ExportedDecoder:
-    """Rows of equal length are fed in one run of the graph, those of another in a run of their own.
+    """See decoder.Decoder. One run of the graph feeds all rows of the same length.
 
-    export: of files.read. ValueError for an export that this version of Paddle cannot read.
+    export: what files.read(directory) returned. ValueError for an export that this version of
+    Paddle cannot read.
     """
 
     def __init__(self, directory: Path, export: files.Export, rows: int, positions: int):
         self.rows, self.positions = rows, min(positions, export.positions)
+        self.vocab_size = export.vocab_size
         self._lengths = np.zeros(rows, np.int64)
         # Positions before layers: the past of a row is one piece of memory.
         self._cache = np.empty(
@@ -59,10 +61,10 @@ class ExportedDecoder:
         self._lengths[target] = length
 
     def _feed(self, rows: Sequence[int], ids: np.ndarray) -> np.ndarray:
-        """ids (N, T), the rows of one length: logits (N, V) after the last."""
+        """Feed ids (N, T) to rows of the same length; returns the logits after the last, (N, V)."""
         past, new = int(self._lengths[rows[0]]), ids.shape[1]
         total = past + new
-        # A slice of one row is fed as it lies; several rows are gathered.
+        # A slice of one row is not copied before it is fed; several rows are gathered.
         rows = slice(rows[0], rows[0] + 1) if len(rows) == 1 else rows
         for name, values in (
             ("input_ids", ids),
@@ -87,7 +89,8 @@ def _predictor(directory: Path, export: files.Export):
     config = inference.Config(str(directory / export.program), str(directory / files.WEIGHTS))
     config.disable_gpu()
     config.disable_glog_info()
-    # On by default. On a past of length 0 its concat fails: Paddle 2.6.2 says so, 3.3.1 does not.
+    # oneDNN is on by default, and its concat fails where the past has length 0: in Paddle 2.6.2
+    # with an error, in 3.3.1 without one.
     config.disable_mkldnn()
     config.set_cpu_math_library_num_threads(runtime.core_count())
     return inference.create_predictor(config)

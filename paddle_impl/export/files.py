@@ -1,4 +1,4 @@
-"""export.json: what a reader of an exported model must know, and the sums of all other files."""
+"""export.json: what a reader of an exported model must know, and checksums of all other files."""
 
 import hashlib
 import json
@@ -16,10 +16,10 @@ FORMAT_VERSION = 1
 
 @dataclass(frozen=True)
 class Export:
-    """The shape of the cache, what bounds a text, and who made it.
+    """The shape of the cache, the limits of a text, and the version of Paddle that wrote the graph.
 
-    vocab_size: tokens of the tokenizer; the logits may be wider. positions: of prompt and new
-    tokens together.
+    program: the name of the graph's file. vocab_size: ids below it may be fed and chosen; the
+    logits may be wider. positions: for the prompt and the new tokens together.
     """
 
     paddle: str
@@ -33,7 +33,7 @@ class Export:
 
 
 def write(directory: Path, export: Export) -> None:
-    """Name every file that the directory holds. The last file to be written."""
+    """Write export.json, with the checksum of every file that is in the directory: call it last."""
     told = {"format_version": FORMAT_VERSION, **vars(export),
             "files": {path.name: checksums(path) for path in sorted(directory.iterdir())}}
     told["sha256"] = _own_sum(told)
@@ -41,13 +41,15 @@ def write(directory: Path, export: Export) -> None:
 
 
 def read(directory: Path) -> Export:
-    """ValueError for a folder that is no export, or a file that is not as it was written."""
+    """Read export.json and verify all files. ValueError for a folder that is no export, or a file
+    that is not as it was written.
+    """
     told = _told(directory)
     for name, sums in told["files"].items():
         path = directory / name
         if not path.is_file():
             raise _damaged(directory, f"{name} is missing")
-        # The size first: it costs nothing, and says more.
+        # The size first: it is known at once, and its message says more.
         if (size := path.stat().st_size) != sums["bytes"]:
             raise _damaged(directory, f"{name} has {size} bytes instead of {sums['bytes']}")
         if checksums(path) != sums:
@@ -56,12 +58,12 @@ def read(directory: Path) -> Export:
 
 
 def names(directory: Path) -> set[str]:
-    """All files that an export consists of; ValueError for a folder that is none."""
+    """The names of all files of an export. ValueError for a folder that is no export."""
     return {NAME, *_told(directory)["files"]}
 
 
 def _told(directory: Path) -> dict:
-    """export.json, complete."""
+    """The contents of export.json, which must be as they were written."""
     path = directory / NAME
     if not path.is_file():
         raise ValueError(f"{directory} is no exported model: it has no {NAME}; make one with "

@@ -1,4 +1,4 @@
-"""From a model in memory to a folder that paddle.inference runs: whole, or not there."""
+"""Write a model as a folder that paddle.inference runs. The folder is complete, or not there."""
 
 import json
 import os
@@ -8,6 +8,7 @@ import paddle
 
 from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import AnyTokenizer
+from paddle_impl.config.model import ModelConfig
 from paddle_impl.export import files
 from paddle_impl.export.graph import ExportedGraph
 from paddle_impl.model import GPTForCausalLM
@@ -17,20 +18,21 @@ def write(model: GPTForCausalLM, tokenizer: AnyTokenizer, out: Path) -> None:
     """Write the model as a static graph in float32, with config, tokenizer and export.json.
 
     An earlier export in `out` is replaced once the new one is whole. ValueError where `out` holds
-    anything else, or the model is not float32.
+    anything else, the model is not float32, or it has a layer that ExportedGraph refuses.
     """
     out = Path(os.path.abspath(out))
     kind = model.transformer.wte.weight.dtype
     if kind != paddle.float32:
         raise ValueError(f"only a float32 model can be exported, this one is {kind}: "
                          "load its checkpoint in float32")
+    graph = ExportedGraph(model)
     _check_place(out)
     with whole_folder(out) as temporary:
-        _fill(temporary, model, tokenizer)
+        _fill(temporary, graph, model.config, tokenizer)
 
 
 def _check_place(out: Path) -> None:
-    """Only an empty folder, or one in which nothing but an earlier export would be lost."""
+    """ValueError unless `out` is absent, empty, or holds nothing but an earlier export."""
     if not out.exists() and not out.is_symlink():
         return
     if not out.is_dir():
@@ -45,16 +47,17 @@ def _check_place(out: Path) -> None:
                          "earlier export; name another folder")
 
 
-def _fill(directory: Path, model: GPTForCausalLM, tokenizer: AnyTokenizer) -> None:
-    graph = ExportedGraph(model)
+def _fill(
+    directory: Path, graph: ExportedGraph, config: ModelConfig, tokenizer: AnyTokenizer
+) -> None:
     graph.eval()
-    # full_graph: without it Paddle 3 falls back to Python where it cannot trace, and saves a part.
+    # Without full_graph Paddle 3 leaves what it cannot trace to Python, and saves a part of the
+    # graph only.
     traced = paddle.jit.to_static(graph, input_spec=graph.inputs, full_graph=True)
     paddle.jit.save(traced, str(directory / files.PROGRAM))
     (directory / f"{files.WEIGHTS}.info").unlink(missing_ok=True)  # names for training further
     (program,) = [name for name in files.PROGRAMS if (directory / name).is_file()]
     tokenizer.save(directory)
-    config = model.config
     (directory / "config.json").write_text(json.dumps(config.to_hf(), indent=2) + "\n",
                                            encoding="utf-8")
     files.write(directory, files.Export(

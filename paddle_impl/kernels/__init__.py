@@ -1,4 +1,4 @@
-"""What Paddle's own operators do too slowly on a CPU, in C++: the decode step.
+"""The decode step in C++, which on a CPU is faster than Paddle's own operators.
 
 `paddle_impl.kernels._decode` is built from decode.cpp and decode/*.h when the package is installed.
 """

@@ -1,5 +1,5 @@
-// The decode step of GPT-2 for CPUs: a token for each of N rows, the weights read once for all.
-// decode/step.h computes, decode/engine.h keeps, this file lets Python in.
+// The decode step of GPT-2 for CPUs: it feeds each of N rows a token and reads the weights once.
+// decode/step.h computes it, decode/engine.h holds the state, this file is the Python interface.
 
 #include <pybind11/numpy.h>
 #include <pybind11/pybind11.h>
@@ -23,7 +23,7 @@ std::string text(const Sizes& sizes) {
   return result + ")";
 }
 
-// No cast: what comes is read in place, and must be what the engine computes in.
+// The array is read in place, without a cast, so it must have the type that the engine computes in.
 template <typename T>
 const T* numbers(const py::handle& object, const Sizes& shape, const std::string& name) {
   if (!py::isinstance<py::array_t<T, py::array::c_style>>(object)) {
@@ -126,7 +126,7 @@ class Decoder {
             own("mlp.c_proj.weight", {inner, width}), own("mlp.c_proj.bias", {width})};
   }
 
-  py::dict weights_;  // the embeddings are read where they lie
+  py::dict weights_;  // keeps the embeddings alive, which are not copied
   std::unique_ptr<decode::Engine<T>> engine_;
 };
 

@@ -67,7 +67,7 @@ class Weight:
         self.lent = False
 
 
-class Block:
+class OffloadedBlock:
     """A layer whose weights processes other than their owners have only while it computes.
 
     stays: they are not let go of.
@@ -107,9 +107,10 @@ class Block:
             first.register_hook(lambda gradient: self.fetch())
 
 
-def blocks(model: nn.Layer, weights: list[Weight], group: Group) -> list[Block]:
+def blocks(model: nn.Layer, weights: list[Weight], group: Group) -> list[OffloadedBlock]:
     """The members of the model's lists of layers, which are alike and compute one by one."""
     named = {weight.parameter.name: weight for weight in weights}
     lists = [layer for layer in model.sublayers() if isinstance(layer, nn.LayerList)]
-    return [Block(layer, [named[parameter.name] for parameter in layer.parameters()], group)
+    return [OffloadedBlock(layer, [named[parameter.name] for parameter in layer.parameters()
+                                   if parameter.name in named], group)
             for layers in lists for layer in layers]

@@ -28,7 +28,7 @@ from paddle_impl.parallel.ranks import Ranks
 
 
 class Share:
-    """What this process updates of a model: to an optimizer it looks like a model of its own.
+    """What this process updates of a model's trainable parameters.
 
     The model's weights are final when this is built: masters start from them, those of the lower
     type are cast down from them, and in stage 3 those of other owners are let go of.
@@ -38,7 +38,10 @@ class Share:
         self.ranks, self.stage, self.alone = ranks, stage, False
         lowered = {parameter.name for layer in precision.lowered(model)
                    for parameter in layer.parameters(include_sublayers=False)}
-        named = list(model.named_parameters())
+        named = [(name, parameter) for name, parameter in model.named_parameters()
+                 if not parameter.stop_gradient]
+        if not named:
+            raise ValueError("the model has no trainable parameter: every one is frozen")
         owned_by = owners([parameter.size for _, parameter in named], ranks.sharding.size)
         apart = stage > 1 or precision.has_masters
         self.weights = [
@@ -53,11 +56,8 @@ class Share:
         self.blocks = blocks(model, self.weights, ranks.sharding) if stage == 3 else []
         self.travelling = {id(weight) for block in self.blocks for weight in block.weights}
 
-    def parameters(self) -> list[paddle.Tensor]:
-        return [tensor for _, tensor in self.named_parameters()]
-
     def named_parameters(self) -> Iterator[tuple[str, paddle.Tensor]]:
-        """The tensors that AdamW changes in this process, under the model's names."""
+        """The tensors that change in this process, under the model's names."""
         for weight in self.weights:
             if weight.updated is not None:
                 yield weight.name, weight.updated
@@ -144,27 +144,3 @@ class Share:
                 weight.let_go()
 
         return collect
-
-
-class ShardedOptimizer:
-    """Paddle's AdamW over this process's share, with the calls of Paddle's optimizers."""
-
-    def __init__(self, share: Share, adamw: paddle.optimizer.AdamW):
-        self.share, self.adamw = share, adamw
-
-    def set_lr(self, rate: float) -> None:
-        self.adamw.set_lr(rate)
-
-    def get_lr(self) -> float:
-        return self.adamw.get_lr()
-
-    def step(self) -> None:
-        self.share.hand_over()
-        self.adamw.step()
-        self.share.broadcast()
-
-    def clear_grad(self, set_to_zero: bool = False) -> None:
-        """Of all parameters, those of other owners too. Freed: zeros would take their place."""
-        assert not set_to_zero, "a sharded optimizer keeps no gradients"
-        for weight in self.share.weights:
-            weight.clear_grad()

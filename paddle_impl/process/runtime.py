@@ -13,6 +13,7 @@ import sys
 import warnings
 from pathlib import Path
 
+_configured = False  # whether import_paddle has set up the process before Paddle was imported
 _NOISE = ("OMP_NUM_THREADS set to", "PLEASE USE OMP_NUM_THREADS WISELY")
 
 
@@ -21,7 +22,9 @@ def import_paddle(device: str):
 
     Returns the paddle module. ValueError if this build of Paddle has no such device.
     """
+    global _configured
     if "paddle" not in sys.modules:
+        _configured = True
         _use_all_cores()
         _prefer_avx2_kernels_on_amd()
         if device == "cpu":
@@ -47,6 +50,11 @@ def import_paddle(device: str):
         raise ValueError("--device gpu, but no GPU is visible to Paddle; use --device cpu")
     paddle.set_device(device)
     return paddle
+
+
+def imported_by_others() -> bool:
+    """Whether Paddle is loaded already, without the settings of `import_paddle`."""
+    return "paddle" in sys.modules and not _configured
 
 
 def core_count() -> int:

@@ -1,4 +1,4 @@
-"""A completion server with OpenAI's interface: one engine, many clients, the offline answers."""
+"""A completion server with OpenAI's interface. Its texts are those of run_generation.py."""
 
 import importlib.util
 
@@ -8,7 +8,7 @@ NEEDED = ("starlette", "uvicorn", "jinja2")
 
 
 def serve(model, tokenizer, options: ServingOptions) -> None:
-    """Answer requests until SIGINT or SIGTERM, then let the running ones finish.
+    """Answer requests until SIGINT or SIGTERM, then let the requests under way finish.
 
     ValueError where the port is taken, the chat template is broken, or a library is missing.
     """

@@ -1,4 +1,4 @@
-"""The addresses of the server, and OpenAI's form for whatever goes wrong at them."""
+"""The server's routes, and handlers that answer every error in OpenAI's form."""
 
 import hmac
 import time
@@ -16,7 +16,7 @@ from paddle_impl.serving.response import ChatCompletion, Completion
 
 
 def make_app(admission: Admission, reader: Reader):
-    """The ASGI application. Nothing allows other origins: a web page elsewhere cannot read it."""
+    """Make the ASGI application. It sends no CORS headers: web pages elsewhere cannot read it."""
     own = _Own(admission, reader)
     app = Starlette(
         routes=[
@@ -36,7 +36,7 @@ def make_app(admission: Admission, reader: Reader):
 
 
 class _Own:
-    """What the server says about itself."""
+    """The routes that describe the server and its model."""
 
     def __init__(self, admission: Admission, reader: Reader):
         self._admission = admission
@@ -53,7 +53,7 @@ class _Own:
         return JSONResponse(self._model)
 
     async def health(self, request: Request) -> Response:
-        """200 where a request would be taken, were there room; the requests under way."""
+        """Status 200 unless the server is ending, and the number of requests under way."""
         state = "shutting down" if self._admission.closing else "ok"
         if not self._admission.engine.alive:
             state = "model failed"
@@ -62,7 +62,7 @@ class _Own:
 
 
 class _WithKey:
-    """Answers 401 to requests under /v1 without the key; who asks for /health needs none."""
+    """Answers requests under /v1 that lack the key with status 401; /health needs no key."""
 
     def __init__(self, app, key: str):
         self._app, self._expected = app, f"Bearer {key}".encode()

@@ -20,7 +20,7 @@ _DISCARDED = 16  # times the largest body that is read and dropped, so that a cl
 
 
 class Admission:
-    """Counts the requests under way, and refuses one more than the server takes."""
+    """Counts the requests under way, and refuses another when there are as many as allowed."""
 
     def __init__(self, engine: Engine, decode_bytes, options: ServingOptions):
         self.engine, self.decode_bytes, self.options = engine, decode_bytes, options
@@ -29,7 +29,7 @@ class Admission:
 
     @contextlib.contextmanager
     def place(self) -> Iterator[None]:
-        """Room for one request, its body included; RequestError where there is none."""
+        """Count one request, from before its body is read; RequestError where there is no room."""
         if self.closing:
             raise shutting_down()
         if not self.engine.alive:
@@ -48,8 +48,8 @@ class Admission:
 class Endpoint:
     """An ASGI application that answers one kind of POST.
 
-    A client that goes away frees its place and its rows. Errors come as RequestError until the
-    answer has begun; in a stream they are its last event.
+    When a client goes away, its place and its rows are free again. An error is raised as a
+    RequestError until the answer has begun; later it is the last event of the stream.
     """
 
     def __init__(
@@ -87,7 +87,10 @@ class Endpoint:
         return bytes(content)
 
     async def _attend(self, job: Job, scope, receive, send) -> None:
-        """Until the answer is out, the client gone, or a client that does not read has had time."""
+        """Submit the job and wait until the answer is sent, the client is gone, or time is over.
+
+        A client that reads its answer slowly has _PATIENCE seconds beyond the time limit.
+        """
         loop, options = asyncio.get_running_loop(), self._admission.options
         timers = [loop.call_later(options.queue_timeout, self._lose_patience, job),
                   loop.call_later(options.request_timeout, job.fail, _took_too_long(options))]
@@ -136,10 +139,10 @@ async def _events(job: Job, response: Response) -> AsyncIterator[dict]:
 
 
 async def _send_events(events: AsyncIterator[dict], send) -> None:
-    """Server-sent events; `[DONE]` at the end of what did not fail."""
+    """Send server-sent events; `[DONE]` is the last one unless there was an error."""
     await send({"type": "http.response.start", "status": 200, "headers": [
         (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"),
-        (b"x-accel-buffering", b"no"),  # nginx would keep the pieces until there are many
+        (b"x-accel-buffering", b"no"),  # otherwise nginx holds back pieces until it has many
     ]})
     last = b"data: [DONE]\n\n"
     async for event in events:

@@ -1,4 +1,4 @@
-"""The one thread that touches the model: requests come in, tokens go out, all side by side."""
+"""The one thread that uses the model. It computes all requests side by side."""
 
 import queue
 import threading
@@ -14,20 +14,20 @@ from paddle_impl.serving.job import Job
 
 
 class Engine:
-    """Jobs may be submitted and cancelled from any thread.
+    """Computes jobs, which may be submitted and cancelled from any thread while it runs.
 
-    make_decoder: called in the engine's thread, at the start and after a failure, which leaves the
-    rows of a decoder in an unknown state. A step that fails ends the jobs under way, not the
-    engine; a decoder that cannot be made again ends both. on_end: called in the engine's thread,
-    last.
+    make_decoder: called in the engine's thread, at the start and after a step that failed, for
+    such a step leaves the rows of a decoder in an unknown state. It ends the jobs under way, and
+    the engine goes on; if no decoder can be made again, the engine ends, too. on_end: called in the
+    engine's thread as the last thing.
     """
 
     def __init__(self, make_decoder: Callable[[], Decoder],
                  on_end: Callable[[], None] = lambda: None):
         self._make_decoder, self._on_end = make_decoder, on_end
         self._inbox: queue.SimpleQueue[tuple[str, Job | None]] = queue.SimpleQueue()
-        self._jobs: dict[Job, int] = {}  # prompts of each that are not done
-        self._owner: dict[object, Job] = {}  # of each prompt state
+        self._jobs: dict[Job, int] = {}  # how many prompts of each job are not done
+        self._owner: dict[object, Job] = {}  # the job of each prompt state
         self._lock = threading.Lock()  # nothing is put into the inbox of an engine that has ended
         self._ended = False
         self.error: BaseException | None = None
@@ -36,7 +36,7 @@ class Engine:
         self._thread = threading.Thread(target=self._run, name="engine", daemon=True)
 
     def start(self) -> None:
-        """Once there is a decoder; what its making raises, is raised here."""
+        """Start the thread and wait for its decoder; an error in making it is raised here."""
         self._thread.start()
         self._begun.wait()
         if self.error is not None:
@@ -55,7 +55,7 @@ class Engine:
         self._put("cancel", job)
 
     def close(self) -> None:
-        """End the jobs under way with 503, and the thread after the step that it is in."""
+        """End the jobs under way with status 503, and the thread once its present step is over."""
         self._put("close", None)
         self._thread.join()
 
@@ -67,7 +67,7 @@ class Engine:
 
     def _run(self) -> None:
         try:
-            # A thread starts on the first device, whatever the others were told.
+            # A new thread uses the first device, whatever device other threads have set.
             paddle.set_device(self._device)
             self._batch = Batch(self._make_decoder())
         except BaseException as error:
@@ -84,7 +84,10 @@ class Engine:
         self._end(model_failed() if self.error else shutting_down())
 
     def _take_in(self) -> bool:
-        """What has come; with nothing to compute, wait for it. False: it is time to end."""
+        """Handle all that is in the inbox; wait for something while there is nothing to compute.
+
+        Returns False when the engine is to end.
+        """
         while True:
             try:
                 what, job = self._inbox.get(block=not self._jobs)
@@ -113,7 +116,7 @@ class Engine:
         finished = self._finished()
         if finished is None:
             self._fail_all(model_failed())
-            self._batch = None  # before the new one, or there is memory for two
+            self._batch = None  # freed before the next one is made, which needs as much memory
             self._batch = Batch(self._make_decoder())
             return
         for state in finished:
@@ -124,7 +127,7 @@ class Engine:
                 job.done()
 
     def _finished(self) -> list | None:
-        """The prompt states that this step has ended; None where it failed."""
+        """Make a step and return the prompt states that it has ended; None where it failed."""
         try:
             return self._batch.step()
         except Exception:
@@ -146,5 +149,5 @@ class Engine:
             what, job = self._inbox.get()
             if what == "add":
                 job.fail(error)
-        self._batch = None  # the cache with it
+        self._batch = None  # frees the key-value cache, too
         self._on_end()

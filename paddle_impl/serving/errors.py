@@ -1,10 +1,14 @@
-"""What a request is refused with, in OpenAI's form."""
+"""The errors that a client is told of, in OpenAI's form."""
 
 _KINDS = {401: "authentication_error", 429: "rate_limit_error"}
 
 
 class RequestError(Exception):
-    """status: of HTTP. param: the field at fault. retry_after: seconds, for a header."""
+    """An error for the client.
+
+    status: the HTTP status. param: the name of the field that is wrong. retry_after: seconds, sent
+    as the header Retry-After.
+    """
 
     def __init__(
         self,
@@ -32,7 +36,7 @@ class RequestError(Exception):
 
 
 def _as_unicode(text: str) -> str:
-    """Lone surrogates, which a client's own words may hold, spelt out: UTF-8 has none."""
+    """The text with lone surrogates escaped: a client may send them, and UTF-8 cannot hold them."""
     return text.encode("utf-8", "backslashreplace").decode()
 
 

@@ -8,9 +8,10 @@ _LARGEST = 2**63 - 1
 
 
 class Body:
-    """Fields are taken by name; null is as good as absent. RequestError for a value that is wrong.
+    """A JSON object whose fields are taken by name; a field that is null counts as absent.
 
-    `finish` refuses what nobody took: a field that is misspelt must not be ignored.
+    RequestError for a wrong value, and by `finish` for a field that was not taken: one that is
+    misspelt must not be ignored.
     """
 
     def __init__(self, content: bytes):
@@ -25,7 +26,7 @@ class Body:
         self._left = values
 
     def take(self, name: str):
-        """The value as it is, None where there is none."""
+        """The value, unchecked; None where there is none."""
         return self._left.pop(name, None)
 
     def text(self, name: str) -> str | None:
@@ -41,7 +42,7 @@ class Body:
         return bool(value)
 
     def integer(self, name: str, default, low: int, high: int = _LARGEST) -> int:
-        """default: what stands for an absent field, of any type."""
+        """The value, from low to high. default: returned for an absent field; of any type."""
         value = self.take(name)
         if value is None:
             return default
@@ -60,7 +61,10 @@ class Body:
         return float(value)
 
     def neutral(self, name: str, *values) -> None:
-        """Refuse the field unless it asks for nothing."""
+        """Refuse the field, which is not supported, unless it is absent or has one of the values.
+
+        values: those that ask for nothing beyond the usual.
+        """
         value = self.take(name)
         if value is None or any(value == one and type(value) is type(one) for one in values):
             return
@@ -69,11 +73,12 @@ class Body:
                            f"{_shown(value)}", param=name, code="unsupported_parameter")
 
     def ignore(self, *names: str) -> None:
-        """Fields that by the standard do not change the answer."""
+        """Accept fields that by OpenAI's standard do not change the answer."""
         for name in names:
             self._left.pop(name, None)
 
     def finish(self) -> None:
+        """RequestError for a field that nobody took."""
         for name in self._left:
             raise RequestError(f"unrecognized request argument: {name[:80]!r}", param=name[:80],
                                code="unknown_parameter")

@@ -1,10 +1,15 @@
-"""A request under way: its prompt states in the engine's thread, its events in the event loop's."""
+"""A request under way.
+
+The engine's thread computes its prompt states and tells it of events; the event loop's thread waits
+for the events.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from typing import NamedTuple
 
-from paddle_impl.decoding.sequences import SampleState, Sequence, uniform_draws
+from paddle_impl.decoding.sequences import Sequence, uniform_draws
+from paddle_impl.generate import new_state
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.request import CompletionRequest
 
@@ -12,7 +17,7 @@ FINISH_REASONS = {"eos": "stop", "stop": "stop", "length": "length"}
 
 
 class Piece(NamedTuple):
-    """More text of a choice, and why it ends where it does now."""
+    """More text of a choice, and its finish reason; None while the choice goes on."""
 
     choice: int
     text: str
@@ -33,20 +38,20 @@ _BEGUN, _DONE = _Mark("begun"), _Mark("done")
 
 
 class Job:
-    """Made in the event loop. The engine owns the prompt states until the job is done.
+    """Made in the event loop. Only the engine uses the prompt states until the job is done.
 
-    Whatever ends it, time included, comes through one queue: nobody waits for anything else.
+    Every event comes through one queue, an error or the end of the time as well: nobody waits for
+    anything else.
     """
 
     def __init__(self, request: CompletionRequest, decode_bytes):
         self.request = request
         self._loop = asyncio.get_running_loop()
         self._events: asyncio.Queue = asyncio.Queue()
-        self._has_begun = False  # in the engine's eyes
+        self._has_begun = False  # set by the engine's thread
         self.prompt_states = [
-            SampleState(prompt, decoding,
-                        uniform_draws(request.seed, number) if decoding.sampled else None,
-                        decode_bytes, self._listener(number))
+            new_state(prompt, decoding, uniform_draws(request.seed, number), decode_bytes,
+                      self._listener(number))
             for number, (prompt, decoding) in enumerate(
                 zip(request.prompts, request.decodings, strict=True))
         ]
@@ -57,24 +62,27 @@ class Job:
         return not self._has_begun
 
     def done(self) -> None:
-        """By the engine, after the last prompt."""
+        """The engine calls it after the last prompt."""
         self._tell(_DONE)
 
     def fail(self, error: RequestError) -> None:
-        """From any thread; what the client is told. A second one is not heard."""
+        """Let the client be told of the error. May be called from any thread; the first counts."""
         self._tell(error)
 
     async def begun(self) -> None:
-        """Until the first token; RequestError where it never comes."""
+        """Wait for the first token; RequestError where it never comes."""
         await self._next()
 
     async def pieces(self) -> AsyncIterator[Piece]:
-        """After `begun`; none but for a streamed request. RequestError where the job fails."""
+        """Yield the pieces of a streamed request, for another none, until the job is done.
+
+        To be called after `begun`. RequestError where the job fails.
+        """
         while (event := await self._next()) is not _DONE:
             yield event
 
     def choices(self) -> list[Choice]:
-        """Once the pieces are over."""
+        """All choices, complete once `pieces` has ended."""
         return [Choice(str(sequence.text), FINISH_REASONS[sequence.finish_reason],
                        len(sequence.tokens))
                 for state in self.prompt_states for sequence in state.sequences]

@@ -11,9 +11,10 @@ _FORMS = "a text, a list of texts, a list of token ids, or a list of such lists"
 
 
 def read_prompts(value, tokenizer) -> tuple[list[list[int]], Callable[[], list[str]]]:
-    """Ids of each prompt, and a function that gives their texts. RequestError for another form.
+    """Return the ids of each prompt, and a function that returns the prompts' texts.
 
-    A text without a character starts a new document, as offline.
+    An empty text starts a new document, as in run_generation.py. RequestError for a value that is
+    none of the forms.
     """
     if is_text(value):
         value = [value]
@@ -33,7 +34,10 @@ def read_prompts(value, tokenizer) -> tuple[list[list[int]], Callable[[], list[s
 
 
 def read_messages(value) -> list[dict]:
-    """Messages with role and content, a text; of a content in parts the texts, one a line."""
+    """Return the messages, each with role and content, which is a text.
+
+    A content in several parts becomes one text, a line for each part. RequestError for other forms.
+    """
     if not isinstance(value, list) or not value:
         raise wrong("messages", "a list of at least one message", value)
     return [_message(at, one) for at, one in enumerate(value)]

@@ -1,4 +1,4 @@
-"""What a client asks for: a JSON body to prompts and settings, checked before the engine sees it.
+"""Reads a client's JSON body into prompts and settings, and checks them for the engine.
 
 Names and meanings are OpenAI's; top_k, min_tokens and repetition_penalty are vLLM's.
 """
@@ -23,9 +23,10 @@ _NO_EFFECT = ("user", "safety_identifier", "prompt_cache_key")
 
 @dataclass(frozen=True)
 class CompletionRequest:
-    """A request that can be answered. prompts and decodings go together, one a prompt.
+    """A request that was checked. decodings[i] are the settings of prompts[i], fitted to it.
 
-    Choice i * n + j is the j-th continuation of prompt i. echo: texts that precede the choices.
+    Choice i * n + j of the response is the j-th continuation of prompt i. echo: for each prompt the
+    text that precedes its choices; None where the client does not want it.
     """
 
     prompts: list[list[int]]
@@ -41,7 +42,7 @@ class CompletionRequest:
 
 
 class Reader:
-    """Bodies to requests, within the limits of the model and the server."""
+    """Reads bodies into requests, within the limits of the model and of the server."""
 
     def __init__(self, config: ModelConfig, tokenizer, options: ServingOptions,
                  template: ChatTemplate | None):
@@ -75,7 +76,7 @@ class Reader:
             text = self._template.render(messages, add_generation_prompt=True)
         except ValueError as error:
             raise RequestError(str(error), param="messages") from None
-        # The template writes special tokens as text; so does transformers read them.
+        # The template writes special tokens as text, and transformers reads them as tokens, too.
         prompt = [int(i) for i in self._tokenizer.encode(text, special_tokens=True)]
         new = body.integer("max_tokens", self.max_new, 1, self.max_new)
         new = body.integer("max_completion_tokens", new, 1, self.max_new)
@@ -106,7 +107,8 @@ class Reader:
         body.ignore(*_NO_EFFECT)
         body.finish()
         return CompletionRequest(prompts, [self._fitted(decoding, prompt) for prompt in prompts],
-                     secrets.randbits(32) if seed is None else seed, stream, include_usage, echo)
+                                 secrets.randbits(32) if seed is None else seed, stream,
+                                 include_usage, echo)
 
     def _decoding(self, body: Body, new: int) -> Decoding:
         temperature = body.number("temperature", 1.0, 0, HOTTEST)
@@ -137,7 +139,7 @@ class Reader:
                 param="prompt", code="context_length_exceeded",
             )
         try:
-            return fitted(decoding, prompt, self._config)
+            return fitted(decoding, prompt, self._config.vocab_size, self._config.n_positions)
         except ValueError as error:
             raise RequestError(str(error), param="prompt", code="invalid_value") from None
 

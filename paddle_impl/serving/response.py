@@ -1,4 +1,4 @@
-"""What a request is answered with: OpenAI's objects, whole or in pieces."""
+"""Responses as OpenAI's JSON objects: one whole object, or one for each piece of a stream."""
 
 import time
 import uuid
@@ -7,11 +7,15 @@ from paddle_impl.serving.job import Job, Piece
 
 
 class Response:
-    """One request's response. `whole` once the job is done; else openings, pieces, a closing."""
+    """One request's response.
 
-    prefix: str
-    kind: str  # of the whole
-    chunk_kind: str
+    `whole` is for a job that is done. A stream has `openings`, then a `piece` for each Piece, then
+    `closings`.
+    """
+
+    prefix: str  # of the id
+    kind: str  # the name of the whole object
+    chunk_kind: str  # the name of an object of a stream
 
     def __init__(self, job: Job, model: str):
         self._job, self._request = job, job.request
@@ -24,7 +28,7 @@ class Response:
         return self._object(self.kind, choices) | {"usage": self._usage()}
 
     def openings(self) -> list[dict]:
-        """What comes before the first piece of each choice."""
+        """The objects that come before the first piece."""
         count = len(self._request.prompts) * self._request.n
         return [self._chunk(one) for number in range(count) for one in self._opening(number)]
 
@@ -32,7 +36,7 @@ class Response:
         return self._chunk(self._part(piece))
 
     def closings(self) -> list[dict]:
-        """After all pieces."""
+        """The objects that come after the last piece."""
         if not self._request.include_usage:
             return []
         return [self._object(self.chunk_kind, []) | {"usage": self._usage()}]
@@ -45,7 +49,7 @@ class Response:
         return self._head | {"object": kind, "choices": choices}
 
     def _usage(self) -> dict:
-        """Tokens of all prompts, each once, and of all choices, end tokens included."""
+        """Count the tokens: each prompt once, and all choices with their end tokens."""
         prompt = sum(map(len, self._request.prompts))
         new = sum(choice.tokens for choice in self._job.choices())
         return {"prompt_tokens": prompt, "completion_tokens": new, "total_tokens": prompt + new}

@@ -1,4 +1,4 @@
-"""The process around the application: a socket, signals, the engine's beginning and end."""
+"""The server process: its socket, its signals, and when the engine starts and ends."""
 
 import asyncio
 import contextlib
@@ -19,11 +19,11 @@ from paddle_impl.serving.endpoints import Admission
 from paddle_impl.serving.engine import Engine
 from paddle_impl.serving.request import Reader
 
-_LAST_WORDS = 5.0  # seconds for the errors that end what the grace did not suffice for
+_LAST_WORDS = 5.0  # seconds to send errors to the requests that the grace period has not seen end
 
 
 def run(model, tokenizer, options: ServingOptions) -> None:
-    """See serving.serve. RuntimeError where the engine ended by itself, for want of a decoder."""
+    """See serving.serve. RuntimeError where the engine ended because it could make no decoder."""
     server = Server(model, tokenizer, options)
     if not options.only_this_machine and options.api_key is None:
         warnings.warn(f"--host {options.host} lets other machines in, and nobody needs a key; "
@@ -33,9 +33,10 @@ def run(model, tokenizer, options: ServingOptions) -> None:
 
 
 class Server:
-    """Listens from the beginning: ValueError where the port is taken. `run` blocks, once.
+    """Listens on its socket as soon as it is made; ValueError where the port is taken.
 
-    decoder_of: makes the decoder for (rows, positions); the default is the options'.
+    `run` answers requests until the server ends, and can be called once. decoder_of: called with
+    (rows, positions) to make a decoder; by default the one that the options name.
     """
 
     def __init__(self, model, tokenizer, options: ServingOptions, decoder_of=None):
@@ -56,7 +57,7 @@ class Server:
         self.url = _url(self._socket)
 
     def run(self, ready: Callable[[], None] = lambda: None) -> None:
-        """Until a signal or `stop`; ready: called once requests are taken."""
+        """Answer requests until a signal or `stop`. ready: called when requests are accepted."""
         with self._socket:
             self._engine.start()
             asyncio.run(self._main(ready))
@@ -64,7 +65,10 @@ class Server:
             raise RuntimeError("the engine ended; see above") from self._engine.error
 
     def stop(self) -> None:
-        """From any thread, after ready: new requests are refused, running ones finish."""
+        """Refuse new requests, let running ones finish, and end.
+
+        May be called from any thread, once `run` has called ready.
+        """
         self._loop.call_soon_threadsafe(self._asked_to_stop.set)
 
     async def _main(self, ready: Callable[[], None]) -> None:
@@ -82,14 +86,14 @@ class Server:
             await serving
 
     async def _until(self, enough: Callable[[], bool], seconds: float) -> None:
-        """Until nobody is in, or it is enough."""
+        """Wait until no request is under way, `enough` is true, or the seconds are over."""
         until = self._loop.time() + seconds
         while self._admission.inside and not enough() and self._loop.time() < until:
             await asyncio.sleep(0.02)
 
     @contextlib.contextmanager
     def _signals(self):
-        """The first SIGINT or SIGTERM asks to stop, the next one takes the grace away."""
+        """The first SIGINT or SIGTERM asks the server to stop, the next ends the grace period."""
         if threading.current_thread() is not threading.main_thread():
             yield
             return
@@ -107,7 +111,7 @@ class Server:
 
 
 class _Uvicorn(uvicorn.Server):
-    """uvicorn without its signals: it raises them again in the end, and the exit code is theirs."""
+    """uvicorn without its signal handlers: they raise the signal again, and the process exits."""
 
     def __init__(self, app, ready: Callable[[], None], options: ServingOptions):
         super().__init__(uvicorn.Config(

@@ -1,1 +1,1 @@
-"""Prompts in, continuations out, for the command line and a conversation."""
+"""Reads prompts and writes continuations, for the command line and a conversation."""

@@ -4,8 +4,7 @@ import re
 from collections.abc import Callable
 from dataclasses import replace
 
-from paddle_impl.config.decoding import Decoding
-from paddle_impl.config.generation import GenerationConfig
+from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.text.generator import TextGenerator
 
 HELP = """Type a text to continue it; a line that ends in \\ goes on in the next. Commands:
@@ -14,26 +13,28 @@ HELP = """Type a text to continue it; a line that ends in \\ goes on in the next
   set NAME VALUE       one of {settings}
   settings             show them
   help                 this"""
-# Control tokens that name no language.
+# Control tokens of the form <name> that are not languages.
 _OTHERS = {"pad", "unk", "s", "bos", "eos", "bod", "eod", "mask", "sep", "cls"}
 _NUMBERS = {"temperature": float, "top_k": int, "top_p": float, "max_dec_len": int,
             "repetition_penalty": float, "seed": int}
 
 
 class Conversation:
-    """Reads prompts with `ask`, which takes what to show before, and shows text with `say`.
+    """Reads prompts with `ask`, which is given the text to show before, and writes with `say`.
 
-    Where the tokenizer has language tokens such as <python>, one is chosen first, and stands
-    before every prompt as in training, with a blank. Each continuation has draws of its own.
+    If the tokenizer has language tokens such as <python>, the user chooses one at the beginning; it
+    is put before every prompt, with a blank between, as in training. The seed grows by one with
+    each continuation.
     """
 
     def __init__(
-        self, generator: TextGenerator, config: GenerationConfig,
+        self, generator: TextGenerator, options: DecodingOptions, seed: int,
         ask: Callable[[str], str] = input, say: Callable[..., None] = print,
     ):
         self._generator, self._ask, self._say = generator, ask, say
-        self._seed = config.seed
-        self._decoding = config.decoding((generator.tokenizer.eos_token_id,), generator.vocab_size)
+        self._seed = seed
+        self._decoding = options.settings(
+            (generator.tokenizer.eos_token_id,), generator.vocab_size)
         self._languages = languages(generator.tokenizer.special_tokens)
         self._language: str | None = None
 
@@ -119,7 +120,7 @@ class Conversation:
 
 
 def languages(special_tokens: dict[str, int]) -> dict[str, str]:
-    """Name -> token of the control tokens that look like <python>."""
+    """The languages among the control tokens, such as python -> <python>."""
     found = (re.fullmatch(r"<([a-z][a-z0-9+#]*)>", token) for token in sorted(special_tokens))
     return {match[1]: match[0] for match in found if match and match[1] not in _OTHERS}
 
@@ -135,7 +136,7 @@ def _changed(decoding: Decoding, name: str, value) -> Decoding:
 
 
 def _edit_lines() -> None:
-    """Arrow keys and a history, where Python has them."""
+    """Let input() have arrow keys and a history, if Python was built with readline."""
     try:
         import readline  # noqa: F401
     except ImportError:

@@ -1,4 +1,4 @@
-"""Text in, text out: a model and its tokenizer together."""
+"""A model and its tokenizer: prompts are texts, and so are continuations."""
 
 from collections.abc import Callable, Iterator
 from functools import partial
@@ -6,31 +6,36 @@ from pathlib import Path
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint
+from paddle_impl.config.by_name import by_name
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.options import require
+from paddle_impl.decoding.choice import ReusedDecoder
 from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.decoding.sequences import Sequence, uniform_draws
-from paddle_impl.generate import ROWS, as_they_end
+from paddle_impl.generate import ROWS, decoder_size, generate_iter
 
 OnText = Callable[[int, int, str], None]
 
 
 class TextGenerator:
-    """decoder, rows: see generate.as_they_end."""
+    """Continues prompts with a model whose weights do not change any more.
+
+    decoder, rows: see generate.generate_iter.
+    """
 
     def __init__(self, model, tokenizer: AnyTokenizer, *, decoder: str = "auto", rows: int = ROWS):
         self.model, self.tokenizer = model, tokenizer
         self.vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
-        self._options = {"decoder": decoder, "rows": rows}
+        self._rows, self._decoders = rows, ReusedDecoder(model, decoder)
 
     @classmethod
     def load(
         cls, directory: str, vocab_file: str | None = None, merge_file: str | None = None,
         **options,
     ) -> "TextGenerator":
-        """From a checkpoint directory; its own tokenizer unless files are named."""
-        model = checkpoint.load_model(Path(directory))
+        """Load a checkpoint directory, with its own tokenizer unless files are named."""
+        model = checkpoint.load_language_model(Path(directory))
         if vocab_file is not None:
             return cls(model, Tokenizer.from_vocab_and_merges(vocab_file, merge_file), **options)
         try:
@@ -46,9 +51,10 @@ class TextGenerator:
                 "BPE: leave the flag out, or name another checkpoint")
 
     def ids(self, prompt: str, special_tokens: bool = False) -> list[int]:
-        """Of a prompt; one without a character starts a new document.
+        """The ids of a prompt; an empty prompt starts a new document.
 
-        ValueError where it is not Unicode, the model has no room for a new token, or no such id.
+        ValueError where the prompt is not Unicode, leaves the model no position for a new token, or
+        has an id that the model does not have.
         """
         ids = prompt_ids(self.tokenizer, prompt, special_tokens)
         positions = self.model.config.n_positions
@@ -60,24 +66,46 @@ class TextGenerator:
                 f"vocabulary of {self.vocab_size}: the tokenizer is of another model")
         return ids
 
+    def complete(
+        self, prompts: str | list[str], *, seed: int = 123, max_new_tokens: int = 64, **settings
+    ) -> list[str]:
+        """What follows each prompt; num_return_sequences texts a prompt, one after the other.
+
+        settings: the other fields of Decoding, by name; the end token is the tokenizer's unless
+        eos_token_ids are given. ValueError for a prompt that does not fit, see `ids`, and for a
+        setting that is unknown or means nothing.
+        """
+        decoding = by_name(Decoding, {
+            "max_new_tokens": max_new_tokens, "eos_token_ids": (self.tokenizer.eos_token_id,),
+            "vocab_size": self.vocab_size, **settings,
+        })
+        texts = [prompts] if isinstance(prompts, str) else prompts
+        encoded = [self.ids(text) for text in texts]
+        return [one.text for _, found in self.generate(encoded, decoding, seed) for one in found]
+
     def generate(
         self, prompts: list[list[int]], decoding: Decoding, seed: int, on_text: OnText | None = None
     ) -> Iterator[tuple[int, list[Continuation]]]:
-        """(prompt number, continuations) in the order of the prompts, each as soon as it can.
+        """Yield (prompt number, its continuations) in the order of the prompts.
 
-        on_text: called with the numbers of prompt and sequence and what can be shown now.
+        A prompt's continuations come as soon as they and those of all prompts before are complete.
+        on_text: called with the number of the prompt, the number of the sequence, and new text that
+        can no longer change.
         """
+        if not prompts:
+            return
         waiting: dict[int, list[Continuation]] = {}
         shown = 0
-        for number, found in as_they_end(
-            self.model, prompts, decoding, draws=partial(uniform_draws, seed),
-            decode_bytes=self.tokenizer.decode_bytes,
-            on_token=None if on_text is None else partial(_tell, on_text), **self._options,
-        ):
-            waiting[number] = found
-            while shown in waiting:
-                yield shown, waiting.pop(shown)
-                shown += 1
+        with self._decoders.lent(*decoder_size(prompts, decoding, self._rows)) as decoder:
+            for number, found in generate_iter(
+                decoder, prompts, decoding, draws=partial(uniform_draws, seed),
+                decode_bytes=self.tokenizer.decode_bytes,
+                on_token=None if on_text is None else partial(_tell, on_text),
+            ):
+                waiting[number] = found
+                while shown in waiting:
+                    yield shown, waiting.pop(shown)
+                    shown += 1
 
 
 def _tell(on_text: OnText, prompt: int, number: int, sequence: Sequence) -> None:

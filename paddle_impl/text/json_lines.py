@@ -1,4 +1,4 @@
-"""--output_file: records as JSON lines."""
+"""Writes records to --output_file, as JSON lines."""
 
 import json
 import os
@@ -12,10 +12,12 @@ from data_tools.files import whole_file
 
 @contextmanager
 def line_writer(output_file: str | None, prog: str) -> Iterator[Callable[[dict], None]]:
-    """What writes a record: nowhere, to standard output (-), or to a file that is whole or absent.
+    """Yield a function that writes one record.
 
-    A link is followed; a pipe or a device is written to as it is, not replaced. Ctrl-C leaves the
-    file with what was done until then, and says so in the name of `prog`.
+    output_file: None writes nothing, - writes to standard output. A file appears when all records
+    are written, and not if there is an error; a link to a file is followed, and a pipe or a device
+    is written to directly. After Ctrl-C the file has the records until then, and a message says so,
+    which begins with `prog`.
     """
     if output_file is None:
         yield lambda record: None

@@ -6,11 +6,13 @@ from pathlib import Path
 
 from paddle_impl.config.options import require
 
+DEFAULT_PROMPTS = ("from", "import", "def")  # upstream's test.txt
+
 
 def read_prompts(path: str) -> list[str]:
-    """One prompt a line, or of a .jsonl file the "prompt" of each; - is standard input.
+    """Read a prompt from each line; from each line of a .jsonl file its "prompt".
 
-    ValueError, which names the line, for what is neither.
+    path: - is standard input. ValueError for a line without a prompt, with the line's number.
     """
     lines = read_lines(path, "--prompt_file")
     if not path.endswith(".jsonl"):
@@ -28,12 +30,13 @@ def read_prompts(path: str) -> list[str]:
 
 
 def read_lines(path: str, flag: str) -> list[str]:
-    """The lines of a text file, or of standard input for -; ValueError, which names the flag,
-    where it cannot be used.
+    """Read the lines of a text file, or of standard input for -.
+
+    ValueError, with the name of the flag, where it cannot be read, is not UTF-8 or has no lines.
     """
     try:
         raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        # Not splitlines: a form feed, or what else it takes for an end, may stand in a prompt.
+        # Not splitlines, which also splits at form feeds and the like: a prompt may contain them.
         lines = raw.decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{flag} {path} is not UTF-8 text") from None

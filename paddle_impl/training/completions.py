@@ -6,7 +6,7 @@ from functools import partial
 import numpy as np
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer
-from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
@@ -22,8 +22,7 @@ class Completions:
     Read and checked at once: ValueError for a file that cannot be read or has no lines, without a
     tokenizer, and for a line that with its new tokens exceeds the model's positions.
 
-    greedy: the likeliest token each time; top_k, top_p and temperature are sampling's. As in
-    run_generation.py the end token is not the first of the new ones.
+    decoding: how tokens are chosen, as in run_generation.py.
     """
 
     def __init__(
@@ -31,40 +30,29 @@ class Completions:
         path: str,
         tokenizer: AnyTokenizer | None,
         model: ModelConfig,
-        *,
-        max_new_tokens: int,
+        decoding: DecodingOptions,
         seed: int,
-        greedy: bool = False,
-        top_k: int = 5,
-        top_p: float = 1.0,
-        temperature: float = 1.0,
     ):
         require(tokenizer is not None,
                 f"--test_file {path} needs a tokenizer, and the data have none beside them: name "
                 "it with --vocab_file and --merge_file")
         self.tokenizer, self.seed = tokenizer, seed
         self.prompts = read_lines(path, "--test_file")
-        self._ids = [self._encoded(path, number, model, max_new_tokens)
-                     for number in range(len(self.prompts))]
-        self._decoding = Decoding(
-            max_new_tokens, "greedy_search" if greedy else "sampling", min_new_tokens=1,
-            temperature=temperature, top_k=top_k, top_p=top_p,
-            eos_token_ids=() if model.eos_token_id is None else (model.eos_token_id,),
-            vocab_size=min(tokenizer.vocab_size, model.vocab_size),
+        self._decoding = decoding.settings(
+            () if model.eos_token_id is None else (model.eos_token_id,),
+            min(tokenizer.vocab_size, model.vocab_size),
         )
+        self._ids = [self._encoded(path, number, model) for number in range(len(self.prompts))]
 
     @classmethod
     def of(
         cls, config: PretrainConfig, tokenizer: AnyTokenizer | None, model: ModelConfig
     ) -> "Completions | None":
         """As the flags say; None without --test_file."""
-        if config.test_file is None:
+        path = config.validation.test_file
+        if path is None:
             return None
-        return cls(
-            config.test_file, tokenizer, model, max_new_tokens=config.max_dec_len,
-            seed=config.seed, greedy=config.decode_strategy == "greedy_search",
-            top_k=config.top_k, top_p=config.top_p, temperature=config.temperature,
-        )
+        return cls(path, tokenizer, model, config.decoding, config.runtime.seed)
 
     def complete(self, model, step: int, ranks: Ranks) -> list[tuple[str, str]]:
         """(prompt, new text) of each line; what is drawn is a function of seed, step and line.
@@ -84,9 +72,8 @@ class Completions:
         stream = np.random.default_rng([self.seed, step, number])
         return lambda _, sequences: stream.random(sequences)
 
-    def _encoded(
-        self, path: str, number: int, model: ModelConfig, max_new_tokens: int
-    ) -> list[int]:
+    def _encoded(self, path: str, number: int, model: ModelConfig) -> list[int]:
+        max_new_tokens = self._decoding.max_new_tokens
         ids = [int(i) for i in self.tokenizer.encode(self.prompts[number])]
         line = f"--test_file {path}: line {number + 1}"
         if not ids:

@@ -9,16 +9,13 @@ from functools import partial
 import numpy as np
 import paddle
 
-from paddle_impl.data.loader import Batch, PretrainLoader
-from paddle_impl.optim.adamw import (
-    NormReduction,
-    clip_grad_norm,
-    gradient_holders,
-    still_to_sum,
-    used_alone,
-)
+from paddle_impl.data.batch import Batch
+from paddle_impl.data.loader import PretrainLoader
+from paddle_impl.objectives import Metrics, Objective, mean
+from paddle_impl.optim.optimizer import Optimizer
 from paddle_impl.optim.precision import LossScaler
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training.measuring import Totals, to_tensors
 from paddle_impl.training.nonfinite import NonFiniteError, first_bad_tensor, where
 
 
@@ -44,8 +41,8 @@ class Trainer:
     """
 
     model: paddle.nn.Layer
-    optimizer: object
-    objective: Callable
+    optimizer: Optimizer
+    objective: Objective
     loader: PretrainLoader
     cadence: Cadence
     grad_clip: float
@@ -74,12 +71,14 @@ class Trainer:
             began = time.perf_counter()
             micro_batches = self.loader.step(step - 1)
             lr = self.cadence.learning_rate(step)
-            loss, norm = self.step(step, micro_batches, lr)
+            loss, norm, metrics = self.step(step, micro_batches, lr)
             window, seconds = window + 1, seconds + time.perf_counter() - began
             ends = self.stopping or step == self.cadence.max_steps
             if step % self.cadence.logging_freq == 0 or ends:
-                self.log({"step": step, "loss": loss, "lr": lr, "grad_norm": norm,
-                          "steps_per_s": window / seconds})
+                own = {"step": step, "loss": loss, "lr": lr, "grad_norm": norm,
+                       "steps_per_s": window / seconds}
+                assert not own.keys() & metrics.keys(), f"names of the trainer's: {metrics.keys()}"
+                self.log(own | metrics)
                 window, seconds = 0, 0.0
             if step % self.cadence.eval_freq == 0 and self.evaluate(step):
                 ends = True
@@ -90,39 +89,37 @@ class Trainer:
                 return step
         return start_step
 
-    def step(self, step: int, micro_batches: list[Batch], lr: float) -> tuple[float, float]:
-        """One optimizer step: the global mean loss and the gradient norm before clipping."""
-        own_weight = sum(float(batch["loss_mask"].sum(dtype=np.float64)) for batch in micro_batches)
+    def step(
+        self, step: int, micro_batches: list[Batch], lr: float
+    ) -> tuple[float, float, dict[str, float]]:
+        """One optimizer step: global mean loss, gradient norm before clipping, global metrics."""
+        own_weight = float(sum(map(self.objective.weight, micro_batches)))
         weight, stop = self.ranks.world.total(own_weight, float(self.stop()))
         weight /= self.ranks.model.size  # whose processes count the same labels
         self.stopping |= stop > 0
-        loss = 0.0
+        loss, totals = 0.0, Totals()
         for index, batch in enumerate(micro_batches):
-            loss_sum = self._forward(step, index, batch)
-            # A step whose every label is masked has weight 0, loss 0 and gradient 0.
-            self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()
-            loss += float(loss_sum) / max(weight, 1.0)
-        holders = gradient_holders(self.model, self.optimizer)
-        gradients = [holder.grad for holder in holders if holder.grad is not None]
-        still_to_sum(self.optimizer, self.ranks).all_reduce_(gradients)
+            loss_sum, metrics = self._forward(step, index, batch)
+            self.scaler.scaled(mean(loss_sum, weight)).backward()
+            loss += mean(float(loss_sum), weight)
+            totals.add(metrics)
+        self.optimizer.reduce_gradients()
         (loss,) = self.ranks.data.total(loss)
-        self.scaler.unscale_(gradients)
-        reduction = NormReduction.of(self.model, self.optimizer, self.ranks)
-        norm = clip_grad_norm(holders, self.grad_clip, reduction)
+        self.scaler.unscale_(self.optimizer.gradients())
+        norm = self.optimizer.clip_gradients(self.grad_clip)
         self.optimizer.set_lr(lr)
         if math.isfinite(loss) and math.isfinite(norm):
             self.optimizer.step()
         else:
             self._leave_out(step, micro_batches, loss, norm)
         self.scaler.update(math.isfinite(norm))
-        self.optimizer.clear_grad(set_to_zero=False)
-        return loss, norm
+        self.optimizer.clear_grad()
+        return loss, norm, totals.means(self.ranks.data)
 
-    def _forward(self, step: int, index: int, batch: Batch) -> paddle.Tensor:
+    def _forward(self, step: int, index: int, batch: Batch) -> tuple[paddle.Tensor, Metrics]:
         # Dropout's stream is a function of where we are, so a resumed run draws the same.
         paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
-        loss_sum, _ = self.objective(self.model, to_tensors(batch))
-        return loss_sum
+        return self.objective.loss(self.model, to_tensors(batch))
 
     def _leave_out(self, step: int, micro_batches: list[Batch], loss: float, norm: float) -> None:
         """An update that is not finite: an overflow of the loss scale, a skip, or the end."""
@@ -130,11 +127,12 @@ class Trainer:
             self.event(step, "overflow", f"gradients overflow at loss scale {self.scaler.scale:g}: "
                                          "no update, the scale is halved")
             return
-        self.optimizer.clear_grad(set_to_zero=False)
+        self.optimizer.clear_grad()
         own = None
-        with used_alone(self.optimizer):
+        with self.optimizer.used_alone():
             for index, batch in enumerate(micro_batches):
-                own = first_bad_tensor(self.model, partial(self._forward, step, index, batch))
+                forward = partial(self._forward, step, index, batch)
+                own = first_bad_tensor(self.model, lambda forward=forward: forward()[0])
                 if own is not None:
                     own += f" in micro batch {index}, {self.loader.describe(step - 1, index)}"
                 if any(self.ranks.model.total(float(own is not None))):  # they go on together
@@ -147,24 +145,6 @@ class Trainer:
             return
         self.keep_evidence(step, found)
         raise NonFiniteError(f"{found}; stopped before the update")
-
-
-@paddle.no_grad()
-def mean_loss(model, objective, batches, ranks: Ranks) -> float:
-    """Loss over all unmasked labels of the batches of all processes, dropout off."""
-    model.eval()
-    loss_sum = weight = 0.0
-    for batch in batches:
-        batch_sum, batch_weight = objective(model, to_tensors(batch))
-        loss_sum += float(batch_sum)
-        weight += float(batch_weight)
-    model.train()
-    loss_sum, weight = ranks.data.total(loss_sum, weight)
-    return loss_sum / weight if weight else math.nan
-
-
-def to_tensors(batch: Batch) -> dict[str, paddle.Tensor]:
-    return {name: paddle.to_tensor(array) for name, array in batch.items()}
 
 
 def dropout_seed(seed: int, step: int, micro_batch: int, rank: int) -> int:

@@ -1,19 +1,21 @@
 """Evaluation during training: loss, perplexity and bits per byte of held-out batches."""
 
 import math
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 
 import numpy as np
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer
-from paddle_impl.data.loader import Batch, PretrainLoader
+from paddle_impl.data.batch import IGNORED, Batch
+from paddle_impl.data.loader import PretrainLoader
+from paddle_impl.objectives import Objective
 from paddle_impl.parallel.ranks import Ranks
-from paddle_impl.training.trainer import mean_loss
+from paddle_impl.training.measuring import measure
 
 
 def validate(
     model,
-    objective: Callable,
+    objective: Objective,
     loader: PretrainLoader,
     batches: int,
     ranks: Ranks,
@@ -30,11 +32,12 @@ def validate(
         tokenizer, model.config.vocab_size, loader.eos_token_id
     )
     counts = _Counts(lengths)
-    loss = mean_loss(model, objective, counts.passing(loader.first(batches)), ranks)
+    found = measure(model, objective, counts.passing(loader.first(batches)), ranks)
     tokens, text = ranks.data.total(counts.tokens, counts.bytes)
-    if not tokens:
+    if not found:
         return {}
-    found = {"loss": loss, "perplexity": _exp(loss)}
+    loss = found["loss"]
+    found["perplexity"] = _exp(loss)
     if text:
         found["bits_per_byte"] = loss * tokens / math.log(2) / text
     return found
@@ -64,10 +67,10 @@ class _Counts:
 
     def passing(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
-            mask = batch["loss_mask"]
-            self.tokens += float(mask.sum(dtype=np.float64))
+            counted = batch["labels"][batch["labels"] != IGNORED]
+            self.tokens += counted.size
             if self.lengths is not None:
-                self.bytes += float((self.lengths[batch["labels"]] * mask).sum(dtype=np.float64))
+                self.bytes += float(self.lengths[counted].sum())
             yield batch
 
 

@@ -237,15 +237,15 @@ def random_tokens(config: ModelConfig, rng: np.random.Generator, rows: int, leng
 def masked(tokens: np.ndarray, spans: list[tuple[int, int]]) -> Batch:
     """tokens (B, T + 1), int64, cut to one batch of inputs and labels.
 
-    Labels of a row count from span[0] up to span[1]; from there on the row is padding. A masked
-    label is a valid token id, so that a loss which ignores the mask shows it.
+    Labels of a row count from span[0] up to span[1], all others are -100; from there on the row is
+    padding.
     """
     tokens = tokens.copy()
-    mask = np.zeros((len(spans), tokens.shape[1] - 1), np.float32)
+    labels = np.full((len(spans), tokens.shape[1] - 1), -100, np.int64)
     for row, (first, end) in enumerate(spans):
-        mask[row, first:end] = 1.0
+        labels[row, first:end] = tokens[row, first + 1 : end + 1]
         tokens[row, end + 1 :] = 0
-    return {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:], "loss_mask": mask}
+    return {"input_ids": tokens[:, :-1], "labels": labels}
 
 
 def _uneven_spans(rng: np.random.Generator) -> list[list[tuple[int, int]]]:

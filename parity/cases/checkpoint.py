@@ -5,11 +5,10 @@ mapped from the disk, rows are short, and no parameter is kept for comparison af
 """
 
 import json
-import re
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from safetensors import SafetensorError, safe_open
 
 from data_tools.token_files.token_file import TokenFile, find_prefixes
 from paddle_impl.config.model import ModelConfig
@@ -25,20 +24,22 @@ CLIP = 1.0  # the default of run_pretrain.py
 # is off by 78 eps, at these by 3.
 RATES = SCHEDULE | {"max_lr": 2e-4, "min_lr": 3e-5}
 
-# numpy has no bfloat16: it is the upper half of a float32.
-_DTYPES = {"F64": "<f8", "F32": "<f4", "F16": "<f2", "BF16": "<u2"}
-_BUFFER = re.compile(r"transformer\.h\.\d+\.attn\.(bias|masked_bias)$")
+OpenWeights = Callable[[Path], Mapping[str, np.ndarray]]
 
 
-def from_checkpoint(directory: Path, data: str | None) -> tuple[Case, str]:
+def from_checkpoint(
+    directory: Path, data: str | None, open_weights: OpenWeights
+) -> tuple[Case, str]:
     """The case, and what is proved in words; ValueError, in one sentence, where either is unfit.
 
-    data: the prefix of token files; None draws random ids.
+    data: the prefix of token files; None draws random ids. open_weights: how the Paddle side reads
+    the directory. Only that the weights are fit to prove something is checked with it: each side
+    fills its model from the directory by its own means.
     """
     if not directory.is_dir():
         raise ValueError(f"{directory} is no checkpoint directory")
     config = _config(directory / "config.json")
-    weights = _weights(directory, config)
+    weights = _weights(directory, config, open_weights)
     rows, source = _rows(config, data)
     t, half = rows.shape[1] - 1, rows.shape[1] // 2
     batch = masked(rows[:3], [(0, t), (0, t // 2), (t // 4, t)])
@@ -91,21 +92,20 @@ def _config(path: Path) -> ModelConfig:
     return config.with_(layer_norm_epsilon=float(np.float32(config.layer_norm_epsilon)))
 
 
-def _weights(directory: Path, config: ModelConfig) -> dict[str, np.ndarray]:
+def _weights(
+    directory: Path, config: ModelConfig, open_weights: OpenWeights
+) -> dict[str, np.ndarray]:
     """float32 under HF's names, mapped where the file holds float32; all of them, and finite."""
-    found = {}
-    for path in _files(directory):
-        found |= _read(path)
-    head, wte = found.pop("lm_head.weight", None), found.get("transformer.wte.weight")
-    if head is not None and not np.array_equal(head, wte if wte is not None else []):
-        raise ValueError(f"{directory}: lm_head.weight differs from wte.weight: "
-                         "an untied head is not supported")
+    opened = open_weights(directory)
     expected = shapes(config)
-    missing, extra = expected.keys() - found.keys(), found.keys() - expected.keys()
+    missing, extra = expected.keys() - opened.keys(), opened.keys() - expected.keys()
     if missing or extra:
         raise ValueError(f"{directory}: the weights do not fit config.json: {len(missing)} missing "
                          f"{sorted(missing)[:3]}, {len(extra)} unknown {sorted(extra)[:3]}")
+    found = {}
     for name, shape in expected.items():
+        with np.errstate(over="ignore"):  # a float64 beyond float32 is refused as not finite
+            found[name] = opened[name].astype(np.float32, copy=False)
         if found[name].shape != shape:
             raise ValueError(f"{directory}: {name} has shape {found[name].shape}, "
                              f"config.json asks for {shape}")
@@ -114,46 +114,7 @@ def _weights(directory: Path, config: ModelConfig) -> dict[str, np.ndarray]:
                              "behind it: they could not tell right from wrong")
         if not np.isfinite(found[name]).all():
             raise ValueError(f"{directory}: {name} holds a value that is not finite in float32")
-    return {name: found[name] for name in expected}
-
-
-def _files(directory: Path) -> list[Path]:
-    """One file, or the shards that the index names."""
-    whole, index = directory / "model.safetensors", directory / "model.safetensors.index.json"
-    if whole.is_file() or not index.is_file():
-        return [whole]
-    try:
-        shards = json.loads(index.read_text(encoding="utf-8"))["weight_map"].values()
-        return [directory / name for name in sorted(set(shards))]
-    except (ValueError, KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"{index} is no index of shards: {error!r}") from None
-
-
-def _read(path: Path) -> dict[str, np.ndarray]:
-    try:
-        with safe_open(path, framework="numpy"):  # checks header, offsets and length
-            pass
-    except FileNotFoundError:
-        raise ValueError(f"{path} is missing; save_pretrained of transformers writes it") from None
-    except (SafetensorError, OSError) as error:
-        raise ValueError(f"{path} is damaged or not a safetensors file ({error})") from None
-    raw = np.memmap(path, np.uint8, mode="r")
-    start = 8 + int.from_bytes(raw[:8].tobytes(), "little")
-    tensors = {}
-    for name, entry in json.loads(raw[8:start].tobytes()).items():
-        bare = name.removeprefix("transformer.")
-        full = bare if bare == "lm_head.weight" else f"transformer.{bare}"
-        if name == "__metadata__" or _BUFFER.match(full):
-            continue
-        if entry["dtype"] not in _DTYPES:
-            raise ValueError(f"{path}: {name} is stored as {entry['dtype']}, not as {[*_DTYPES]}")
-        first, end = entry["data_offsets"]
-        stored = np.asarray(raw[start + first : start + end]).view(_DTYPES[entry["dtype"]])
-        if entry["dtype"] == "BF16":
-            stored = (stored.astype(np.uint32) << 16).view(np.float32)
-        with np.errstate(over="ignore"):  # a float64 beyond float32 is refused as not finite
-            tensors[full] = stored.astype(np.float32, copy=False).reshape(entry["shape"])
-    return tensors
+    return found
 
 
 def _rows(config: ModelConfig, data: str | None) -> tuple[np.ndarray, str]:

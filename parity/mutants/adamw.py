@@ -7,18 +7,16 @@ import math
 
 import numpy as np
 
-from paddle_impl.optim import adamw as optim
-
 
 def step(model, optimizer, lr: float, wrong: str = "") -> None:
     """One step of Loshchilov & Hutter's algorithm 2, with the deviation that `wrong` names."""
     before = {name: parameter.numpy() for name, parameter in model.named_parameters()}
     optimizer.step()
-    state = optim.optimizer_state(model, optimizer)
+    state, rule = optimizer.state(), optimizer.rule.adamw
     for name, parameter in model.named_parameters():
-        decayed = optimizer._apply_decay_param_fun(parameter.name)
-        decay = (1e-3 if wrong == "decay unscheduled" else lr) * optimizer._weight_decay * decayed
-        change = lr * _direction(optimizer, state, name, wrong)
+        decayed = rule._apply_decay_param_fun(parameter.name)
+        decay = (1e-3 if wrong == "decay unscheduled" else lr) * rule._weight_decay * decayed
+        change = lr * _direction(rule, state, name, wrong)
         if wrong == "decay afterwards":
             after = (before[name] - change) * (1.0 - decay)
         else:

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.clip import clip_grad_norm
 from parity.cases import Case, split_key_bias
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
@@ -30,8 +30,8 @@ def clipped_gradients(case: Case, dtype: str) -> Trace:
     trace: Trace = {}
     for name, bound in case.clip_bounds().items():
         model = _differentiated(case, dtype)
-        limit = bound(optim.clip_grad_norm(model.parameters(), 0.0))
-        norm = optim.clip_grad_norm(model.parameters(), limit)
+        limit = bound(clip_grad_norm(model.parameters(), 0.0))
+        norm = clip_grad_norm(model.parameters(), limit)
         trace[Point(0, "raw norm", name)] = np.asarray(norm)
         for parameter_name, parameter in model.named_parameters():
             kept, _ = split_key_bias(parameter_name, parameter.grad.numpy())

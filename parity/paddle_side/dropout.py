@@ -63,16 +63,17 @@ def _passes(case: Case, dtype: str, seed: int, rank: int) -> dict[str, statistic
     def record(name, values, dropped):
         own[name] = statistics.mask(values, dropped)
 
-    def objective(model, batch):
+    def loss(model, batch):
         own.clear()
-        result = objectives.causal_lm(model, batch)
+        result = objectives.CAUSAL_LM.loss(model, batch)
         step, index = divmod(len(passes), len(case.steps[0]))
         passes[f"step {step + 1}, micro batch {index}"] = dict(own)
         return result
 
     _watch(model, record)
     Trainer(
-        model=model, optimizer=build_optimizer(model), objective=objective,
+        model=model, optimizer=build_optimizer(model),
+        objective=objectives.CAUSAL_LM._replace(loss=loss),
         loader=Recorded(case.steps), grad_clip=0.0, seed=seed, ranks=Ranks(data=Group(rank)),
         cadence=Cadence(max_steps=2, logging_freq=1, eval_freq=3, save_steps=3,
                           learning_rate=lambda step: 1e-3),

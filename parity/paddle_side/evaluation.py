@@ -7,7 +7,7 @@ from paddle_impl.evaluation import code_length as documents
 from paddle_impl.evaluation import lambada
 from paddle_impl.evaluation import wikitext as wikitexts
 from paddle_impl.parallel.ranks import Ranks
-from paddle_impl.training import trainer
+from paddle_impl.training import measuring
 from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
 from parity.cases import evaluation as fixtures
 from parity.compare import Point, Trace
@@ -20,7 +20,7 @@ def mean_loss(case: Case, dtype: str) -> Trace:
     model = weights.build(case, dtype)
     model.train()
     batches = [batch for micro_batches in case.steps[:3] for batch in micro_batches]
-    loss = trainer.mean_loss(model, objectives.causal_lm, batches, Ranks())
+    loss = measuring.measure(model, objectives.CAUSAL_LM, batches, Ranks())["loss"]
     dropping = all(layer.training for layer in model.sublayers(include_self=True))
     return {
         Point(0, "loss", "three steps' batches"): np.asarray(loss, dtype),
@@ -47,7 +47,7 @@ def code_length(case: Case, dtype: str) -> Trace:
 
 def wikitext(case: Case, dtype: str) -> Trace:
     """Nats and accuracy of a WikiText file by the same windows; perplexity a token and a word."""
-    told = wikitexts.measure(
+    told = wikitexts.score_text(
         weights.build(case, dtype), fixtures.WIKITEXT, fixtures.encode, window=fixtures.WINDOW,
         overlapping_eval=fixtures.MOVED, vocab_size=fixtures.VOCABULARY,
     )

@@ -3,7 +3,7 @@
 import paddle
 
 from paddle_impl import objectives
-from paddle_impl.training import trainer
+from paddle_impl.training.measuring import to_tensors
 from parity.cases import Batch, Case
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
@@ -44,7 +44,8 @@ def loss(case: Case, dtype: str) -> Trace:
 
 def summed_loss(model, batch: Batch):
     """Cross entropy summed over the unmasked labels, and their number."""
-    return objectives.causal_lm(model, trainer.to_tensors(batch))
+    loss_sum, _ = objectives.CAUSAL_LM.loss(model, to_tensors(batch))
+    return loss_sum, objectives.CAUSAL_LM.weight(batch)
 
 
 def _logits(model, batch: Batch) -> paddle.Tensor:

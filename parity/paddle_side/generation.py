@@ -69,9 +69,9 @@ def filters(case: Case, dtype: str) -> Trace:
 
 
 def _likeliest(logits: np.ndarray) -> int:
-    group = SampleState([1], Decoding(1))
-    group.advance(logits[None])
-    return group.results()[0].token_ids[0]
+    state = SampleState([1], Decoding(1))
+    state.advance(logits[None])
+    return state.results()[0].token_ids[0]
 
 
 def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trace:

@@ -48,7 +48,7 @@ def _interrupted(case: Case, dtype: str):
         with weights.default_dtype(dtype):
             model = checkpoint.load_model(path)
         optimizer = training.build_optimizer(model)
-        checkpoint.load_optimizer(path, model, optimizer)
+        checkpoint.load_optimizer(path, optimizer)
         step = checkpoint.load_state(path).step
     trace |= training.run(case, model, optimizer, start=step)
     return trace, model

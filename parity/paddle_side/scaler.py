@@ -17,16 +17,16 @@ def steps(case: Case, dtype: str) -> Trace:
     trace: Trace = {}
     passes = 0
 
-    def objective(model, batch):
+    def poisoned(model, batch):
         nonlocal passes
         step = 1 + passes // len(case.steps[0])
         passes += 1
-        loss, weight = objectives.causal_lm(model, batch)
-        return scaling.poisoned(loss, step), weight
+        loss, metrics = objectives.CAUSAL_LM.loss(model, batch)
+        return scaling.poisoned(loss, step), metrics
 
     def after(step: int) -> None:
         trace[Point(step, "loss scale", "scale")] = np.asarray(scaler.scale)
 
-    trace |= training.run(case, model, training.build_optimizer(model), objective=objective,
-                          scaler=scaler, after=after)
+    trace |= training.run(case, model, training.build_optimizer(model), scaler=scaler, after=after,
+                          objective=objectives.CAUSAL_LM._replace(loss=poisoned))
     return trace | clip_decisions(case, trace)

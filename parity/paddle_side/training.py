@@ -5,7 +5,7 @@ import math
 import numpy as np
 
 from paddle_impl import objectives
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim import adamw
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.trainer import Cadence, Trainer
 from parity.cases import ADAMW, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
@@ -47,7 +47,7 @@ def run(
         if step in case.snapshots:
             trace.update(_snapshot(step, case, model, optimizer))
 
-    trainer = {"objective": objectives.causal_lm} | trainer
+    trainer = {"objective": objectives.CAUSAL_LM} | trainer
     Trainer(
         model=model, optimizer=optimizer,
         loader=Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=ranks,
@@ -62,7 +62,7 @@ def run(
 
 def build_optimizer(model, ranks: Ranks = _ALONE):
     """With a rate that would be seen at once, were the trainer to forget to set its own."""
-    return optim.build_optimizer(
+    return adamw.build_optimizer(
         model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, ranks=ranks, **ADAMW
     )
 
@@ -89,7 +89,7 @@ def update(step: int, case: Case, name: str, now: np.ndarray) -> Trace:
 
 
 def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
-    state = optim.optimizer_state(model, optimizer)
+    state = optimizer.state()
     trace: Trace = {}
     powers = []
     for name, values in whole(model).items():

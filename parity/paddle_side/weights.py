@@ -1,10 +1,13 @@
 """GPTForCausalLM with the case's weights, and what convert makes of a checkpoint."""
 
 import contextlib
+from collections.abc import Mapping
+from pathlib import Path
 
 import numpy as np
 import paddle
 
+from paddle_impl import checkpoint
 from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.parallel.ranks import ALONE, Group
@@ -23,9 +26,18 @@ def build_share(case: Case, dtype: str, group: Group) -> GPTForCausalLM:
     """This process's share of the model that the tensor parallel processes of `group` have."""
     with default_dtype(dtype):
         model = GPTForCausalLM(case.config, Parts(group))
-    hugging_face.load_weights(model, hugging_face.from_hf(case.weights))
+    if case.directory is None:
+        hugging_face.load_weights(model, hugging_face.from_hf(case.weights))
+    else:
+        checkpoint.load_weights(Path(case.directory), model)
     model.eval()
     return model
+
+
+def opened(directory: Path) -> Mapping[str, np.ndarray]:
+    """A user's checkpoint, as the entry points read it; ValueError where it has another head."""
+    checkpoint.check_language_model(directory)
+    return checkpoint.open_weights(directory)
 
 
 @contextlib.contextmanager

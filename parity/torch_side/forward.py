@@ -49,9 +49,7 @@ def summed_loss(model, batch: Batch):
 
     Outside of the model: the loss that transformers computes casts float64 logits to float32.
     """
-    labels = torch.from_numpy(batch["labels"]).masked_fill(
-        torch.from_numpy(batch["loss_mask"]) == 0, -100
-    )
+    labels = torch.from_numpy(batch["labels"])
     scores = _logits(model, batch).flatten(0, 1)  # (B * T, V)
     loss_sum = F.cross_entropy(scores, labels.flatten(), ignore_index=-100, reduction="sum")
     return loss_sum, (labels != -100).sum()

@@ -68,10 +68,10 @@ def micro_batches(documents, split: str, wanted: int, seed: int) -> list[torch.T
 
 def parts(batch: torch.Tensor, end: int) -> Batch:
     """Inputs and labels, shifted; no loss where the input is an end token or the label padding."""
-    filled = torch.where(batch == _PADDING, end, batch)
-    inputs, labels = filled[:, :-1], filled[:, 1:]
-    mask = torch.where((inputs == end) | (batch[:, 1:] == _PADDING), 0.0, 1.0)
-    return {"input_ids": inputs.numpy(), "labels": labels.numpy(), "loss_mask": mask.numpy()}
+    inputs = torch.where(batch == _PADDING, end, batch)[:, :-1]
+    nothing = (inputs == end) | (batch[:, 1:] == _PADDING)
+    return {"input_ids": inputs.numpy(),
+            "labels": batch[:, 1:].masked_fill(nothing, -100).numpy()}
 
 
 def _batched(samples: torch.Tensor) -> list[torch.Tensor]:

@@ -33,8 +33,7 @@ def main(results: Path, steps: int, flags: list[str]) -> None:
         if number == steps + 1:
             seen["peak_mib"] = own_peak_mib()
             seen["weights_mib"] = size_mib(self.model.parameters())
-            adamw = getattr(self.optimizer, "adamw", self.optimizer)  # where it is sharded
-            seen["state_mib"] = size_mib(adamw.state_dict().values())
+            seen["state_mib"] = size_mib(self.optimizer.rule.tensors().values())
             (results / f"{self.ranks.rank}.json").write_text(json.dumps(seen))
             self.ranks.world.total(0.0)  # who ends while others compute takes them down
             os._exit(0)

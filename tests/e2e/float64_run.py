@@ -2,13 +2,13 @@
 
 import sys
 
-import args
+import run_pretrain
 from paddle_impl.process import runtime
 
 if __name__ == "__main__":
-    config = args.parse_pretrain(sys.argv[1:])
-    paddle = runtime.import_paddle(config.device)
+    config = run_pretrain.parse(sys.argv[1:])
+    paddle = runtime.import_paddle(config.runtime.device)
     paddle.set_default_dtype("float64")
-    from paddle_impl.pretraining import PretrainingRun
+    from paddle_impl.pretraining import pretraining_run
 
-    PretrainingRun(config).train()
+    pretraining_run(config).train()

@@ -7,8 +7,9 @@ from collections import namedtuple
 import numpy as np
 import pytest
 
-from paddle_impl import checkpoint
+from paddle_impl import checkpoint, pretraining
 from paddle_impl.data.loader import PretrainLoader
+from paddle_impl.objectives import CAUSAL_LM
 
 
 def records(output_dir, key):
@@ -22,16 +23,19 @@ def saved(output_dir):
 
 @pytest.fixture
 def poisoned(monkeypatch):
-    """The loss mask of micro batch 3, which step 4 reads, holds a NaN."""
+    """The loss of micro batch 3, which step 4 reads, is NaN."""
     read = PretrainLoader.micro_batch
 
     def micro_batch(self, index):
-        batch = read(self, index)
-        if index == 3 and self.accumulation_steps == 1 and len(self.dataset) > 8:
-            batch["loss_mask"][1, 5] = np.nan
-        return batch
+        bad = index == 3 and self.accumulation_steps == 1 and len(self.dataset) > 8
+        return read(self, index) | {"poison": np.array([np.nan if bad else 0.0], np.float32)}
+
+    def loss(model, batch):
+        total, metrics = CAUSAL_LM.loss(model, batch)
+        return total * (1.0 + batch["poison"].sum()), metrics
 
     monkeypatch.setattr(PretrainLoader, "micro_batch", micro_batch)
+    monkeypatch.setattr(pretraining, "CAUSAL_LM", CAUSAL_LM._replace(loss=loss))
 
 
 def test_a_poisoned_batch_stops_the_run_and_leaves_what_to_look_at(
@@ -46,7 +50,7 @@ def test_a_poisoned_batch_stops_the_run_and_leaves_what_to_look_at(
     evidence = tmp_path / "run" / "nonfinite_step_4"
     with np.load(evidence / "batch.npz", allow_pickle=False) as batch:
         assert batch["input_ids"].shape == (1, 1, 2, 32)
-        assert np.isnan(batch["loss_mask"][0, 0, 1, 5])
+        assert np.isnan(batch["poison"][0, 0, 0])
     # The weights before the step; no resume takes them for a checkpoint.
     assert checkpoint.load_state(evidence / "model_3").step == 3
     assert saved(tmp_path / "run") == ["model_3"]

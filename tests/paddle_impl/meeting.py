@@ -92,8 +92,8 @@ RANDOM = np.random.default_rng(0)
 BATCH = {
     "input_ids": RANDOM.integers(0, 53, (3, 16)),
     "labels": RANDOM.integers(0, 53, (3, 16)),
-    "loss_mask": (RANDOM.random((3, 16)) > 0.3).astype(np.float32),
 }
+BATCH["labels"][RANDOM.random((3, 16)) <= 0.3] = -100
 # Large enough for every branch to bend the loss; no bias is zero, no gain one.
 WEIGHTS = {name: RANDOM.standard_normal(shape) * 0.2 + (".ln_" in name and "weight" in name)
            for name, shape in GPTForCausalLM(CONFIG).whole_shapes().items()}

@@ -6,19 +6,19 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_impl.objectives import causal_lm, split_cross_entropy
+from paddle_impl.objectives import CAUSAL_LM, counted_labels, mean, split_cross_entropy
 from paddle_impl.parallel.tensor import WHOLE
 from tests.paddle_impl.meeting import together
 
 COSTS = np.arange(1.0, 9.0).reshape(2, 4)
 
 
-def batch(labels, mask):
-    return {
-        "input_ids": paddle.zeros([1, len(labels)], "int64"),
-        "labels": paddle.to_tensor([labels]),
-        "loss_mask": paddle.to_tensor([mask], "float32"),
-    }
+def loss_and_weight(model, labels):
+    """Of one row of labels."""
+    batch = {"input_ids": np.zeros((1, len(labels)), np.int64), "labels": np.array([labels])}
+    loss, metrics = CAUSAL_LM.loss(model, {k: paddle.to_tensor(v) for k, v in batch.items()})
+    assert metrics == {}
+    return loss.item(), CAUSAL_LM.weight(batch)
 
 
 class Fixed:
@@ -35,28 +35,35 @@ class Fixed:
 
 def test_two_tokens_by_hand():
     """Raschka's example, requirements K8: mean 1.1269."""
-    loss, weight = causal_lm(Fixed([[-1.0, 1.0], [-0.5, 1.5]]), batch([0, 1], [1, 1]))
-    assert weight.item() == 2
-    assert loss.item() / 2 == pytest.approx(1.1269, abs=5e-5)
+    loss, weight = loss_and_weight(Fixed([[-1.0, 1.0], [-0.5, 1.5]]), [0, 1])
+    assert weight == 2
+    assert mean(loss, weight) == pytest.approx(1.1269, abs=5e-5)
 
 
 def test_a_masked_label_contributes_nothing():
     logits = [[-1.0, 1.0], [-0.5, 1.5], [9.0, -9.0]]
-    loss, weight = causal_lm(Fixed(logits), batch([0, 1, 1], [1, 1, 0]))
-    assert weight.item() == 2
-    assert loss.item() / 2 == pytest.approx(1.1269, abs=5e-5)
-    ignored, _ = causal_lm(Fixed(logits), batch([0, 1, -100], [1, 1, 0]))
-    assert ignored.item() == loss.item()
+    loss, weight = loss_and_weight(Fixed(logits), [0, 1, -100])
+    assert weight == 2
+    assert mean(loss, weight) == pytest.approx(1.1269, abs=5e-5)
 
 
 def test_nothing_unmasked_is_zero_not_nan():
-    loss, weight = causal_lm(Fixed([[1.0, 2.0]]), batch([0], [0]))
-    assert (loss.item(), weight.item()) == (0.0, 0.0)
+    loss, weight = loss_and_weight(Fixed([[1.0, 2.0]]), [-100])
+    assert (loss, weight, mean(loss, weight)) == (0.0, 0.0, 0.0)
 
 
 def test_uniform_logits_cost_the_logarithm_of_the_vocabulary():
-    loss, weight = causal_lm(Fixed(np.zeros((4, 32)).tolist()), batch([3, 1, 4, 1], [1] * 4))
-    assert loss.item() / weight.item() == pytest.approx(math.log(32))
+    loss, weight = loss_and_weight(Fixed(np.zeros((4, 32)).tolist()), [3, 1, 4, 1])
+    assert mean(loss, weight) == pytest.approx(math.log(32))
+
+
+def test_a_weight_below_one_divides_too():
+    """An objective may weigh its examples: 0.25 of a pair that costs 3 a pair."""
+    assert mean(0.75, 0.25) == 3.0
+
+
+def test_token_0_is_a_label_like_any_other():
+    assert counted_labels({"labels": np.array([[0, -100, 5], [-100, 0, 0]])}) == 4
 
 
 def cross_entropy(parts, logits, labels, dtype="float64"):

@@ -2,6 +2,7 @@
 
 import json
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
@@ -12,14 +13,17 @@ from transformers import GPT2LMHeadModel
 from data_tools.token_files.token_file import TokenFile
 from paddle_impl import checkpoint, model
 from paddle_impl.checkpoint import TrainingState
+from paddle_impl.checkpoint import weights as opened_weights
 from paddle_impl.config.model import named_model
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.adamw import build_optimizer
 from parity import ladder
 from parity.__main__ import main
 from parity.cases import checkpoint as cases_checkpoint
-from parity.cases.checkpoint import from_checkpoint
 from parity.compare import Place, Point, Result
+from parity.paddle_side import weights as paddle_weights
 
+from_checkpoint = partial(
+    cases_checkpoint.from_checkpoint, open_weights=paddle_weights.opened)
 FIT = ["weights", "hidden", "logits", "loss", "gradients", "training"]
 
 
@@ -59,10 +63,23 @@ def test_a_planted_bug_is_found(hub_checkpoint, tmp_path, capsys, monkeypatch):
     assert out.splitlines()[-1].startswith("NO PARITY: ")
 
 
+def test_a_bug_of_the_reader_is_found(copied, tmp_path, monkeypatch, capsys):
+    """PyTorch's side reads the files by its own means."""
+    tensors = cast(torch.bfloat16)(load_file(copied / "model.safetensors"))
+    save_file(tensors, copied / "model.safetensors", metadata={"format": "pt"})
+    words = ["--checkpoint", str(copied), "--only", "weights", "loss", "--output", str(tmp_path)]
+    assert main(words) == 0
+    # float16 is as large, and holds other numbers.
+    monkeypatch.setattr(opened_weights.StoredTensor, "array", lambda stored: (
+        stored.content.view("<f2").astype(np.float32).reshape(stored.shape)))
+    assert main(words) == 1
+    assert "FIRST DIVERGENCE  weights: step 0, state dict, " in capsys.readouterr().out
+
+
 def test_what_the_trainer_saves_is_proved(tiny_model, tmp_path):
     state = TrainingState(step=0, samples=0, seed=1, order_key="k", sample_order="o",
                           tokenizer=None, global_batch_size=4, schedule={})
-    optimizer = optim.build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
+    optimizer = build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
     saved = checkpoint.save(tmp_path, tiny_model, optimizer, state, None)
     words = ["--checkpoint", str(saved), "--only", "weights", "gradients"]
     assert main([*words, "--output", str(tmp_path / "report")]) == 0
@@ -81,13 +98,19 @@ def as_of_old(tensors):
     }
 
 
+def wrapped(tensors):
+    """As a model inside torch's DataParallel names its tensors."""
+    return {f"module.{name}": value for name, value in tensors.items()}
+
+
 def cast(dtype):
     return lambda tensors: {name: value.to(dtype) for name, value in tensors.items()}
 
 
 @pytest.mark.parametrize(
-    "form", [bare, as_of_old, cast(torch.float16), cast(torch.bfloat16), cast(torch.float64)],
-    ids="bare old float16 bfloat16 float64".split(),
+    "form", [bare, as_of_old, wrapped, cast(torch.float16), cast(torch.bfloat16),
+             cast(torch.float64)],
+    ids="bare old wrapped float16 bfloat16 float64".split(),
 )
 def test_every_form_of_file_is_read_as_transformers_reads_it(copied, form):
     tensors = form(load_file(copied / "model.safetensors"))
@@ -114,8 +137,8 @@ def test_batches_are_windows_of_the_data_with_uneven_masks(hub_checkpoint, tiny_
     assert case.batch["input_ids"].shape == (3, 24)
     np.testing.assert_array_equal(case.batch["input_ids"][0], ids[:24])
     np.testing.assert_array_equal(case.batch["labels"][0], ids[1:25])
-    assert case.batch["loss_mask"].sum(axis=1).tolist() == [24, 12, 18]
-    counts = [[int(b["loss_mask"].sum()) for b in step] for step in case.steps]
+    assert (case.batch["labels"] != -100).sum(axis=1).tolist() == [24, 12, 18]
+    counts = [[int((b["labels"] != -100).sum()) for b in step] for step in case.steps]
     assert counts == [[16, 8]] * 3
     fed = [case.batch["input_ids"], *(b["input_ids"] for step in case.steps for b in step)]
     assert f" on {sum(part.size for part in fed)} tokens of " in subject

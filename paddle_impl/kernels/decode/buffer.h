@@ -1,4 +1,4 @@
-// Memory for what is streamed: aligned to a cache line, in huge pages where the system has them.
+// Memory for large arrays: aligned to a cache line, in huge pages where the system has them.
 
 #pragma once
 
@@ -19,12 +19,13 @@ constexpr int64_t kHugePage = 2 << 20;  // bytes
 
 inline int64_t round_up(int64_t size, int64_t to) { return (size + to - 1) / to * to; }
 
-// Uninitialised: pages that are never written, as those of unused positions, take no memory.
+// Not initialised: pages that are never written, such as those of unused positions, take no memory.
 template <typename T>
 class Buffer {
  public:
   Buffer() = default;
-  // huge: for what is filled at once and read often; a page of it takes 2 MiB at the first touch.
+  // huge: for an array that is filled at once and read often. A huge page takes 2 MiB of memory as
+  // soon as a byte of it is written.
   explicit Buffer(int64_t size, bool huge = false) {
     const int64_t bytes = std::max<int64_t>(size, 1) * static_cast<int64_t>(sizeof(T));
     const int64_t alignment = huge && bytes >= kHugePage ? kHugePage : kLine;

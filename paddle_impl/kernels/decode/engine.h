@@ -1,4 +1,4 @@
-// One decoder: weights, keys and values, threads; and the checks of all that it is given.
+// One decoder: its weights, keys and values, and threads. It checks all arguments.
 
 #pragma once
 
@@ -29,7 +29,7 @@ struct LayerSource {
 template <typename T>
 class Engine {
  public:
-  // tokens (V, C) and positions (learned, C) are read in place; all else is copied.
+  // tokens (V, C) and positions (learned, C) are read in place; all other weights are copied.
   Engine(const Shape& shape, const T* tokens, const T* positions,
          const std::vector<LayerSource<T>>& layers, const T* last_gain, const T* last_bias,
          int64_t rows, int64_t room, int threads, const std::string& instructions)
@@ -86,7 +86,7 @@ class Engine {
     if (source != target) rows_.copy(source, target);
   }
 
-  // rows, tokens (N,) -> logits (N, V). All is checked before anything changes.
+  // rows, tokens (N,) -> logits (N, V). All arguments are checked before anything changes.
   void step(const int64_t* rows, const int64_t* tokens, int64_t count, T* logits) {
     if (count == 0) return;
     std::lock_guard<std::mutex> lock(busy_);
@@ -139,7 +139,7 @@ class Engine {
   Rows rows_;
   std::unique_ptr<Cache<T>> cache_;
   std::unique_ptr<Workspace<T>> work_;
-  mutable std::mutex busy_;  // calls come without Python's lock, perhaps from two threads
+  mutable std::mutex busy_;  // Python's lock is released, so two threads may call at the same time
 };
 
 }  // namespace decode

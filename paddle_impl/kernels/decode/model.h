@@ -1,4 +1,4 @@
-// The weights as the step reads them, and what it writes.
+// The weights in the order in which a step reads them, and the memory that it writes to.
 //
 // C width, H heads, D = C / H, V vocabulary; a panel is kLine bytes of columns.
 
@@ -23,8 +23,9 @@ constexpr int64_t padded(int64_t size) {
   return round_up(size, kPanel<T>);
 }
 
-// Weights as panels of columns, each (in, kPanel) in one piece: read once, from end to end, and in
-// huge pages, without which one row read the head 1.3 times as long. Beyond `out` all is zero.
+// Weights as panels of columns. Each panel, (in, kPanel), is contiguous, so that a step reads the
+// matrix once, from one end to the other. Without huge pages the product of one row with the head
+// took 1.3 times as long. Columns beyond `out` are zero.
 template <typename T>
 struct Matrix {
   Matrix(int64_t in_, int64_t out_)
@@ -33,11 +34,11 @@ struct Matrix {
     std::fill_n(bias.get(), panels * kPanel<T>, T{0});
   }
 
-  // [in, out], and (out,).
+  // weight [in, out], bias (out,).
   static Matrix linear(Pool& pool, const T* weight, const T* bias, int64_t in, int64_t out) {
     Matrix matrix(in, out);
     std::copy_n(bias, out, matrix.bias.get());
-    // Several panels at a time: a row of one is a single cache line, and far from the next row's.
+    // Several panels at a time: a row of one panel is a single cache line, far from the next row.
     pool.run(matrix.panels, 8, [&](int64_t begin, int64_t end) {
       for (int64_t k = 0; k < in; ++k) {
         for (int64_t p = begin; p < end; ++p) {
@@ -51,8 +52,8 @@ struct Matrix {
     return matrix;
   }
 
-  // [out, in], as the embedding that is the head. Read where it lies, a row after the other, it
-  // took ten rows 1.5 times as long and more.
+  // weight [out, in], such as the embedding, which is the head, too. When a step read the embedding
+  // itself, row after row, instead of panels, ten rows took at least 1.5 times as long.
   static Matrix transposed(Pool& pool, const T* weight, int64_t in, int64_t out) {
     Matrix matrix(in, out);
     pool.run(matrix.panels, 8, [&](int64_t begin, int64_t end) {
@@ -93,7 +94,7 @@ struct Model {
   int64_t width, heads, vocabulary, learned;  // learned: positions that have an embedding
   T epsilon;
   const T* tokens;     // (V, C); the caller keeps it alive
-  const T* positions;  // (learned, C), too
+  const T* positions;  // (learned, C); the caller keeps it alive
   std::vector<Layer<T>> layers;
   Norm<T> last;
   Matrix<T> head;
@@ -112,7 +113,7 @@ struct Cache {
   Buffer<T> keys, values;
 };
 
-// Rows of what a step computes, each padded to whole panels.
+// The intermediate results of a step, a row for each row that is fed, padded to whole panels.
 template <typename T>
 struct Workspace {
   Workspace(const Model<T>& model, int64_t rows, int64_t positions)
@@ -130,16 +131,16 @@ struct Workspace {
     Buffer<T> data;
   };
   Block x, normed, qkv, mixed, inner, scores;
-  Buffer<T> sums;  // of a product on their way, (panels, N, kPanel)
+  Buffer<T> sums;  // the partial sums of a product, (panels, N, kPanel)
 };
 
-// Everything that a step needs beside what it is fed.
+// Everything that a step needs besides its rows and tokens.
 template <typename T>
 struct State {
   const Model<T>& model;
   Cache<T>& cache;
   Workspace<T>& work;
-  const Rows& rows;  // the new token's position is in their lengths
+  const Rows& rows;  // their lengths include the new token
   Pool& pool;
 };
 

@@ -1,5 +1,5 @@
-// Threads that take tasks until none is left. No OpenMP: a second OpenMP runtime beside Paddle's
-// costs 1.2 times the step, and macOS has none.
+// Threads that take tasks until none is left. OpenMP is not used: with a second OpenMP runtime
+// beside Paddle's a step took 1.2 times as long, and macOS has none.
 
 #pragma once
 
@@ -20,7 +20,7 @@ namespace decode {
 
 class Pool {
  public:
-  // Where the system gives fewer threads, those that it gives: any number computes the same.
+  // If the system refuses to start a thread, there are fewer: the results do not depend on it.
   explicit Pool(int threads) {
     workers_.reserve(static_cast<size_t>(std::max(threads, 1)));
     try {
@@ -41,8 +41,8 @@ class Pool {
 
   int64_t threads() const { return static_cast<int64_t>(workers_.size()) + 1; }
 
-  // Calls f(begin, end) for ranges of at most `grain` that cover 0 to count. Which thread takes
-  // which range is left to chance, so f must not let it matter. f must not throw.
+  // Calls f(begin, end) for ranges of at most `grain` that cover 0 to count. Any thread may take
+  // any range, so the result of f must not depend on the thread. f must not throw.
   template <typename F>
   void run(int64_t count, int64_t grain, F&& f) {
     const int64_t tasks = (count + grain - 1) / grain;
@@ -62,8 +62,9 @@ class Pool {
  private:
   using Call = void (*)(const void*, int64_t);
 
-  // A new number above and the tasks left below make one word, so that a thread that comes late
-  // can take a task of the present job or none: its context is valid while a task is left.
+  // One word has the number of the job in its upper half and the tasks that are left in its lower
+  // half. So a thread that comes late takes a task of the present job, or none. The context of a
+  // job is valid while one of its tasks is left.
   void start(int64_t tasks, const void* context, Call call) {
     call_ = call;
     context_ = context;
@@ -106,7 +107,7 @@ class Pool {
     }
   }
 
-  // Others want the core too: now and then it is offered to them.
+  // Waits a moment, and now and then lets other threads have the core.
   static void relax(int64_t spins) {
     if (spins % 64 == 63) {
       std::this_thread::yield();
@@ -119,7 +120,7 @@ class Pool {
 #endif
   }
 
-  // A few times what lies between two jobs of a step. Between two steps the threads sleep.
+  // A few times as long as between two jobs of a step. Between two steps the threads sleep.
   static constexpr int64_t kSpins = 4000;
 
   std::vector<std::thread> workers_;

@@ -1,9 +1,9 @@
-// Rows times weights, N rows at a time, so that the weights are read once for all of them.
-// Read once for each instruction set: no guard.
+// Products of N rows with a matrix of weights, which is read once for all rows.
+// This file is included once for each instruction set, so it has no include guard.
 //
-// Each number is summed in one order, whatever N and the block it falls into: a row's numbers do
-// not depend on the rows beside it. (A product and a sum are one instruction wherever there is
-// one for it, in every block alike; the tests hold that to the bit.)
+// Every output is summed in the same order, whatever N is and whatever block its row is in: the
+// bits of a row do not depend on the other rows. (Where the processor has an instruction for a
+// product and a sum, every block uses it; the tests compare the bits.)
 
 namespace decode {
 namespace DECODE_VARIANT {
@@ -11,13 +11,14 @@ namespace DECODE_VARIANT {
 template <typename T>
 constexpr int kVectors = static_cast<int>(kPanel<T> / kLanes<T>);  // of a row of a panel
 
-// As many sums as the registers hold: 16 of them, or with AVX-512 and on ARM 32.
+// As many sums as fit into the registers, of which AVX-512 and ARM have 32, and others 16.
 constexpr int kSums = DECODE_REGISTERS == 32 ? 24 : 12;
 constexpr int kPanelRows = kSums * DECODE_BYTES / static_cast<int>(kLine) > 12
                                ? 12 : kSums * DECODE_BYTES / static_cast<int>(kLine);
 
-// The weights that a block of rows asks of the memory while it computes: of the next ones its
-// share, lest the first block wait for all of them and the others leave the memory idle.
+// The weights that a block of rows prefetches while it computes. Each block prefetches a share of
+// the next weights: if the first block waited for all of them, the others would leave the memory
+// idle.
 struct Ahead {
   const void* next;
   int64_t from, lines;
@@ -28,8 +29,8 @@ struct Ahead {
   }
 };
 
-// Blocks of nearly equal size: a last block of one row would cost as much as a full one.
-// f(first row, rows, what to ask for of the `lines` at next)
+// Calls f(first row, rows, what to prefetch of the `lines` at next) for blocks of nearly equal
+// size. A last block of one row would take as long as a full one.
 template <int most, typename F>
 DECODE_INLINE void in_blocks(int64_t rows, const void* next, int64_t lines, const F& f) {
   const int64_t blocks = (rows + most - 1) / most;
@@ -40,7 +41,7 @@ DECODE_INLINE void in_blocks(int64_t rows, const void* next, int64_t lines, cons
   }
 }
 
-// f<n>(...) for an n that is known only now, from 1 to `most`.
+// Calls f with a compile-time constant that equals count, which is from 1 to `most`.
 template <int most, typename F>
 DECODE_INLINE void with_count(int64_t count, const F& f) {
   if constexpr (most == 1) {
@@ -74,7 +75,8 @@ DECODE_NOINLINE void add_strip(const T* x, int64_t stride, const T* strip, int64
   }
 }
 
-// finish(row, column, sum with bias, as a vector) for all that x (rows, in) times the matrix gives.
+// Multiplies x (rows, in) with the matrix, and calls finish(row, column, sums with bias) for each
+// vector of outputs.
 template <typename T, typename F>
 void product(Pool& pool, typename Workspace<T>::Block& x, Buffer<T>& sums, int64_t rows,
              const Matrix<T>& matrix, const F& finish) {

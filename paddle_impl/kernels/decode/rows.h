@@ -1,5 +1,6 @@
-// Which row's memory holds which position of which row. A copied row costs a line of this table;
-// the keys and values of a prompt lie where they were written, however many rows continue it.
+// A table that says in which row's memory each position of each row is. To copy a row copies a line
+// of this table. The keys and values of a prompt stay where they were written, however many rows
+// continue it.
 
 #pragma once
 
@@ -21,7 +22,7 @@ class Rows {
 
   int64_t rows() const { return rows_; }
   int64_t positions() const { return positions_; }
-  // (positions,): in whose memory each position of the row lies.
+  // (positions,): the row in whose memory each position of this row is.
   const int32_t* owners(int64_t row) const { return &owner_[row * positions_]; }
 
   void check(int64_t row) const {
@@ -31,7 +32,7 @@ class Rows {
     }
   }
 
-  // A row whose memory was written over by another's must not be read again.
+  // A row must not be read any more when another row has overwritten what the two shared.
   void check_kept(int64_t row) const {
     check(row);
     if (lost_[row] != 0) {
@@ -57,7 +58,7 @@ class Rows {
     for (int64_t position = 0; position < length; ++position) append(row);
   }
 
-  // The row's next position, in its own memory.
+  // Adds a position to the row, in its own memory.
   void append(int64_t row) {
     const int64_t position = lengths[row];
     for (int64_t other = 0; other < rows_; ++other) {

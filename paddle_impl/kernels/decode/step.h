@@ -1,4 +1,5 @@
-// One token further: the model in execution order. Read once for each instruction set: no guard.
+// One step of the model, in execution order.
+// This file is included once for each instruction set, so it has no include guard.
 //
 // Shapes: N rows, C width, H heads, D = C / H, V vocabulary, L tokens that a row holds now.
 
@@ -14,7 +15,7 @@ void layer_norm(const Norm<T>& norm, T epsilon, const T* x, int64_t width, T* ou
   for (int64_t i = 0; i < width; ++i) out[i] = out[i] * scale * norm.gain[i] + norm.bias[i];
 }
 
-// scores (L,) to their softmax; the numbers up to the next whole vector are written over.
+// Turns scores (L,) into their softmax, and overwrites the numbers up to the next whole vector.
 template <typename T>
 void softmax(T* scores, int64_t length) {
   T most = scores[0];
@@ -26,7 +27,7 @@ void softmax(T* scores, int64_t length) {
   for (int64_t i = 0; i < length; ++i) scores[i] *= scale;
 }
 
-// out (D,) = sum over L of weights (L,) times values, position s of which starts at at(s).
+// out (D,) = the sum over L of weights (L,) times values; the value of position s begins at at(s).
 template <typename T, int J, typename At>
 DECODE_INLINE void mix(const T* weights, int64_t length, const At& at, T* out) {
   Vec<T> sums[J] = {};
@@ -37,7 +38,8 @@ DECODE_INLINE void mix(const T* weights, int64_t length, const At& at, T* out) {
   for (int j = 0; j < J; ++j) store(out + j * kLanes<T>, sums[j]);
 }
 
-// One row, one head. qkv (3 C): the new token's; its key and value join the cache first.
+// Attention of one row and one head. qkv (3 C) are the new token's; its key and value are put into
+// the cache first.
 template <typename T>
 void attend(const State<T>& state, int64_t layer, int64_t n, int64_t row, int64_t head) {
   const int64_t size = state.model.size(), width = state.model.width;
@@ -97,7 +99,7 @@ void step(const State<T>& state, const int64_t* rows, const int64_t* tokens, int
     const Layer<T>& layer = model.layers[l];
     normalize(layer.norm1);
     product<T>(state.pool, work.normed, work.sums, count, layer.attention, into(work.qkv));
-    // A head's rows side by side: those of one prompt read the same keys.
+    // The rows of one head follow each other, since rows of one prompt read the same keys.
     const int64_t tasks = model.heads * count;
     const int64_t grain = (tasks + 4 * state.pool.threads() - 1) / (4 * state.pool.threads());
     state.pool.run(tasks, grain, [&](int64_t begin, int64_t end) {

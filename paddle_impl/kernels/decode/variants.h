@@ -1,5 +1,5 @@
-// The step, compiled for each instruction set of the processor's family, and the choice among them.
-// A binary that was built on one machine so runs on another.
+// The step, compiled for each instruction set of the processor's family, and the choice among them:
+// so a binary that was built on one machine runs on another.
 
 #pragma once
 
@@ -14,14 +14,14 @@
 
 #include "model.h"
 
-// GCC does not inline into a function what was written for other instructions, and lowers wide
-// vectors before it inlines: so each set compiles the whole text, and not functions of it.
+// GCC does not inline a function into one that has other instructions, and it splits wide vectors
+// before it inlines. So all files of the step are compiled for each set, not only some functions.
 #define DECODE_INLINE inline __attribute__((always_inline))
 #define DECODE_NOINLINE __attribute__((noinline))
 
 namespace decode {
-constexpr int64_t kStrip = 64;        // lines of a panel that all rows pass before the next ones
-constexpr int64_t kTask = 128 << 10;  // bytes of weights: some ten microseconds
+constexpr int64_t kStrip = 64;        // lines of a panel that all rows use before the next lines
+constexpr int64_t kTask = 128 << 10;  // bytes of weights of a task, for about 10 microseconds
 }  // namespace decode
 
 #if defined(__clang__)
@@ -61,7 +61,7 @@ DECODE_END
 #undef DECODE_BYTES
 #undef DECODE_REGISTERS
 
-// Not with clang, which from one version to the next wants other names for 512 bits.
+// Not with clang, whose versions have different names for 512 bits.
 #if !defined(__clang__)
 #define DECODE_HAS_AVX512
 #define DECODE_VARIANT avx512
@@ -83,7 +83,7 @@ namespace decode {
 template <typename T>
 using Step = void (*)(const State<T>&, const int64_t*, const int64_t*, int64_t, T*);
 
-// Names of what this processor can run, the fastest first.
+// The names of the sets that this processor has, the fastest first.
 inline std::vector<std::string> instruction_sets() {
   std::vector<std::string> names;
 #if defined(__x86_64__)
@@ -101,7 +101,7 @@ inline std::vector<std::string> instruction_sets() {
   return names;
 }
 
-// ValueError, once it reaches Python, for a set that the processor lacks.
+// Throws for a set that the processor lacks; in Python that is a ValueError.
 template <typename T>
 Step<T> step_for(const std::string& instructions) {
   const auto names = instruction_sets();

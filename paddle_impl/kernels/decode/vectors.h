@@ -1,5 +1,5 @@
-// Vectors of DECODE_BYTES and what is computed in them.
-// Read once for each instruction set: no guard.
+// Vectors of DECODE_BYTES, and functions of them.
+// This file is included once for each instruction set, so it has no include guard.
 
 namespace decode {
 namespace DECODE_VARIANT {
@@ -28,7 +28,7 @@ DECODE_INLINE void store(T* to, Vec<T> vector) {
   std::memcpy(to, &vector, sizeof vector);
 }
 
-// Halves onto halves, so that the compiler adds registers and not one number after the other.
+// Adds one half to the other again and again, so that the compiler adds registers, not numbers.
 template <typename T, int64_t bytes>
 DECODE_INLINE T sum_of(const T* from) {
   if constexpr (bytes <= 16) {
@@ -53,7 +53,7 @@ DECODE_INLINE T sum(Vec<T> vector) {
   return sum_of<T, DECODE_BYTES>(lanes);
 }
 
-// The first numbers of a vector; zeros follow.
+// A vector of the first `count` numbers, followed by zeros.
 template <typename T>
 DECODE_INLINE Vec<T> load_first(const T* from, int64_t count) {
   Vec<T> vector = {};
@@ -81,8 +81,9 @@ DECODE_INLINE T dot(const T* a, const T* b, int64_t count) {
 
 template <typename T>
 struct Exponential;
-// `round` added and taken off again leaves an integer, which its low bits then hold. The two parts
-// of log 2 are Cephes': the first has so few bits that its multiples are exact.
+// To add `round` and to subtract it again rounds to an integer; in between the low bits of the sum
+// are that integer. log 2 is in two parts, as in Cephes: the first has so few bits that its
+// multiples are exact.
 template <>
 struct Exponential<float> {
   static constexpr float log2e = 1.44269504088896341f, round = 12582912.0f;
@@ -103,13 +104,14 @@ struct Exponential<double> {
       1.0 / 40320, 1.0 / 5040, 1.0 / 720, 1.0 / 120, 1.0 / 24, 1.0 / 6, 0.5, 1.0, 1.0};
 };
 
-// To a few units in the last place: 2^n times the Taylor series over half of log 2 to both sides.
-// Beyond `least` and `most` it stays what it is there: nearly 0, nearly the largest number.
+// exp(x), with an error of a few units in the last place: 2^n times a Taylor series on the interval
+// from -log(2) / 2 to log(2) / 2. Below `least` and above `most` it is constant: nearly 0, and
+// nearly the largest number.
 template <typename T>
 DECODE_INLINE Vec<T> exponential(Vec<T> x) {
   using E = Exponential<T>;
   using Words = typename Vector<T>::words;
-  // Written so that no comparison is true of a NaN: it passes.
+  // No comparison is true of a NaN, so a NaN remains one.
   const Vec<T> least = Vec<T>{} + E::least, most = Vec<T>{} + E::most;
   x = x < least ? least : x;
   x = x > most ? most : x;

@@ -7,32 +7,35 @@ _TO = "paddle_impl.convert.hugging_face.to_hf"
 _LOAD = "paddle_impl.convert.hugging_face.load_weights"
 _CONFIG = "paddle_impl.config.model.ModelConfig"
 _SAVE = "paddle_impl.checkpoint.writing._fill"
-_STATE = "paddle_impl.optim.adamw.optimizer_state"
-_RESTORE = "paddle_impl.optim.adamw.load_optimizer_state"
-_MAKE = "paddle_impl.optim.adamw._make_slots"
+_STATE = "paddle_impl.optim.optimizer.Optimizer.state"
+_RESTORE = "paddle_impl.optim.optimizer.Optimizer.load_state"
+_MAKE = "paddle_impl.optim.adamw.AdamW._make_slots"
 _RESUME = "paddle_impl.training.resume"
 _TRAIN = "paddle_impl.training.trainer.Trainer.train"
-_RUN = "paddle_impl.pretraining.PretrainingRun"
+_RUN = "paddle_impl.training.run.Run"
+_TASK = "paddle_impl.pretraining.Pretraining"
 _INPUTS = "paddle_impl.data.pretraining_data.PretrainingData"
 _IDS = "paddle_impl.data.sources.check_ids"
-_DROPOUT = "paddle_impl.config.pretrain.PretrainConfig.with_dropout"
+_DROPOUT = "paddle_impl.config.training.TrainingOptions.with_dropout"
 
-_NAMED = 'named[f"transformer.{bare}"] = value'
-_SET = "parameter.set_value(np.ascontiguousarray(weights[name], dtype=dtype))"
+_RENAMED = "paddle_impl.convert.hugging_face.Renamed.__getitem__"
+_FOUND = "self._tensors[self._names[name]]"
+_SET = "parameter.set_value(np.ascontiguousarray(own, dtype=dtype))"
 _ALL = "for name, parameter in model.named_parameters()}"
 _STORED = "state[key]"
-_RESTORED = "in _slots(model, optimizer).items():"
+_RESTORED = "in self.rule.tensors().items():"
 _UNLESS = f"{_RESTORED}\n        if"
 _CONTINUED = "return state.step, [note for note in notes if note]"
-_OPTIMIZER = "checkpoint.load_optimizer(source, self.model, self.optimizer)"
+_OPTIMIZER = "checkpoint.load_optimizer(source, self.optimizer)"
 _DROPPED = "0.0 if self.check_accuracy else self.hidden_dropout_prob"
 
 BUGS = {
     "projections transposed on the way in": (
-        _FROM, _NAMED, _NAMED.replace("= value", '= value.T if "c_proj" in bare else value')),
+        _RENAMED, _FOUND, f'({_FOUND}.T if "c_proj" in name else {_FOUND})'),
     "square projection transposed on the way in": (
-        _FROM, _NAMED, _NAMED.replace("= value", '= value.T if "attn.c_proj" in bare else value')),
-    "module. not taken off": (_FROM, '.removeprefix("module.")', ""),
+        _RENAMED, _FOUND, f'({_FOUND}.T if "attn.c_proj" in name else {_FOUND})'),
+    "module. not taken off": (
+        "paddle_impl.convert.hugging_face._bare", '.removeprefix("module.")', ""),
     "mask buffers taken for weights": (_FROM, "elif not _BUFFER.match(bare):", "else:"),
     "all attention biases taken for buffers": (
         "paddle_impl.convert.hugging_face._BUFFER", "(bias|masked_bias)", "(.*bias)"),
@@ -46,16 +49,17 @@ BUGS = {
     "weights saved in half precision": (
         _TO, "whole(name, parameter)", 'whole(name, parameter).astype("float16")'),
     "weights rounded on the way in": (
-        _LOAD, _SET, _SET.replace("weights[name],", 'weights[name].astype("float16"),')),
+        _LOAD, _SET, _SET.replace("own,", 'own.astype("float16"),')),
     "a missing tensor is let through": [
         (_LOAD, "if missing or extra:", "if extra:"),
-        (_LOAD, "if shape != tuple(weights[name].shape):",
-         "if name in weights and shape != tuple(weights[name].shape):"),
-        (_LOAD, _SET, f"if name in weights:\n            {_SET}")],
+        (_LOAD, "found = shapes[name], weights[name]",
+         "found = shapes[name], weights.get(name, parameters[name].numpy())"),
+        (_LOAD, "model.parts.own(name, weights[name])",
+         "model.parts.own(name, weights.get(name, parameter.numpy()))")],
     "an unknown tensor is let through": (_LOAD, "if missing or extra:", "if missing:"),
     "another shape is let through": [
-        (_LOAD, "if shape != tuple(weights[name].shape):", "if False:"),
-        (_LOAD, _SET, _SET.replace("weights[name],", "weights[name].reshape(parameter.shape),"))],
+        (_LOAD, "if shape != found.shape:", "if False:"),
+        (_LOAD, _SET, _SET.replace("own,", "own.reshape(parameter.shape),"))],
     "config.json asks for erf GELU": (
         "paddle_impl.config.model._FIXED_HF_OPTIONS", '("gelu_new", "gelu_pytorch_tanh")',
         '("gelu", "gelu_new", "gelu_pytorch_tanh")'),
@@ -77,7 +81,7 @@ BUGS = {
         "for name, allowed in ():"),
     "checkpoint without its tokenizer": (_SAVE, "if tokenizer is not None:", "if False:"),
     "checkpoint of the step before": (
-        _SAVE, '**vars(state)}', '**vars(state), "step": state.step - 1}'),
+        _SAVE, "state.to_json()", 'state.to_json() | {"step": state.step - 1}'),
     "moments not saved": (
         _STATE, "if keep:", 'if keep and "moment" not in slot:'),
     "moments swapped": (
@@ -95,8 +99,8 @@ BUGS = {
     "restoring decays the weights": (_MAKE, "optimizer.set_lr(0.0)", "pass"),
     "optimizer not restored": (f"{_RUN}.__init__", _OPTIMIZER, "pass"),
     "weights initialised, not restored": (
-        f"{_RUN}.__init__", "checkpoint.load_weights(source, self.model)",
-        "initialize(self.model, config.seed)"),
+        f"{_RUN}.__init__", "self.task.load(source, self.model, continues=self.start_step > 0)",
+        "initialize(self.model, config.runtime.seed)"),
     "resumed run repeats a step": (_TRAIN, "range(start_step + 1,", "range(start_step,"),
     "resumed run skips a step": (_TRAIN, "range(start_step + 1,", "range(start_step + 2,"),
     "resumed run counts from one": (f"{_RESUME}.start_step", _CONTINUED, "return 0, []"),
@@ -114,33 +118,34 @@ BUGS = {
         "paddle_impl.checkpoint.directory._newest", "found, reverse=True",
         "found, key=str, reverse=True"),
     "dropout of the checkpoint, not of the flags": (
-        f"{_INPUTS}.fit", "config.with_dropout(shape)", "shape"),
+        f"{_INPUTS}.fit", "self.config.training.with_dropout(shape)", "shape"),
     "hidden dropout for attention too": (
         _DROPOUT, "self.attention_probs_dropout_prob", "self.hidden_dropout_prob"),
     "no embedding dropout in a run": (_DROPOUT, "embd_pdrop=hidden", "embd_pdrop=0.0"),
     "check_accuracy drops all the same": (_DROPOUT, _DROPPED, "self.hidden_dropout_prob"),
     "weight decay not passed on": (
-        f"{_RUN}.__init__", "weight_decay=config.weight_decay", "weight_decay=0.0"),
+        f"{_RUN}.__init__", "weight_decay=options.weight_decay", "weight_decay=0.0"),
     "run's betas not passed on": (
-        f"{_RUN}.__init__", "beta1=config.adam_beta1, beta2=config.adam_beta2, ", ""),
-    "run's epsilon not passed on": (f"{_RUN}.__init__", ", epsilon=config.adam_epsilon,", ","),
-    "run's clip not passed on": (f"{_RUN}.train", "grad_clip=config.grad_clip", "grad_clip=0.0"),
-    "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.seed", "seed=0"),
+        f"{_RUN}.__init__", "beta1=options.adam_beta1, beta2=options.adam_beta2,", ""),
+    "run's epsilon not passed on": (f"{_RUN}.__init__", "epsilon=options.adam_epsilon,", ""),
+    "run's clip not passed on": (
+        f"{_RUN}.train", "grad_clip=config.optimizer.grad_clip", "grad_clip=0.0"),
+    "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.runtime.seed", "seed=0"),
     "run's first weights from seed 0": (
-        f"{_RUN}.__init__", "initialize(self.model, config.seed)", "initialize(self.model, 0)"),
-    "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.seed", "seed=0"),
+        f"{_RUN}.__init__", "initialize(self.model, config.runtime.seed)",
+        "initialize(self.model, 0)"),
+    "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.runtime.seed", "seed=0"),
     "warm-up of max_steps": (
-        f"{_RUN}._lr_options", "config.decay_steps or config.max_steps", "config.max_steps"),
+        f"{_TASK}._schedule", "schedule.decay_steps or ", ""),
     "rates of a run swapped": (
-        f"{_RUN}._lr_options", '"max_lr": config.max_lr, "min_lr": config.min_lr',
-        '"max_lr": config.min_lr, "min_lr": config.max_lr'),
+        f"{_TASK}._schedule", '"max_lr": schedule.max_lr, "min_lr": schedule.min_lr',
+        '"max_lr": schedule.min_lr, "min_lr": schedule.max_lr'),
     "run's end tokens not masked": (
         f"{_INPUTS}._loaders", "micro_batch_size, model.eos_token_id", "micro_batch_size, None"),
     "model's end token, not the data's": (
         f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
     "validation on training data": (
-        "paddle_impl.training.reports.Reports.evaluate", "loader = self.loaders[split]",
-        'loader = self.loaders["train"]'),
+        f"{_TASK}.evaluate", "self.loaders[split]", 'self.loaders["train"]'),
     "test as short as a validation": ("paddle_impl.data.pretraining_data.TEST_ITERS", "10", "1"),
     "accumulation of a run left out": (
         f"{_INPUTS}._loaders", 'self.accumulation if split == "train" else 1', "1"),
@@ -149,8 +154,8 @@ BUGS = {
     "ids beyond the vocabulary let through": (
         _IDS, "high < vocab_size", "True"),
     "windows beyond the positions let through": (
-        f"{_INPUTS}.fit", "config.max_seq_len <= shape.n_positions", "True"),
-    "split of a run left out": (f"{_INPUTS}._loaders", "split_shares(config.split)",
+        f"{_INPUTS}.fit", "length <= shape.n_positions", "True"),
+    "split of a run left out": (f"{_INPUTS}._loaders", "split_shares(options.split)",
                                 "[1.0, 0.0, 0.0]"),
 }
 

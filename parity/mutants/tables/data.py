@@ -25,7 +25,7 @@ _EPOCHS = "-(-(num_samples * seq_length + 1) // tokens_per_epoch)"
 _ALONE = "return needed < int(0.80 * per_epoch), before"
 _START = "(index * self.world_size + self.rank) * self.micro_batch_size"
 _TAKEN = "range(start, start + self.micro_batch_size)"
-_MASK = "(inputs != self.eos_token_id)"
+_MASK = "labels[inputs == self.eos_token_id]"
 _SHAPED_BY = "(bounds, seq_length, seed, len(tokens.ids), *more)"
 _FILED_BY = "(VERSION, dataset.order_key, dataset.split, num_samples)"
 _STEM = "_gpt_{dataset.split}_indexmap_{num_samples}ns"
@@ -104,13 +104,15 @@ BUGS = {
     "labels two tokens on": (
         f"{_LOADER}.micro_batch", "samples[:, :-1], samples[:, 1:]",
         "samples[:, :-1], np.roll(samples, -1, axis=1)[:, 1:]"),
+    "labels share memory with the inputs": (
+        f"{_LOADER}.micro_batch", "samples[:, 1:].copy()", "samples[:, 1:]"),
     "mask by the label": (
-        f"{_LOADER}.micro_batch", _MASK, "(labels != self.eos_token_id)"),
-    "mask inverted": (f"{_LOADER}.micro_batch", _MASK, "(inputs == self.eos_token_id)"),
+        f"{_LOADER}.micro_batch", _MASK, "labels[labels == self.eos_token_id]"),
+    "mask inverted": (f"{_LOADER}.micro_batch", _MASK, "labels[inputs != self.eos_token_id]"),
     "end tokens not masked": (
-        f"{_LOADER}.micro_batch", "if self.eos_token_id is None:", "if True:"),
+        f"{_LOADER}.micro_batch", "if self.eos_token_id is not None:", "if False:"),
     "end token 0 taken for none": (
-        f"{_LOADER}.micro_batch", "self.eos_token_id is None", "not self.eos_token_id"),
+        f"{_LOADER}.micro_batch", "self.eos_token_id is not None", "self.eos_token_id"),
     "evaluation begins at the second batch": (
         f"{_LOADER}.first", "self.micro_batch(index)", "self.micro_batch(index + 1)"),
     "evaluation a batch short": (f"{_LOADER}.first", "min(count, ", "min(count - 1, "),

@@ -5,7 +5,7 @@ from parity.mutants.mutant import room
 _SCORE = "paddle_impl.evaluation.scoring.score"
 _ALIGNED = "paddle_impl.evaluation.scoring._aligned"
 _DETOKENIZE = "paddle_impl.evaluation.wikitext.detokenize"
-_MEASURE = "paddle_impl.evaluation.wikitext.measure"
+_MEASURE = "paddle_impl.evaluation.wikitext.score_text"
 _ADJUSTED = "paddle_impl.evaluation.wikitext.WikiText.adjusted_perplexity"
 _LAST = "paddle_impl.evaluation.lambada.last_words"
 _PASSAGE = "paddle_impl.evaluation.lambada.passage"

@@ -9,7 +9,7 @@ _CHOOSE = f"{_SAMPLING}.choose"
 _PROBABILITIES = f"{_SAMPLING}.probabilities"
 _PROCESS = "paddle_impl.decoding.processors.process"
 _SEQUENCE = "paddle_impl.decoding.sequences.Sequence"
-_GROUP = "paddle_impl.decoding.sequences.SampleState"
+_STATE = "paddle_impl.decoding.sequences.SampleState"
 _FITTED = "paddle_impl.generate.fitted"
 _DECODER = "paddle_impl.decoding.paddle_decoder.PaddleDecoder"
 _STEP = f"{_DECODER}._forward"
@@ -71,16 +71,16 @@ BUGS = {
         _CHOOSE, "np.sum(cumulative <= targets, axis=-1)",
         "np.minimum(np.sum(cumulative <= targets, axis=-1) + 1, cumulative.shape[-1] - 1)"),
     "draws of the first step again": (
-        f"{_GROUP}._choose", _DRAWN, "self._draws(0, self.width)"),
+        f"{_STATE}._choose", _DRAWN, "self._draws(0, self.width)"),
     "draws of the step after": (
-        f"{_GROUP}._choose", _DRAWN, "self._draws(self._step + 1, self.width)"),
+        f"{_STATE}._choose", _DRAWN, "self._draws(self._step + 1, self.width)"),
     "draws of those before once one has ended": (
-        f"{_GROUP}._choose", f"{_DRAWN}[self._live]", f"{_DRAWN}[: len(self._live)]"),
+        f"{_STATE}._choose", f"{_DRAWN}[self._live]", f"{_DRAWN}[: len(self._live)]"),
     "greedy takes the last of equals": (
-        f"{_GROUP}._choose", _LIKELIEST,
+        f"{_STATE}._choose", _LIKELIEST,
         "(scores.shape[-1] - 1 - scores[:, ::-1].argmax(axis=-1))[rows]"),
     "greedy takes the second": (
-        f"{_GROUP}._choose", _LIKELIEST, "np.argsort(-scores, axis=-1)[rows, 1]"),
+        f"{_STATE}._choose", _LIKELIEST, "np.argsort(-scores, axis=-1)[rows, 1]"),
     "next token after the first position": (
         "paddle_impl.model.GPTForCausalLM.next_logits", "[:, -1]", "[:, 0]"),
     "padded vocabulary chosen": (
@@ -98,19 +98,19 @@ BUGS = {
     "last token taken for the end token": (
         f"{_SEQUENCE}.result", "else list(self.tokens)", "else self.tokens[:-1]"),
     "all stop with the first": (
-        f"{_GROUP}.advance", "if sequence.finish_reason is None:",
+        f"{_STATE}.advance", "if sequence.finish_reason is None:",
         "if all(one.finish_reason is None for one in self.sequences):"),
     "finished sequences go on": (
-        f"{_GROUP}.advance", "if sequence.finish_reason is None:",
+        f"{_STATE}.advance", "if sequence.finish_reason is None:",
         "if sequence.finish_reason != 'length':"),
     "score without the end token": (
         f"{_SEQUENCE}.add", "+= log_probability", f"+= 0.0 if {_ENDS} else log_probability"),
     "score is a sum": (f"{_SEQUENCE}.result", "self._score / len(self.tokens)", "self._score"),
     "score at the sampling temperature": (
-        f"{_GROUP}.advance", "log_probability(scores, tokens",
+        f"{_STATE}.advance", "log_probability(scores, tokens",
         "log_probability(scores / self._decoding.temperature, tokens"),
     "score before the penalties": (
-        f"{_GROUP}.advance", "log_probability(scores, tokens", "log_probability(logits, tokens"),
+        f"{_STATE}.advance", "log_probability(scores, tokens", "log_probability(logits, tokens"),
     "score of the row beside": (
         f"{_SAMPLING}.log_probability", "np.log(totals[rows])", "np.log(totals[rows[::-1]])"),
     "one token too many": (f"{_SEQUENCE}.add", _LAST, _LAST.replace("==", ">")),
@@ -118,8 +118,8 @@ BUGS = {
         f"{_SEQUENCE}.add", _LAST,
         "len(self.tokens) == max(1, self._decoding.max_new_tokens - 1)"),
     "one position left unused": (
-        _FITTED, "room = config.n_positions - len(prompt)",
-        "room = max(1, config.n_positions - len(prompt) - 1)"),
+        _FITTED, "room = positions - len(prompt)",
+        "room = max(1, positions - len(prompt) - 1)"),
     "end token banned a step too short": (
         _PROCESS, _NO_EOS, "new + 1 < decoding.min_new_tokens"),
     "negative ids let through": (_FITTED, "min(prompt) < 0 or ", ""),
@@ -169,7 +169,7 @@ BUGS = {
 
 CONTROLS = {
     "likeliest by sorting": (
-        f"{_GROUP}._choose", _LIKELIEST, "np.argsort(-scores, axis=-1, kind='stable')[rows, 0]"),
+        f"{_STATE}._choose", _LIKELIEST, "np.argsort(-scores, axis=-1, kind='stable')[rows, 0]"),
     "temperature on log-probabilities": (
         _PROBABILITIES, "log_softmax(scores.astype(np.float64) / temperature)",
         "log_softmax(log_softmax(scores) / temperature)"),

@@ -3,48 +3,61 @@
 from parity.mutants.mutant import room
 
 _LM = "paddle_impl.objectives.causal_lm"
-_LOGITS = 'logits = model(batch["input_ids"])  # (B, T, V)'
-_SUM = "(losses.reshape(mask.shape) * mask).sum()"
-_RETURN = f"return {_SUM}, mask.sum()"
+_WEIGHT = "paddle_impl.objectives.counted_labels"
+_MEAN = "paddle_impl.objectives.mean"
+_LABELS = 'labels = batch["labels"]'
 _WINDOWS = "paddle_impl.evaluation.windows.windows"
 _STRIDED = "paddle_impl.evaluation.windows.strided"
 _SCORE = "paddle_impl.evaluation.scoring.score"
 _LENGTH = "paddle_impl.evaluation.code_length.code_length"
 
-_LOSSES = 'F.cross_entropy(logits, batch["labels"], reduction="none")'
+_ENTROPY = 'F.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORED)'
+# The sum at one process; the other one in the function is that of a split model.
+_SUM = f"losses = {_ENTROPY}  # (B, T)\n    return losses.sum(), {{}}"
+
+
+def _summed(code: str) -> tuple[str, str, str]:
+    return _LM, _SUM, f"losses = {_ENTROPY}\n    return {code}, {{}}"
+
 
 BUGS = {
-    "labels not shifted": (_LM, 'batch["labels"]', 'batch["input_ids"]'),
+    "labels not shifted": (_LM, _LABELS, 'labels = batch["input_ids"]'),
     "labels shifted twice": (
-        _LM, _LOGITS,
+        _LM, _LABELS,
         'batch = {k: (v[:, 1:] if k != "input_ids" else v[:, :-1]) for k, v in batch.items()}\n'
-        f"    {_LOGITS}"),
+        f"    {_LABELS}"),
     "last token dropped": (
-        _LM, _LOGITS, f"batch = {{k: v[:, :-1] for k, v in batch.items()}}\n    {_LOGITS}"),
-    "loss mask ignored": (_LM, _SUM, "losses.sum()"),
-    "mask ignored in sum and count": (
-        _LM, _RETURN, "return losses.sum(), paddle.ones_like(mask).sum()"),
-    "mean over masked labels too": (_LM, "mask.sum()", "paddle.ones_like(mask).sum()"),
+        _LM, _LABELS,
+        f"batch = {{k: v[:, :-1] for k, v in batch.items()}}\n    {_LABELS}"),
+    "masked labels cost as token 0": (_LM, _LABELS, 'labels = paddle.clip(batch["labels"], min=0)'),
+    "masked labels cost and count as token 0": [
+        (_LM, _LABELS, 'labels = paddle.clip(batch["labels"], min=0)'),
+        (_WEIGHT, '(batch["labels"] != IGNORED).sum()', 'batch["labels"].size')],
+    "mean over masked labels too": (
+        _WEIGHT, '(batch["labels"] != IGNORED).sum()', 'batch["labels"].size'),
+    "token 0 not counted": (_WEIGHT, "!= IGNORED", "> 0"),
     "mask one token late": (
-        _LM, 'batch["loss_mask"].astype', 'paddle.roll(batch["loss_mask"], 1, axis=1).astype'),
-    "Paddle's default reduction": (
-        _LM, _RETURN,
-        'labels = paddle.where(mask == 0, paddle.full_like(batch["labels"], -100), batch["labels"])'
-        "\n    return F.cross_entropy(logits, labels) * mask.sum(), mask.sum()"),
-    "mean of the rows' means": (
-        _LM, _RETURN,
-        "rows = (losses.reshape(mask.shape) * mask).sum(1) / mask.sum(1)\n"
-        "    return rows.mean() * mask.sum(), mask.sum()"),
-    "sum over the batch size": (_LM, ", mask.sum()", ", mask.sum() * 0 + mask.shape[0]"),
+        _LM, _LABELS,
+        f"{_LABELS}\n    late = paddle.roll(labels, 1, axis=1) == IGNORED\n"
+        "    labels = paddle.where(late, paddle.full_like(labels, IGNORED), labels)"),
+    "Paddle's default reduction": _summed(
+        "F.cross_entropy(logits, labels) * (labels != IGNORED).astype(losses.dtype).sum()"),
+    "mean of the rows' means": _summed(
+        "(losses.reshape(labels.shape).sum(1) / (labels != IGNORED).astype(losses.dtype).sum(1))"
+        ".mean() * (labels != IGNORED).astype(losses.dtype).sum()"),
+    "sum over the batch size": (_WEIGHT, '(batch["labels"] != IGNORED).sum()',
+                                'len(batch["labels"])'),
+    "weight off by one": (_MEAN, "total / (weight or 1.0)", "total / (weight + 1.0)"),
+    "sum not divided": (_MEAN, "total / (weight or 1.0)", "total"),
     "label smoothing of 0.01": (
-        _LM, 'labels"], reduction="none"', 'labels"], reduction="none", label_smoothing=0.01'),
-    "loss in bits": (_LM, _SUM, f"{_SUM} / 0.6931471805599453"),
+        _LM, "ignore_index=IGNORED)", "ignore_index=IGNORED, label_smoothing=0.01)"),
+    "loss in bits": _summed("losses.sum() / 0.6931471805599453"),
     "cross entropy in float32": (
-        _LM, _LOSSES, _LOSSES.replace("(logits,", '(logits.astype("float32"),')
+        _LM, _ENTROPY, _ENTROPY.replace("(logits,", '(logits.astype("float32"),')
         + ".astype(logits.dtype)"),
-    "softmax taken twice": (_LM, "cross_entropy(logits,", "cross_entropy(F.softmax(logits),"),
+    "softmax taken twice": (_LM, "F.cross_entropy(logits,", "F.cross_entropy(F.softmax(logits),"),
     "logits' temperature of 1.001": (
-        _LM, "cross_entropy(logits,", "cross_entropy(logits / 1.001,"),
+        _LM, "F.cross_entropy(logits,", "F.cross_entropy(logits / 1.001,"),
     "overlap of the windows counted twice": (
         _STRIDED, "sequence[first + 1 :", "sequence[start + 1 :"),
     "first token of a window not counted": (
@@ -62,11 +75,10 @@ BUGS = {
 }
 
 CONTROLS = {
-    "mask applied twice": (_LM, _SUM, "(losses.reshape(mask.shape) * mask * mask).sum()"),
-    "labels ignored, not masked": (
-        _LM, _RETURN,
-        'labels = paddle.where(mask == 0, paddle.full_like(batch["labels"], -100), batch["labels"])'
-        '\n    return F.cross_entropy(logits, labels, reduction="sum"), mask.sum()'),
+    "mask applied twice": _summed(
+        "(losses.reshape(labels.shape) * (labels != IGNORED).astype(losses.dtype)).sum()"),
+    "cross entropy summed by Paddle": _summed(
+        'F.cross_entropy(logits, labels, reduction="sum", ignore_index=IGNORED)'),
 }
 
 MUTANTS = room("loss", BUGS, CONTROLS)

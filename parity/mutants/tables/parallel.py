@@ -10,11 +10,11 @@ _PIECES = "paddle_impl.parallel.tensor._pieces"
 _HEAD = "paddle_impl.model.GPTForCausalLM._own_head"
 _ROW = "paddle_impl.model.RowLinear.forward"
 _SPLIT_LOSS = "paddle_impl.objectives._SplitCrossEntropy"
-_COMPLETE = "paddle_impl.optim.adamw.NormReduction.complete"
-_CLIP = "paddle_impl.optim.adamw.clip_grad_norm"
-_STATE = "paddle_impl.optim.adamw.optimizer_state"
+_COMPLETE = "paddle_impl.optim.clip.NormReduction.complete"
+_CLIP = "paddle_impl.optim.clip.clip_grad_norm"
+_STATE = "paddle_impl.optim.optimizer.Optimizer.state"
 _SHARE = "paddle_impl.optim.sharding.Share"
-_SHARDED = "paddle_impl.optim.sharding.ShardedOptimizer"
+_OPTIMIZER = "paddle_impl.optim.optimizer.Optimizer"
 _SCALER = "paddle_impl.optim.precision.LossScaler"
 _STEP = "paddle_impl.training.trainer.Trainer.step"
 
@@ -61,17 +61,18 @@ BUGS = {
     "moments of the wrong owner": (
         f"{_SHARE}.from_owner", "broadcast_(held, weight.owner)", "broadcast_(held, 0)"),
     "moments of one owner's only": (
-        _STATE, "optimizer.share.from_owner(holder, tensor, shape)",
-        "paddle.zeros(shape) if tensor is None else tensor"),
+        _STATE, "self.share.from_owner(weight, tensors.get(key), shape)",
+        "tensors.get(key, paddle.zeros(shape))"),
     "gradients of other owners kept": (
-        f"{_SHARDED}.clear_grad", "weight.clear_grad()",
+        f"{_OPTIMIZER}.clear_grad", "weight.clear_grad()",
         "weight.clear_grad() if weight.updated is not None else None"),
     "gradients not unscaled": (f"{_SCALER}.unscale_", "gradient.scale_(inverse)", "pass"),
     "loss not scaled": (f"{_SCALER}.scaled", "return loss * self.scale if", "return loss if"),
     "gradients unscaled after the clip": [
-        (_STEP, "self.scaler.unscale_(gradients)", "pass"),
+        (_STEP, "self.scaler.unscale_(self.optimizer.gradients())", "pass"),
         (_STEP, "self.scaler.update(math.isfinite(norm))",
-         "self.scaler.update(math.isfinite(norm)); self.scaler.unscale_(gradients)")],
+         "self.scaler.update(math.isfinite(norm));"
+         " self.scaler.unscale_(self.optimizer.gradients())")],
     "scale kept at an overflow": (f"{_SCALER}.update", "self.scale * 0.5", "self.scale"),
     "scale grows a step late": (
         f"{_SCALER}.update", "self.good_steps == self.growth_interval",

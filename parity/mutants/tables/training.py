@@ -2,13 +2,14 @@
 
 from parity.mutants.mutant import room
 
-_ADAMW = "paddle_impl.optim.adamw.build_optimizer"
-_CLIP = "paddle_impl.optim.adamw.clip_grad_norm"
+_ADAMW = "paddle_impl.optim.adamw.AdamW.__init__"
+_CLIP = "paddle_impl.optim.clip.clip_grad_norm"
 _RATE = "paddle_impl.optim.schedule.lr_at"
 _TRAIN = "paddle_impl.training.trainer.Trainer.train"
 _STEP = "paddle_impl.training.trainer.Trainer.step"
 _FORWARD = "paddle_impl.training.trainer.Trainer._forward"
-_EVALUATION = "paddle_impl.training.trainer.mean_loss"
+_EVALUATION = "paddle_impl.training.measuring.measure"
+_MEANS = "paddle_impl.training.measuring.Totals.means"
 _SEED = "paddle_impl.training.trainer.dropout_seed"
 _GROUP = "paddle_impl.parallel.ranks.Group"
 
@@ -16,11 +17,11 @@ _MATRICES = "len(p.shape) >= 2"
 _NORM = 'math.sqrt(float(paddle.stack(squares).astype("float64").sum()))'
 _SHRINK = "grad.scale_(max_norm / (norm + 1e-6))"
 _COSINE = "min_lr + 0.5 * (1.0 + math.cos(math.pi * progress)) * (max_lr - min_lr)"
-_BACKWARD = "self.scaler.scaled(loss_sum / max(weight, 1.0)).backward()"
-_ADD_LOSS = "loss += float(loss_sum) / max(weight, 1.0)"
+_BACKWARD = "self.scaler.scaled(mean(loss_sum, weight)).backward()"
+_ADD_LOSS = "loss += mean(float(loss_sum), weight)"
 _UPDATE = "self.optimizer.step()"
-_NORM_CALL = "norm = clip_grad_norm(holders, self.grad_clip, reduction)"
-_SUM_GRADS = "still_to_sum(self.optimizer, self.ranks).all_reduce_(gradients)"
+_NORM_CALL = "norm = self.optimizer.clip_gradients(self.grad_clip)"
+_SUM_GRADS = "self.optimizer.reduce_gradients()"
 _WEIGHT = "weight, stop = self.ranks.world.total(own_weight, float(self.stop()))"
 
 
@@ -33,7 +34,7 @@ def _by_hand(wrong: str) -> tuple[str, str, str]:
 
 BUGS = {
     "Adam with L2 instead of AdamW": [
-        (_ADAMW, "adamw = paddle.optimizer.AdamW(", "adamw = paddle.optimizer.Adam("),
+        (_ADAMW, "paddle.optimizer.AdamW(", "paddle.optimizer.Adam("),
         (_ADAMW, "apply_decay_param_fun=decayed.__contains__,", "")],
     "decay on LayerNorm and biases": (_ADAMW, _MATRICES, "len(p.shape) >= 1"),
     "decay by Paddle's names": (
@@ -54,13 +55,13 @@ BUGS = {
     "first moment not corrected": _by_hand("moment 1 uncorrected"),
     "second moment not corrected": _by_hand("moment 2 uncorrected"),
     "positions left out of the optimizer": (
-        _ADAMW, "parameters=model.parameters(),",
-        "parameters=[p for p in model.parameters() if p is not model.transformer.wpe.weight],"),
+        _ADAMW, "parameters=list(parameters.values()),",
+        'parameters=[p for name, p in parameters.items() if "wpe" not in name],'),
     "half the rate for biases": (
-        _ADAMW, "adamw = paddle.optimizer.AdamW(",
-        'for p in model.parameters():\n'
+        _ADAMW, "self.adamw = paddle.optimizer.AdamW(",
+        'for p in parameters.values():\n'
         '        p.optimize_attr["learning_rate"] = 1.0 if len(p.shape) >= 2 else 0.5\n'
-        "    adamw = paddle.optimizer.AdamW("),
+        "    self.adamw = paddle.optimizer.AdamW("),
     "no clip": (_CLIP, _SHRINK, "pass"),
     "clip by value": (_CLIP, _SHRINK, "grad.clip_(-max_norm, max_norm)"),
     "clip of each parameter": (
@@ -95,17 +96,17 @@ BUGS = {
         _TRAIN, "self.cadence.learning_rate(step)", "self.cadence.learning_rate(2 * step)"),
     "rate set after the update": [
         (_STEP, "self.optimizer.set_lr(lr)", "pass"),
-        (_STEP, "self.optimizer.clear_grad(set_to_zero=False)",
+        (_STEP, "self.optimizer.clear_grad()",
          "self.optimizer.clear_grad()\n    self.optimizer.set_lr(lr)")],
     "batch of the step after": (_TRAIN, "self.loader.step(step - 1)", "self.loader.step(step)"),
     "first batch again and again": (_TRAIN, "self.loader.step(step - 1)", "self.loader.step(0)"),
-    "gradients not cleared": (_STEP, "self.optimizer.clear_grad(set_to_zero=False)", "pass"),
+    "gradients not cleared": (_STEP, "self.optimizer.clear_grad()", "pass"),
     "accumulation undivided": (_STEP, _BACKWARD, "loss_sum.backward()"),
     "accumulation divided twice": (
-        _STEP, _BACKWARD, "(loss_sum / max(weight, 1.0) / len(micro_batches)).backward()"),
+        _STEP, _BACKWARD, "(mean(loss_sum, weight) / len(micro_batches)).backward()"),
     "mean of the micro batches' means": [
-        (_STEP, _BACKWARD, "(loss_sum / float(batch['loss_mask'].sum()) / len(micro_batches))"
-         ".backward()")],
+        (_STEP, _BACKWARD,
+         "(loss_sum / self.objective.weight(batch) / len(micro_batches)).backward()")],
     "loss of the last micro batch": (_STEP, _ADD_LOSS, _ADD_LOSS.replace("+=", "=")),
     "an update for each micro batch": (
         _STEP, _BACKWARD,
@@ -132,11 +133,13 @@ BUGS = {
     "weight of one rank": (_STEP, _WEIGHT, "weight, stop = own_weight, 0.0"),
     "loss of one rank": (_STEP, "(loss,) = self.ranks.data.total(loss)", "pass"),
     "evaluation without the masks' weights": (
-        _EVALUATION, "weight += float(batch_weight)", 'weight += batch["loss_mask"].size'),
-    "evaluation by the mean of means": [
-        (_EVALUATION, "loss_sum += float(batch_sum)",
-         "loss_sum += float(batch_sum) / float(batch_weight)"),
-        (_EVALUATION, "weight += float(batch_weight)", "weight += 1")],
+        _EVALUATION, "objective.weight(batch)", 'batch["labels"].size'),
+    "evaluation by the mean of means": (
+        _EVALUATION, "(loss_sum, objective.weight(batch))",
+        "(loss_sum / objective.weight(batch), 1)"),
+    "evaluation of the last batch": (_EVALUATION, "totals.add(", "totals = Totals(); totals.add("),
+    "evaluation divided by the largest count": (
+        _MEANS, "mean(total, count)", "mean(total, max(flat[1::2]) + 1)"),
     "evaluation with dropout": (_EVALUATION, "model.eval()", "pass"),
     "dropout off after an evaluation": (_EVALUATION, "model.train()", "pass"),
 }
@@ -144,8 +147,8 @@ BUGS = {
 CONTROLS = {
     "AdamW by hand": _by_hand(""),
     "decay by the parameters' names": (
-        _ADAMW, "{p.name for p in model.parameters() if len(p.shape) >= 2}",
-        '{p.name for name, p in model.named_parameters()'
+        _ADAMW, "{p.name for p in parameters.values() if len(p.shape) >= 2}",
+        '{p.name for name, p in parameters.items()'
         ' if name.endswith("weight") and ".ln_" not in name}'),
     "rate rearranged": [
         (_RATE, "max_lr * step / warmup", "step / warmup * max_lr"),
@@ -157,8 +160,8 @@ CONTROLS = {
     "micro batches divided afterwards": [
         (_STEP, _BACKWARD, "loss_sum.backward()"),
         (_STEP, "(loss,) = self.ranks.data.total(loss)",
-         "with paddle.no_grad():\n        for gradient in gradients:\n"
-         "            gradient.scale_(1.0 / max(weight, 1.0))\n"
+         "with paddle.no_grad():\n        for gradient in self.optimizer.gradients():\n"
+         "            gradient.scale_(1.0 / weight)\n"
          "    (loss,) = self.ranks.data.total(loss)")],
 }
 

@@ -25,15 +25,14 @@ class Steps:
         self.device = device
         self.trainer = self._trainer(folder, recipe)
         self.rate = recipe["learning_rate"]
-        self.batch = {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:],
-                      "loss_mask": np.ones(tokens[:, 1:].shape, np.float32)}
+        self.batch = {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:]}
         self.steps = 0
 
     def _trainer(self, folder: str, recipe: dict):
         from pathlib import Path
 
         from paddle_impl import checkpoint
-        from paddle_impl.objectives import causal_lm
+        from paddle_impl.objectives import CAUSAL_LM
         from paddle_impl.optim.adamw import build_optimizer
         from paddle_impl.parallel.ranks import Ranks
         from paddle_impl.training.trainer import Trainer
@@ -42,16 +41,16 @@ class Steps:
         model.train()
         optimizer = build_optimizer(model, learning_rate=recipe["learning_rate"],
                                     weight_decay=recipe["weight_decay"])
-        return Trainer(model, optimizer, causal_lm, loader=None, cadence=None,
+        return Trainer(model, optimizer, CAUSAL_LM, loader=None, cadence=None,
                        grad_clip=recipe["grad_clip"], seed=0, ranks=Ranks(), log=None,
                        evaluate=None, save=None)
 
     def step(self) -> tuple[float, float]:
         """(loss, gradient norm before clipping), both of before the update."""
         self.steps += 1
-        outcome = self.trainer.step(self.steps, [self.batch], self.rate)
+        loss, norm, _ = self.trainer.step(self.steps, [self.batch], self.rate)
         self.wait()
-        return outcome
+        return loss, norm
 
     def product(self, rows: int, inner: int, columns: int):
         """A float32 matrix product of that shape, to be called."""

@@ -118,11 +118,12 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
     assert len(TokenFile.open(killed / "x")) > 100
 
 
-def test_every_moment_of_the_finish(corpus, tokenizer_folder, tmp_path):
+@pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.exhaustive)])
+def test_moments_of_the_finish(corpus, tokenizer_folder, tmp_path, every):
     """Killed at each of the last calls in turn, while files move to their places."""
     flags = ("--tokenizer", tokenizer_folder)
     calls = int(run(corpus, tmp_path / "whole", *flags).stdout.split()[-1])
-    for at in range(calls - 14, calls + 1, 2):
+    for at in range(calls - 14, calls + 1, every):
         folder = tmp_path / str(at)
         assert run(corpus, folder, *flags, at=at).returncode == -signal.SIGKILL
         assert run(corpus, folder, *flags).returncode == 0

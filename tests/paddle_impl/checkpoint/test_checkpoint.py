@@ -10,8 +10,8 @@ import pytest
 
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
-from paddle_impl.checkpoint import NoRoom, TrainingState, directory, reading, writing
-from paddle_impl.optim.adamw import build_optimizer, optimizer_state
+from paddle_impl.checkpoint import NoRoom, TrainingState, directory, weights, writing
+from paddle_impl.optim.adamw import build_optimizer
 from parity.paddle_side import meeting
 
 FILES = ["config.json", "manifest.json", "model.safetensors", "optimizer.safetensors",
@@ -55,8 +55,8 @@ def test_round_trip(trained, tmp_path):
         np.testing.assert_array_equal(p.numpy(), q.numpy())
     assert checkpoint.load_state(path) == state(3)
     fresh = build_optimizer(loaded, learning_rate=0.01, weight_decay=0.1)
-    checkpoint.load_optimizer(path, loaded, fresh)
-    expected, got = optimizer_state(model, optimizer), optimizer_state(loaded, fresh)
+    checkpoint.load_optimizer(path, fresh)
+    expected, got = optimizer.state(), fresh.state()
     assert expected.keys() == got.keys()
     for key, value in expected.items():
         np.testing.assert_array_equal(value, got[key])
@@ -66,14 +66,14 @@ def test_moments_are_read_one_by_one(trained, tmp_path, monkeypatch):
     """A process that shards asks for its own: all of them, in each process, are too many."""
     model, optimizer = trained
     path = checkpoint.save(tmp_path, model, optimizer, state(3), None)
-    read, get = [], reading._OneByOne.__getitem__
-    monkeypatch.setattr(reading._OneByOne, "__getitem__",
+    read, get = [], weights.LazyTensors.__getitem__
+    monkeypatch.setattr(weights.LazyTensors, "__getitem__",
                         lambda tensors, name: read.append(name) or get(tensors, name))
     name = "transformer.wte.weight.moment1"
-    monkeypatch.setattr(reading.optim, "load_optimizer_state",
-                        lambda model, optimizer, state: np.testing.assert_array_equal(
-                            state[name], optimizer_state(model, optimizer)[name]))
-    checkpoint.load_optimizer(path, model, optimizer)
+    expected = optimizer.state()[name]
+    monkeypatch.setattr(optimizer, "load_state",
+                        lambda state: np.testing.assert_array_equal(state[name], expected))
+    checkpoint.load_optimizer(path, optimizer)
     assert read == [name]
 
 

@@ -86,7 +86,7 @@ def test_what_reads_a_damaged_file_names_it(output, name, damage, what):
         if name == TENSORS[0]:
             checkpoint.load_weights(path, model)
         else:
-            checkpoint.load_optimizer(path, model, optimizer)
+            checkpoint.load_optimizer(path, optimizer)
     np.testing.assert_array_equal(model.transformer.wte.weight.numpy(), before)
 
 

@@ -2,13 +2,13 @@
 
 import pytest
 
-import args
+import run_evaluation
 
 MODEL = ("--model_name_or_path", "m")
 
 
 def parse(*argv):
-    return args.parse_evaluation([str(part) for part in argv])
+    return run_evaluation.parse([str(part) for part in argv])
 
 
 @pytest.mark.parametrize(("argv", "mode"), [

@@ -23,13 +23,13 @@ def test_labels_are_the_inputs_one_later():
     batch = PretrainLoader(SAMPLES, 2, None).micro_batch(3)
     np.testing.assert_array_equal(batch["input_ids"], SAMPLES[6:8, :4])
     np.testing.assert_array_equal(batch["labels"], SAMPLES[6:8, 1:])
-    assert batch["loss_mask"].all()
+    assert (batch["labels"] != -100).all()
 
 
 def test_what_follows_an_end_token_is_not_predicted():
     batch = PretrainLoader(np.array([[7, 0, 3, 0, 9]]), 1, eos_token_id=0).micro_batch(0)
-    np.testing.assert_array_equal(batch["loss_mask"], [[1, 0, 1, 0]])
-    np.testing.assert_array_equal(batch["labels"], [[0, 3, 0, 9]])
+    np.testing.assert_array_equal(batch["labels"], [[0, -100, 0, -100]])
+    np.testing.assert_array_equal(batch["input_ids"], [[7, 0, 3, 0]])
 
 
 @pytest.mark.parametrize(

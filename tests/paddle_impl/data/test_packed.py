@@ -74,19 +74,18 @@ def test_no_label_is_padding(tokens, eos):
     blocks = dataset(tokens)
     batch = PretrainLoader(blocks, 8, eos).micro_batch(0)
     assert batch["input_ids"].shape == batch["labels"].shape == (8, 4)
-    for inputs, labels, mask in zip(*batch.values(), strict=True):
+    for inputs, labels in zip(*batch.values(), strict=True):
         own = [token for token in inputs.tolist() if token != PAD]
         assert own in KEPT
-        known = [int(label != PAD and token != eos)
-                 for token, label in zip(inputs, labels, strict=True)]
-        assert mask.tolist() == known
-        assert sum(known) == len(own) - 1 - (10 in own and eos == 10 and own[-1] != 10)
+        expected = [later if token != eos else -100
+                    for token, later in zip(own[:-1], own[1:], strict=True)]
+        assert labels.tolist() == expected + [-100] * (4 - len(expected))
 
 
 def test_padding_that_looks_like_text_is_masked_too(tokens):
     """Without a tokenizer the padding is token 0; here it is a token of the documents."""
     batch = PretrainLoader(dataset(tokens, pad_id=17), 8, None).micro_batch(0)
-    assert batch["loss_mask"].sum() == sum(len(block) - 1 for block in KEPT)
+    assert (batch["labels"] != -100).sum() == sum(len(block) - 1 for block in KEPT)
 
 
 def test_index_files_serve_one_policy(tokens, tmp_path):

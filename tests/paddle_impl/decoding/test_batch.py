@@ -1,4 +1,4 @@
-"""Groups that come, wait, share a decoder, fork and leave."""
+"""Prompts that wait, begin, share a decoder, fork and end."""
 
 import numpy as np
 import pytest
@@ -34,7 +34,7 @@ class Remembering:
 
 
 class Scripted:
-    """A group that makes given moves, and keeps the histories that its logits told."""
+    """A PromptState that makes given moves, and keeps the histories that its logits tell."""
 
     def __init__(self, prompt, moves, width=1):
         self.prompt, self.width, self.moves = prompt, width, list(moves)
@@ -61,18 +61,18 @@ def run(batch):
     return done
 
 
-def test_groups_do_not_see_each_other():
+def test_states_do_not_see_each_other():
     batch = Batch(Remembering(3))
-    groups = [line([1, 2], 3), line([3], 1), line([4, 5, 6], 2)]
-    for group in groups:
-        batch.add(group)
-    assert {id(group) for group in run(batch)} == {id(group) for group in groups}
-    assert groups[0].seen == [[[1, 2]], [[1, 2, 10]], [[1, 2, 10, 11]], [[1, 2, 10, 11, 12]]]
-    assert groups[1].seen == [[[3]], [[3, 10]]]
-    assert groups[2].seen[-1] == [[4, 5, 6, 10, 11]]
+    states = [line([1, 2], 3), line([3], 1), line([4, 5, 6], 2)]
+    for state in states:
+        batch.add(state)
+    assert {id(state) for state in run(batch)} == {id(state) for state in states}
+    assert states[0].seen == [[[1, 2]], [[1, 2, 10]], [[1, 2, 10, 11]], [[1, 2, 10, 11, 12]]]
+    assert states[1].seen == [[[3]], [[3, 10]]]
+    assert states[2].seen[-1] == [[4, 5, 6, 10, 11]]
 
 
-def test_a_group_begins_as_soon_as_one_leaves():
+def test_a_state_begins_as_soon_as_one_leaves():
     decoder = Remembering(2)
     batch = Batch(decoder)
     for count in (5, 2, 2):
@@ -83,43 +83,43 @@ def test_a_group_begins_as_soon_as_one_leaves():
     assert decoder.widths == [2, 2, 2, 2, 1]
 
 
-def test_a_group_that_is_done_at_once():
+def test_a_state_that_is_done_at_once():
     batch = Batch(Remembering(1))
-    groups = [line([1], 0), line([2], 0)]
-    for group in groups:
-        batch.add(group)
-    assert run(batch) == groups
+    states = [line([1], 0), line([2], 0)]
+    for state in states:
+        batch.add(state)
+    assert run(batch) == states
 
 
 def test_rows_fork_and_change_places():
     moves = [Move([0, 0, 0], [7, 8, 9]), Move([2, 0, 0], [4, 5, 6]), Move([1, 1], [1, 2]),
              Move([], [])]
-    group, other = Scripted([3], moves, width=3), line([1], 3)
+    state, other = Scripted([3], moves, width=3), line([1], 3)
     batch = Batch(Remembering(4))
-    batch.add(group)
+    batch.add(state)
     batch.add(other)
     run(batch)
-    assert group.seen == [
+    assert state.seen == [
         [[3]], [[3, 7], [3, 8], [3, 9]], [[3, 9, 4], [3, 7, 5], [3, 7, 6]],
         [[3, 7, 5, 1], [3, 7, 5, 2]],
     ]
     assert other.seen[-1] == [[1, 10, 11, 12]]
 
 
-def test_a_wide_group_is_not_passed_by():
+def test_a_wide_state_is_not_passed_by():
     batch = Batch(Remembering(2))
     first, narrow = line([1], 3), line([3], 1)
     wide = Scripted([2], [Move([], [])], width=2)
-    for group in (first, wide, narrow):
-        batch.add(group)
+    for state in (first, wide, narrow):
+        batch.add(state)
     assert run(batch) == [first, wide, narrow]
 
 
-def test_a_cancelled_group_gives_its_room_to_others():
+def test_a_cancelled_state_gives_its_room_to_others():
     batch = Batch(Remembering(1))
     first, second, third = line([1], 50), line([2], 1), line([3], 1)
-    for group in (first, second, third):
-        batch.add(group)
+    for state in (first, second, third):
+        batch.add(state)
     batch.step()
     batch.cancel(first)
     batch.cancel(second)
@@ -127,7 +127,7 @@ def test_a_cancelled_group_gives_its_room_to_others():
     assert run(batch) == [third]
 
 
-def test_a_group_that_fails_is_dropped_and_the_others_go_on():
+def test_a_state_that_fails_is_dropped_and_the_others_go_on():
     batch = Batch(Remembering(2))
     bad, good = Scripted([1], [Move([0], [2])]), line([1], 2)
     batch.add(bad)

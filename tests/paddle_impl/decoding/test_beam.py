@@ -30,15 +30,15 @@ def beams(**options) -> Decoding:
 
 
 def search(decoding: Decoding, chain=CHAIN, prompt=PROMPT, **more):
-    """The group's results, and how many tokens it was fed."""
-    group = BeamState(prompt, decoding, **more)
+    """The state's results, and how many tokens it was fed."""
+    state = BeamState(prompt, decoding, **more)
     tokens, steps = [prompt[-1]], 0
     while tokens:
-        move = group.advance(chain[tokens])
-        assert len(move.tokens) == len(move.sources) <= group.width
+        move = state.advance(chain[tokens])
+        assert len(move.tokens) == len(move.sources) <= state.width
         assert all(0 <= source < len(tokens) for source in move.sources)
         tokens, steps = move.tokens, steps + 1
-    return group.results(), steps
+    return state.results(), steps
 
 
 def listed(score, penalty: float) -> list[tuple[float, list[int], bool]]:

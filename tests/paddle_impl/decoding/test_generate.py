@@ -18,8 +18,10 @@ PROMPTS = [PROMPT, [7], list(range(20)), [9, 9, 9, 2, 6], [49] * 12]
 
 @pytest.fixture(params=["paddle", "native"], autouse=True)
 def decoder(request, monkeypatch):
-    monkeypatch.setattr("paddle_impl.generate.make_decoder", lambda model, rows, positions, _:
-                        make_decoder(model, rows, positions, request.param))
+    def make(model, rows, positions, _):
+        return make_decoder(model, rows, positions, request.param)
+
+    monkeypatch.setattr("paddle_impl.decoding.choice.make_decoder", make)
     return request.param
 
 
@@ -156,6 +158,32 @@ def test_a_stop_string_ends_the_text_and_is_not_in_it(sharp_model):
     at = text.index(text[6:8])
     assert (found.text, found.finish_reason) == (text[:at], "stop")
     assert found.token_ids == free.token_ids[: at + 2]
+
+
+def test_a_decoder_says_what_its_prompts_may_be(tiny_model):
+    decoder = make_decoder(tiny_model, 2, 8)
+    ((found,),) = generate(decoder, [[3, 1, 4]], Decoding(12))
+    assert len(found.token_ids) == 5
+    for prompt, message in (([1] * 8, "8 tokens; the model has 8 positions"),
+                            ([50], "outside the vocabulary 0 to 49")):
+        with pytest.raises(ValueError, match=message):
+            generate(decoder, [prompt], Decoding(1))
+    with pytest.raises(ValueError, match="3 sequences of one prompt do not fit into a batch of 2"):
+        generate(decoder, [[1]], Decoding(1, "beam_search", num_beams=3))
+    assert generate(decoder, [], Decoding(1)) == []
+
+
+@pytest.mark.parametrize("options", [{"rows": 2}, {"decoder": "paddle"}])
+def test_what_makes_a_decoder_is_refused_beside_one(tiny_model, options):
+    with pytest.raises(ValueError, match="a decoder was given"):
+        generate(make_decoder(tiny_model, 2, 8), [[1]], Decoding(1), **options)
+
+
+def test_a_prompt_is_refused_before_a_decoder_is_made(tiny_model, monkeypatch):
+    monkeypatch.setattr("paddle_impl.decoding.choice.make_decoder",
+                        lambda *_: pytest.fail("a decoder was made"))
+    with pytest.raises(ValueError, match="no tokens"):
+        generate(tiny_model, [[1], []], Decoding(1))
 
 
 @pytest.mark.parametrize(("prompt", "message"), [

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from paddle_impl.evaluation.wikitext import detokenize, measure
+from paddle_impl.evaluation.wikitext import detokenize, score_text
 
 
 @pytest.mark.parametrize(("apart", "text"), [
@@ -39,7 +39,7 @@ def letters(text):
 @pytest.mark.parametrize("moved", [1, 2, 4])
 def test_both_perplexities_by_hand(counting, moved):
     # Letters f to j are ids 2 3 4 0 1. Words, with the line's end: fg h " \n" i j.
-    result = measure(counting, " fg h \n ij f \n", letters, window=4, overlapping_eval=moved)
+    result = score_text(counting, " fg h \n ij f \n", letters, window=4, overlapping_eval=moved)
     assert result.original_tokens == len(["fg", "h", "\n", "ij", "f"])
     assert result.tokenized_tokens == 6
     assert result.right == 5
@@ -53,7 +53,7 @@ def test_both_perplexities_by_hand(counting, moved):
 
 def test_the_end_of_the_text_is_counted_and_weighs_as_much(counting):
     # Three windows; the last, of a single target, is the only one that is wrong.
-    result = measure(counting, "f g h i j f g j", letters, window=4, overlapping_eval=3)
+    result = score_text(counting, "f g h i j f g j", letters, window=4, overlapping_eval=3)
     assert (result.right, result.tokenized_tokens) == (6, 8)
     assert result.nats == pytest.approx(6 * math.log(9 / 4) + math.log(9), rel=1e-6)
 
@@ -61,4 +61,4 @@ def test_the_end_of_the_text_is_counted_and_weighs_as_much(counting):
 @pytest.mark.parametrize("text", ["word", "1 2"])
 def test_a_single_token_is_refused(counting, text):
     with pytest.raises(ValueError, match="at least two"):
-        measure(counting, text, letters, window=4, overlapping_eval=2)
+        score_text(counting, text, letters, window=4, overlapping_eval=2)

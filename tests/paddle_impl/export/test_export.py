@@ -6,13 +6,16 @@ import numpy as np
 import paddle
 import pytest
 
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.sequences import uniform_draws
-from paddle_impl.export import files
+from paddle_impl.export import export_model, files
 from paddle_impl.export.decoder import ExportedDecoder
 from paddle_impl.export.running import continue_prompts
 from paddle_impl.generate import generate
-from tests.paddle_impl.export.conftest import EOS, POSITIONS
+from paddle_impl.model import Attention, ColumnLinear
+from tests.paddle_impl.export.conftest import EOS, POSITIONS, new_model
+from tests.paddle_impl.low_rank import LowRank, substitute
 
 # One token, several, all positions but one.
 PROMPTS = [[7], [1, 2, 3], [104, 101, 108, 108, 111], list(range(30, 30 + POSITIONS - 1))]
@@ -70,6 +73,54 @@ def test_logits_are_the_models_after_each_copy(exported):
     for row, ids in enumerate([[9, 1], [5, 6, 2], [5, 6, 8, 3]]):
         expected = model(paddle.to_tensor([ids]))[0, -1].numpy()
         assert np.abs(logits[row] - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["c_attn", "c_proj"])
+def test_an_adapter_that_was_not_merged_is_exported_too(tmp_path, name):
+    model, out = new_model(), tmp_path / "out"
+    ids = [5, 6, 8, 3]
+    plain = model(paddle.to_tensor([ids]))[0, -1].numpy()
+    substitute(model.transformer.h[1].attn, name, LowRank)
+    substitute(model.transformer.h[0].mlp, "c_fc", LowRank)
+    export_model(model, Tokenizer.byte_level(), out)
+    expected = model(paddle.to_tensor([ids]))[0, -1].numpy()
+    assert np.abs(expected - plain).max() > 0.1
+    decoder = ExportedDecoder(out, files.read(out), rows=1, positions=POSITIONS)
+    decoder.prefill(0, ids[:-1])
+    assert np.abs(decoder.step([0], [3])[0] - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_a_subclass_may_call_its_base(tmp_path):
+    """Paddle's rewriting of Python code would call the wrong class for super()."""
+    class Doubled(ColumnLinear):
+        def forward(self, x):
+            return super().forward(2.0 * x)
+
+    model, out = new_model(), tmp_path / "out"
+    model.transformer.h[0].attn.c_attn.__class__ = Doubled
+    export_model(model, Tokenizer.byte_level(), out)
+    expected = model(paddle.to_tensor([[5, 6]]))[0, -1].numpy()
+    found = ExportedDecoder(out, files.read(out), rows=1, positions=POSITIONS).prefill(0, [5, 6])
+    assert np.abs(found - expected).max() < 1e-5 * np.abs(expected).max()
+
+
+def test_a_layer_that_the_graph_would_leave_out_is_refused(tmp_path):
+    class Other(Attention):
+        pass
+
+    model = new_model()
+    model.transformer.h[1].attn.__class__ = Other
+    with pytest.raises(ValueError, match=r"cannot be exported: transformer\.h\.1\.attn is of the "
+                                         "class Other, and only these layers may be replaced: wte"):
+        export_model(model, Tokenizer.byte_level(), tmp_path / "out")
+    assert not list(tmp_path.iterdir())
+
+
+def test_a_prompt_is_refused_before_the_graph_is_loaded(exported, monkeypatch):
+    monkeypatch.setattr("paddle_impl.export.running.ExportedDecoder",
+                        lambda *_: pytest.fail("the graph was loaded"))
+    with pytest.raises(ValueError, match="outside the vocabulary 0 to 256"):
+        continue_prompts(exported[1], files.read(exported[1]), [[1], [257]], Decoding(3), draws)
 
 
 def test_no_token_goes_beyond_the_positions(exported):

@@ -9,7 +9,7 @@ import paddle
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.parallel import ranks
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.parallel.tensor import Parts
@@ -32,15 +32,14 @@ def train(ranks: Ranks, ids=IDS, dtype: str = "float64", stage: int = 1, recompu
     if state is not None:
         for name, parameter in model.named_parameters():
             parameter.set_value(model.parts.own(name, state[f"weight {name}"]))
-    optimizer = optim.build_optimizer(model, learning_rate=1.0, weight_decay=0.1, ranks=ranks,
-                                      stage=stage)
+    optimizer = build_optimizer(model, learning_rate=1.0, weight_decay=0.1, ranks=ranks,
+                                stage=stage)
     if state is not None:
         moments = {key: value for key, value in state.items() if " " not in key}
-        optim.load_optimizer_state(model, optimizer, moments)
+        optimizer.load_state(moments)
     norms = [one_step(ranks, model, optimizer, ids[step], 0.01 * (step + 1)) for step in steps]
-    weights = optim.master_weights(model, optimizer)
-    return (optim.optimizer_state(model, optimizer) | {"norms of": np.array(norms)}
-            | {f"weight {name}": value for name, value in weights.items()})
+    weights = {f"weight {name}": value for name, value in optimizer.weights().items()}
+    return optimizer.state() | {"norms of": np.array(norms)} | weights
 
 
 def build(ranks: Ranks, dtype: str) -> GPTForCausalLM:
@@ -56,10 +55,8 @@ def build(ranks: Ranks, dtype: str) -> GPTForCausalLM:
 def one_step(ranks: Ranks, model, optimizer, ids: np.ndarray, lr: float) -> float:
     """The norm before clipping."""
     backward(ranks, model, ids)
-    holders = optim.gradient_holders(model, optimizer)
-    gradients = [holder.grad for holder in holders if holder.grad is not None]
-    optim.still_to_sum(optimizer, ranks).all_reduce_(gradients)
-    norm = optim.clip_grad_norm(holders, 0.5, optim.NormReduction.of(model, optimizer, ranks))
+    optimizer.reduce_gradients()
+    norm = optimizer.clip_gradients(0.5)
     optimizer.set_lr(lr)
     optimizer.step()
     optimizer.clear_grad()
@@ -75,9 +72,7 @@ def backward(ranks: Ranks, model, ids: np.ndarray) -> None:
 
 
 def batch(ids: np.ndarray) -> dict[str, paddle.Tensor]:
-    mask = np.ones(ids[:, 1:].shape, np.float32)
-    return {"input_ids": paddle.to_tensor(ids[:, :-1]), "labels": paddle.to_tensor(ids[:, 1:]),
-            "loss_mask": paddle.to_tensor(mask)}
+    return {"input_ids": paddle.to_tensor(ids[:, :-1]), "labels": paddle.to_tensor(ids[:, 1:])}
 
 
 if __name__ == "__main__":

@@ -8,7 +8,7 @@ import paddle
 import pytest
 import torch
 
-from paddle_impl.optim.adamw import clip_grad_norm
+from paddle_impl.optim.clip import clip_grad_norm
 from paddle_impl.optim.precision import FULL, LossScaler, Precision
 
 

@@ -10,7 +10,7 @@ import paddle
 import pytest
 
 from paddle_impl.objectives import causal_lm
-from paddle_impl.optim import adamw as optim
+from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.optim.ownership import owners
 from paddle_impl.optim.precision import FULL, Precision
 from paddle_impl.parallel.ranks import Ranks
@@ -75,7 +75,7 @@ def test_two_gloo_processes_have_the_bits_of_one(tmp_path):
 
 def built(ranks: Ranks, stage: int):
     model = job.build(ranks, "float32")
-    return model, optim.build_optimizer(
+    return model, build_optimizer(
         model, learning_rate=0.01, weight_decay=0.1, ranks=ranks, stage=stage)
 
 
@@ -83,7 +83,7 @@ def test_moments_exist_once():
     def work(ranks):
         model, optimizer = built(ranks, 1)
         job.one_step(ranks, model, optimizer, job.IDS[0], 0.01)
-        names = {name for name in optimizer.adamw.state_dict() if "moment1" in name}
+        names = {name for name in optimizer.rule.adamw.state_dict() if "moment1" in name}
         owned = {name for name, _ in optimizer.share.named_parameters()}
         return len(names), owned, {name for name, _ in model.named_parameters()}
 
@@ -98,12 +98,12 @@ def test_who_has_gradients_and_weights_after_a_backward_pass(stage):
         model, optimizer = built(ranks, stage)
         job.backward(ranks, model, job.IDS[0])
         found = {}
-        for holder in optim.gradient_holders(model, optimizer):
+        for holder in optimizer.share.weights:
             here = holder.parameter._is_initialized()
             found[holder.name] = holder.grad is not None, here, holder.updated is not None
             assert stage == 1 or holder.parameter.grad is None
         optimizer.clear_grad()
-        assert all(holder.grad is None for holder in optim.gradient_holders(model, optimizer))
+        assert all(holder.grad is None for holder in optimizer.share.weights)
         assert all(parameter.grad is None for parameter in model.parameters())
         return found
 
@@ -130,9 +130,8 @@ def test_a_run_goes_on_in_another_way(alone, way, next_way):
 
 def test_only_who_keeps_them_has_all_tensors():
     def work(ranks):
-        model, optimizer = built(ranks, 1)
-        return [read(model, optimizer, keep=ranks.is_main)
-                for read in (optim.optimizer_state, optim.master_weights)]
+        _, optimizer = built(ranks, 1)
+        return [read(keep=ranks.is_main) for read in (optimizer.state, optimizer.weights)]
 
     (state, weights), (nothing, none) = meeting.run(2, work, sharding=2)
     assert nothing == {} and none == {}
@@ -144,7 +143,7 @@ def test_one_process_may_use_the_model_alone():
     def work(ranks):
         model, optimizer = built(ranks, 3)
         losses = []
-        with optim.used_alone(optimizer):
+        with optimizer.used_alone():
             assert all(p._is_initialized() for p in model.parameters())
             if ranks.is_main:
                 loss, _ = causal_lm(model, job.batch(job.IDS[0, 0]))
@@ -192,18 +191,16 @@ def gradients(seed: int) -> dict[str, np.ndarray]:
 def twenty_steps(ranks: Ranks, precision: Precision, stage: int = 1, lr: float = 0.01):
     """(masters, the model's weights) after steps of two passes in each process."""
     net = Net()
-    optimizer = optim.build_optimizer(
+    optimizer = build_optimizer(
         net, learning_rate=lr, weight_decay=0.1, ranks=ranks, precision=precision, stage=stage)
     for step in range(20):
         for index in range(2):
             net.pull(gradients(100 * step + 10 * index + ranks.data.rank))
-        holders = optim.gradient_holders(net, optimizer)
-        sum_over = optim.still_to_sum(optimizer, ranks)
-        sum_over.all_reduce_([holder.grad for holder in holders if holder.grad is not None])
+        optimizer.reduce_gradients()
         optimizer.step()
         optimizer.clear_grad()
     weights = {name: parameter.numpy() for name, parameter in net.named_parameters()}
-    return optim.master_weights(net, optimizer), weights
+    return optimizer.weights(), weights
 
 
 @pytest.mark.parametrize("size, shape, stage", [(1, {}, 1), (2, {}, 1), (2, {"sharding": 2}, 1),
@@ -229,7 +226,7 @@ def test_without_masters_small_updates_are_lost():
             parameter.set_value(np.ones(parameter.shape))
         if precision is FULL:
             net.to(dtype="float32")
-        optimizer = optim.build_optimizer(
+        optimizer = build_optimizer(
             net, learning_rate=1e-8, weight_decay=0.0, precision=precision)
         for _ in range(20):
             net.pull({name: np.ones(p.shape) for name, p in net.named_parameters()})
@@ -241,8 +238,8 @@ def test_without_masters_small_updates_are_lost():
 
 def test_gradients_of_micro_batches_add_up_in_the_masters_type():
     net = Net()
-    optimizer = optim.build_optimizer(net, learning_rate=0.01, weight_decay=0.1, precision=MASTERS)
+    optimizer = build_optimizer(net, learning_rate=0.01, weight_decay=0.1, precision=MASTERS)
     for size in (1.0, 2.0**-30):
         net.pull({name: np.full(p.shape, size) for name, p in net.named_parameters()})
-    for holder in optim.gradient_holders(net, optimizer):
+    for holder in optimizer.share.weights:
         assert (holder.grad.numpy() == 1.0 + 2.0**-30).all(), holder.name

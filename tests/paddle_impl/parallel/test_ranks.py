@@ -75,3 +75,9 @@ def test_alone_nothing_is_sent(monkeypatch):
     assert ALONE.total(1.5, 2.0) == [1.5, 2.0]
     Ranks().barrier()
     assert Ranks().is_main and not Ranks(world=Group(1, (0, 1))).is_main
+
+
+def test_a_total_of_nothing_calls_nobody(monkeypatch):
+    """gloo refuses an empty tensor; an objective without metrics has nothing to add up."""
+    monkeypatch.setattr(paddle.distributed, "all_reduce", lambda *_, **__: pytest.fail("called"))
+    assert Group(0, (0, 1)).total() == []

@@ -24,7 +24,8 @@ class Reciter:
     """
 
     def __init__(self, rows: int, positions: int, text: str, sharpness: float = 50.0):
-        self.rows, self.positions, self._sharpness = rows, positions, sharpness
+        self.rows, self.positions, self.vocab_size = rows, positions, 260
+        self._sharpness = sharpness
         self._tokens = [*text.encode(), 256]
         self._at: dict[int, int] = {}
         self.held, self.broken = threading.Event(), None

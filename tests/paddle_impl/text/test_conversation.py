@@ -3,7 +3,7 @@
 import pytest
 import tokenizers
 
-import args
+import run_generation
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.model import GPTForCausalLM, initialize
@@ -30,8 +30,8 @@ class Session:
         plain = self.generator.generate
         self.generator.generate = lambda ids, *more: (
             self.prompts.append(ids[0]) or plain(ids, *more))
-        config = args.parse_generation(["--model_name_or_path", "x", "--interactive", *flags])
-        Conversation(self.generator, config, self.ask, self.say).run()
+        config = run_generation.parse(["--model_name_or_path", "x", "--interactive", *flags])
+        Conversation(self.generator, config.decoding, config.runtime.seed, self.ask, self.say).run()
 
     def ask(self, text):
         self.asked.append(text)
@@ -73,8 +73,8 @@ def test_text_stops_at_a_blank_line():
                       "\x01", "\x02", *map(chr, range(65, 90)))
     shown = session.said.partition("\na")[2]
     assert not set(shown) & set(map(chr, range(65, 90)))
-    config = args.parse_generation(["--model_name_or_path", "x", "--interactive"])
-    assert config.decoding((), None).stop == ("\n\n",)
+    config = run_generation.parse(["--model_name_or_path", "x", "--interactive"])
+    assert config.decoding.settings().stop == ("\n\n",)
 
 
 def test_settings_change_what_follows():

@@ -5,6 +5,7 @@ import pytest
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.decoding.choice import make_decoder
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.text.generator import TextGenerator
 
@@ -45,6 +46,38 @@ def test_a_family_that_the_tokenizer_is_not_of(generator):
     generator.check_family("gpt2-en")
     with pytest.raises(ValueError, match="gpt2-cn has a SentencePiece tokenizer"):
         generator.check_family("gpt2-cn")
+
+
+def test_the_weights_are_copied_once_for_many_texts(generator, monkeypatch):
+    """A conversation's prompts have one decoder of C++, until one needs more positions."""
+    made = []
+
+    def make(model, rows, positions, kind):
+        made.append(make_decoder(model, rows, positions, "native"))
+        return made[-1]
+
+    monkeypatch.setattr("paddle_impl.decoding.choice.make_decoder", make)
+    decoding = Decoding(6, "sampling", vocab_size=257)
+    prompts = [[*b"abc"], [*b"ab"], [*b"d"], [*b"efghijkl"], [*b"abcdefghijk"], [*b"abc"]]
+    one = TextGenerator(generator.model, generator.tokenizer)
+    texts = [list(one.generate([prompt], decoding, 3)) for prompt in prompts]
+    assert [decoder.positions for decoder in made] == [9, 24]
+    assert texts[0] == texts[-1]
+    for prompt, found in zip(prompts, texts, strict=True):
+        alone = TextGenerator(generator.model, generator.tokenizer)
+        assert list(alone.generate([prompt], decoding, 3)) == found
+
+
+def test_texts_that_are_written_at_the_same_time_do_not_mix(generator):
+    decoding = Decoding(6, "sampling", vocab_size=257)
+    prompts = [[[*b"abc"], [*b"x"]], [[*b"de"], [*b"y"]]]
+    alone = [list(generator.generate(own, decoding, 3)) for own in prompts]
+    both = list(zip(*[generator.generate(own, decoding, 3) for own in prompts], strict=True))
+    assert [list(own) for own in zip(*both, strict=True)] == alone
+
+
+def test_no_prompts_no_texts(generator):
+    assert list(generator.generate([], Decoding(3), 0)) == []
 
 
 def test_results_come_in_order_and_the_pieces_are_the_text(generator):

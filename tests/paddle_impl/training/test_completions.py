@@ -5,12 +5,12 @@ import paddle
 import pytest
 
 from data_tools.tokenizing.tokenizer import Tokenizer
-from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.objectives import causal_lm
+from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.parallel.ranks import Ranks, grid
 from paddle_impl.training.completions import Completions
@@ -36,14 +36,15 @@ def completions(tmp_path):
     def build(text="from\nimport\ndef\n", tokenizer=BYTES, config=CONFIG, **options):
         path = tmp_path / "test.txt"
         path.write_bytes(text if isinstance(text, bytes) else text.encode())
-        return Completions(str(path), tokenizer, config,
-                           **{"max_new_tokens": 8, "seed": 1} | options)
+        seed = options.pop("seed", 1)
+        decoding = DecodingOptions(**{"max_dec_len": 8} | options)
+        return Completions(str(path), tokenizer, config, decoding, seed)
 
     return build
 
 
 def test_each_line_is_completed(completions, model):
-    found = completions(max_new_tokens=18).complete(model, 5, Ranks())
+    found = completions(max_dec_len=18).complete(model, 5, Ranks())
     assert [prompt for prompt, _ in found] == ["from", "import", "def"]
     assert all(len(text) > 0 for _, text in found)
 
@@ -62,7 +63,7 @@ def test_seed_step_and_line_decide(completions, model):
 
 
 def test_greedy_takes_the_likeliest(completions, model):
-    ((_, text),) = completions("def\n", greedy=True).complete(model, 5, Ranks())
+    ((_, text),) = completions("def\n", decode_strategy="greedy_search").complete(model, 5, Ranks())
     decoding = Decoding(8, min_new_tokens=1, eos_token_ids=(256,), vocab_size=257)
     ((found,),) = generate(model, [list(b"def")], decoding)
     assert text == BYTES.decode(found.token_ids)
@@ -73,7 +74,7 @@ def test_greedy_takes_the_likeliest(completions, model):
 def test_filters_reach_the_draw(completions, model, options):
     """Each of them alone leaves one token: the likeliest."""
     options = {"top_k": 0} | options
-    greedy = completions(greedy=True).complete(model, 5, Ranks())
+    greedy = completions(decode_strategy="greedy_search").complete(model, 5, Ranks())
     assert completions(**options).complete(model, 5, Ranks()) == greedy
     assert completions(temperature=3.0).complete(model, 5, Ranks()) != greedy
 
@@ -82,7 +83,7 @@ def test_the_end_token_ends_a_line_but_does_not_begin_it(completions, model):
     ((free,),) = generate(model, [list(b"def")], Decoding(8, vocab_size=257))
     first, other = free.token_ids[0], next(i for i in free.token_ids if i != free.token_ids[0])
     texts = [
-        completions("def\n", greedy=True, config=CONFIG.with_(eos_token_id=end))
+        completions("def\n", decode_strategy="greedy_search", config=CONFIG.with_(eos_token_id=end))
         .complete(model, 5, Ranks())[0][1] for end in (first, other)
     ]
     assert texts[0] != ""
@@ -96,7 +97,8 @@ def test_padding_of_the_vocabulary_is_never_drawn(completions, model):
 
 
 def test_an_empty_line_begins_a_document(completions, model):
-    ((prompt, text),) = completions("\n", greedy=True).complete(model, 5, Ranks())
+    lines = completions("\n", decode_strategy="greedy_search")
+    ((prompt, text),) = lines.complete(model, 5, Ranks())
     decoding = Decoding(8, min_new_tokens=1, eos_token_ids=(256,), vocab_size=257)
     ((found,),) = generate(model, [[256]], decoding)
     assert (prompt, text) == ("", BYTES.decode(found.token_ids))
@@ -124,7 +126,7 @@ def test_training_is_bit_identical_with_it_and_without(completions):
         initialize(model, 0)
         Trainer(
             model=model, optimizer=build_optimizer(model, learning_rate=0.01, weight_decay=0.1),
-            objective=causal_lm, loader=PretrainLoader(samples, 4, 256),
+            objective=CAUSAL_LM, loader=PretrainLoader(samples, 4, 256),
             cadence=Cadence(max_steps=3, logging_freq=1, eval_freq=1, save_steps=9,
                               learning_rate=lambda step: 0.01),
             grad_clip=0.5, seed=1, ranks=Ranks(), log=records.append,
@@ -166,4 +168,4 @@ def test_a_line_may_fill_the_positions(completions, model):
 def test_a_file_that_is_not_there(tmp_path):
     for path in (tmp_path / "none.txt", tmp_path):
         with pytest.raises(ValueError, match=f"--test_file {path} cannot be read"):
-            Completions(str(path), BYTES, CONFIG, max_new_tokens=8, seed=1)
+            Completions(str(path), BYTES, CONFIG, DecodingOptions(), 1)

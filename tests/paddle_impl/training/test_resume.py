@@ -8,7 +8,9 @@ import pytest
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.training.resume import check_output, find_source, start_step
+from paddle_impl.pretraining import Pretraining
+from paddle_impl.training.resume import PRECISION, SEED, check_output, find_source
+from paddle_impl.training.resume import start_step as continue_after
 
 SCHEDULE = {"max_lr": 0.001, "min_lr": 0.0001, "warmup_rate": 0.5, "decay_steps": 6,
             "style": "cosine"}
@@ -18,7 +20,12 @@ WAS = TrainingState(
     data={"ids_sha256": ["a" * 64], "eos_token_id": 0},
     world={"world_size": 2, "sharding_degree": 1, "mp_degree": 1}, precision="float32",
 )
+MAX_STEPS = 9
 HINT = "; to train its weights on something else, copy the directory without training_state.json"
+
+
+def start_step(max_steps, source, now):
+    return continue_after(max_steps, source, now, (SEED, *Pretraining.facts, PRECISION))
 
 
 @pytest.fixture
@@ -28,12 +35,12 @@ def written(tmp_path):
     def write(state=WAS, version=2):
         path = tmp_path / "output" / f"model_{state.step}"
         path.mkdir(parents=True)
-        values = {"format_version": version, **vars(state)}
+        values = state.to_json() | {"format_version": version}
         if version == 1:
             for name in ("data", "world", "precision", "progress"):
                 del values[name]
         (path / "training_state.json").write_text(json.dumps(values))
-        for name in manifest.ALWAYS - {"training_state.json"}:
+        for name in manifest.required(()) - {"training_state.json"}:
             (path / name).write_text("{}")
         if version > 1:
             manifest.write(path)
@@ -45,25 +52,33 @@ def written(tmp_path):
 @pytest.fixture
 def config(tmp_path):
     def build(**more):
-        return PretrainConfig(**({
+        return PretrainConfig.of(**({
             "model_type": "gpt", "model_name_or_path": "code-mini", "input_dir": "data",
-            "output_dir": str(tmp_path / "output"), "max_steps": 9, "device": "cpu",
+            "output_dir": str(tmp_path / "output"), "max_steps": MAX_STEPS, "device": "cpu",
         } | more))
 
     return build
 
 
-def refusal(config, source, **changes) -> str:
+def refusal(source, **changes) -> str:
     with pytest.raises(ValueError) as raised:
-        start_step(config(), source, replace(WAS, **changes))
+        start_step(MAX_STEPS, source, replace(WAS, **changes))
     text = str(raised.value)
     assert text.startswith(f"{source} was trained with another ") and text.endswith(HINT)
     return text
 
 
-def test_the_same_run_continues_without_a_word(config, written):
-    assert start_step(config(), written(), WAS) == (3, [])
-    assert start_step(config(), None, WAS) == (0, [])
+def check(config: PretrainConfig, source) -> None:
+    check_output(config.checkpoint, config.training.max_steps, source, "pretraining")
+
+
+def find(config: PretrainConfig, notes: list[str]):
+    return find_source(config.model, config.checkpoint, notes)
+
+
+def test_the_same_run_continues_without_a_word(written):
+    assert start_step(MAX_STEPS, written(), WAS) == (3, [])
+    assert start_step(MAX_STEPS, None, WAS) == (0, [])
 
 
 @pytest.mark.parametrize(("changes", "told"), [
@@ -80,14 +95,14 @@ def test_the_same_run_continues_without_a_word(config, written):
      "keep it, with a --micro_batch_size that divides it)"),
     ({"precision": "O1 float16"}, "precision: float32 there, O1 float16 now (leave out --use_amp)"),
 ])
-def test_another_run_is_refused(config, written, changes, told):
-    text = refusal(config, written(), **changes)
+def test_another_run_is_refused(written, changes, told):
+    text = refusal(written(), **changes)
     assert f"another {told}" in text and "; another" not in text
 
 
-def test_every_difference_is_named_at_once(config, written):
+def test_every_difference_is_named_at_once(written):
     text = refusal(
-        config, written(), seed=9, tokenizer="d" * 64, global_batch_size=2, precision="O1 bfloat16",
+        written(), seed=9, tokenizer="d" * 64, global_batch_size=2, precision="O1 bfloat16",
         order_key="other", data={"ids_sha256": ["b" * 64], "eos_token_id": 5},
         schedule=SCHEDULE | {"max_lr": 1.0},
     )
@@ -96,14 +111,14 @@ def test_every_difference_is_named_at_once(config, written):
         "seed", "corpus", "tokenizer", "end token", "global batch size", "precision"]
 
 
-def test_mixed_precision_is_mended_by_its_flags(config, written):
-    text = refusal(config, written(replace(WAS, precision="O2 bfloat16")))
+def test_mixed_precision_is_mended_by_its_flags(written):
+    text = refusal(written(replace(WAS, precision="O2 bfloat16")))
     assert ("precision: O2 bfloat16 there, float32 now (pass --use_amp --amp_level O2 --dtype "
             "bfloat16)") in text
 
 
-def test_fewer_processes_with_the_default_batch(config, written):
-    text = refusal(config, written(), global_batch_size=2,
+def test_fewer_processes_with_the_default_batch(written):
+    text = refusal(written(), global_batch_size=2,
                    world={"world_size": 1, "sharding_degree": 1, "mp_degree": 1})
     assert ("global batch size: 4 there, 2 now (2 processes there, 1 process now: pass "
             "--global_batch_size 4 to keep it, with a --micro_batch_size that divides it)") in text
@@ -112,16 +127,16 @@ def test_fewer_processes_with_the_default_batch(config, written):
 @pytest.mark.parametrize(("was", "now"), [
     (["a" * 64, None], ["a" * 64, "b" * 64]), ([None, None], ["a" * 64, "b" * 64]),
 ])
-def test_a_corpus_without_a_hash_goes_by_the_order_key(config, written, was, now):
+def test_a_corpus_without_a_hash_goes_by_the_order_key(written, was, now):
     source = written(replace(WAS, data={"ids_sha256": was, "eos_token_id": 0}))
     data = {"ids_sha256": now, "eos_token_id": 0}
-    assert start_step(config(), source, replace(WAS, data=data)) == (3, [])
-    assert "another order key" in refusal(config, source, data=data, order_key="other")
+    assert start_step(MAX_STEPS, source, replace(WAS, data=data)) == (3, [])
+    assert "another order key" in refusal(source, data=data, order_key="other")
 
 
-def test_known_hashes_differ_beside_an_unknown_one(config, written):
+def test_known_hashes_differ_beside_an_unknown_one(written):
     source = written(replace(WAS, data={"ids_sha256": ["a" * 64, None], "eos_token_id": 0}))
-    told = refusal(config, source, data={"ids_sha256": ["b" * 64, None], "eos_token_id": 0})
+    told = refusal(source, data={"ids_sha256": ["b" * 64, None], "eos_token_id": 0})
     assert "another corpus" in told
 
 
@@ -132,63 +147,89 @@ def test_known_hashes_differ_beside_an_unknown_one(config, written):
     (8, 2, 2, "8 processes with --sharding_degree 2 --mp_degree 2: the sample order continues, "
               "dropout draws other masks"),
 ])
-def test_processes_may_come_and_go(config, written, size, sharding, model, told):
+def test_processes_may_come_and_go(written, size, sharding, model, told):
     source = written()
     now = replace(WAS, world={"world_size": size, "sharding_degree": sharding, "mp_degree": model})
-    assert start_step(config(), source, now) == (
+    assert start_step(MAX_STEPS, source, now) == (
         3, [f"{source} was trained by 2 processes, now {told}"])
 
 
-def test_another_schedule_is_told_with_old_and_new(config, written):
+def test_another_schedule_is_told_with_old_and_new(written):
     source = written()
     now = replace(WAS, schedule=SCHEDULE | {"max_lr": 0.01, "decay_steps": 90})
-    assert start_step(config(), source, now) == (3, [
+    assert start_step(MAX_STEPS, source, now) == (3, [
         f"the settings are not those of {source}: decay_steps 6 there, 90 now; max_lr 0.001 there, "
         "0.01 now"])
 
 
-def test_more_epochs_are_told(config, written):
-    _, (note,) = start_step(config(), written(), replace(WAS, sample_order="other"))
+def test_more_epochs_are_told(written):
+    _, (note,) = start_step(MAX_STEPS, written(), replace(WAS, sample_order="other"))
     assert "--max_steps 9 asks for more epochs" in note and "shuffles anew" in note
 
 
-def test_format_1_is_continued_with_a_warning(config, written):
+def test_format_1_is_continued_with_a_warning(written):
     source = written(version=1)
-    step, (note,) = start_step(config(), source, WAS)
+    step, (note,) = start_step(MAX_STEPS, source, WAS)
     assert step == 3
     assert note == f"{source} is of format 1, without manifest.json: damage to its files may go " \
                    "unseen"
-    assert "another seed" in refusal(config, source, seed=9)
-    assert "another order key" in refusal(config, source, order_key="other")
+    assert "another seed" in refusal(source, seed=9)
+    assert "another order key" in refusal(source, order_key="other")
 
 
-def test_a_damaged_source_is_refused(config, written):
+def test_a_damaged_source_is_refused(written):
     source = written()
     (source / "training_state.json").write_text("{}")
     with pytest.raises(ValueError, match="training_state.json: damaged"):
-        start_step(config(), source, WAS)
+        start_step(MAX_STEPS, source, WAS)
 
 
 def test_resume_falls_back_and_later_ones_are_no_obstacle(config, written):
     whole, damaged = written(), written(replace(WAS, step=6))
     (damaged / "config.json").write_text("[]")
     notes = []
-    source = find_source(config(resume=True), notes)
+    source = find(config(resume=True), notes)
     assert source == whole and "model_6 is damaged (config.json: damaged" in notes[0]
-    check_output(config(resume=True), source)
+    check(config(resume=True), source)
     with pytest.raises(ValueError, match="model_6 is later than step 3"):
-        check_output(config(model_name_or_path=str(whole)), whole)
+        check(config(model_name_or_path=str(whole)), whole)
     checkpoint.make_way(whole.parent, 3)
-    check_output(config(model_name_or_path=str(whole)), whole)
+    check(config(model_name_or_path=str(whole)), whole)
 
 
 def test_without_resume_nothing_is_looked_for(config, written):
     written()
-    assert find_source(config(), []) is None
+    assert find(config(), []) is None
     with pytest.raises(ValueError, match="holds another run"):
-        check_output(config(), None)
+        check(config(), None)
 
 
 def test_no_step_is_left(config, written):
     with pytest.raises(ValueError, match="is at step 3 already; --max_steps is 3"):
-        check_output(config(resume=True, max_steps=3), written())
+        check(config(resume=True, max_steps=3), written())
+
+
+def test_the_weights_of_another_task_are_where_a_run_starts(written, config):
+    """At step 0, whatever its seed and data were."""
+    source = written(replace(WAS, task="pairs", seed=9))
+    assert start_step(MAX_STEPS, source, WAS) == (0, [])
+    check_output(config(output_dir=str(source.parent.parent / "new")).checkpoint, 2, source,
+                 "pretraining")
+
+
+def test_the_directory_of_another_task_is_refused(written, config):
+    source = written(replace(WAS, task="pairs"))
+    with pytest.raises(ValueError, match="holds a run of another task: model_3 is of pairs, this "
+                                         "is pretraining; name an empty one"):
+        check(config(resume=True), source)
+    with pytest.raises(ValueError, match="holds another run"):
+        check(config(), None)
+
+
+def test_files_that_name_no_task_are_pretrainings(written):
+    """As all have been that were written before there was another task."""
+    source = written()
+    assert "task" not in json.loads((source / "training_state.json").read_text())
+    assert checkpoint.load_state(source).task == "pretraining"
+    named = written(replace(WAS, step=4, task="pairs"))
+    assert json.loads((named / "training_state.json").read_text())["task"] == "pairs"

@@ -8,15 +8,16 @@ import pytest
 
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.objectives import causal_lm
+from paddle_impl.objectives import CAUSAL_LM, Objective, causal_lm
 from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.parallel.ranks import Ranks
-from paddle_impl.training.trainer import Cadence, Trainer, dropout_seed, mean_loss
+from paddle_impl.training.measuring import measure, to_tensors
+from paddle_impl.training.trainer import Cadence, Trainer, dropout_seed
 
 SAMPLES = np.random.default_rng(3).integers(0, 50, (64, 13))
 
 
-def trainer(config, micro=4, accumulation=1, objective=causal_lm, **events):
+def trainer(config, micro=4, accumulation=1, objective=CAUSAL_LM, **events):
     model = GPTForCausalLM(config)
     initialize(model, 0)
     nothing = {"log": lambda record: None, "evaluate": lambda step: None, "save": lambda step: None}
@@ -48,7 +49,7 @@ def test_micro_batches_are_neutral_in_float64(tiny_model):
         assert a["grad_norm"] == pytest.approx(b["grad_norm"], rel=1e-11)
     for p, q in zip(runs[0].model.parameters(), runs[1].model.parameters(), strict=True):
         np.testing.assert_allclose(p.numpy(), q.numpy(), atol=1e-8)
-    counts = {float(b["loss_mask"].sum()) for b in runs[1].loader.step(0)}
+    counts = {CAUSAL_LM.weight(b) for b in runs[1].loader.step(0)}
     assert len(counts) > 1
 
 
@@ -88,11 +89,12 @@ def test_speed_is_that_of_steps_and_not_of_what_comes_between(tiny_model, monkey
 )
 def test_what_is_not_finite_stops_before_the_update(tiny_model, poison):
     def poisoned(model, batch):
-        loss, weight = causal_lm(model, batch)
-        return poison(loss), weight
+        loss, metrics = causal_lm(model, batch)
+        return poison(loss), metrics
 
     kept = []
-    run = trainer(tiny_model.config, objective=poisoned, keep_evidence=lambda *a: kept.append(a))
+    run = trainer(tiny_model.config, objective=CAUSAL_LM._replace(loss=poisoned),
+                  keep_evidence=lambda *a: kept.append(a))
     before = [p.numpy() for p in run.model.parameters()]
     with pytest.raises(FloatingPointError, match="step 1: loss .* before the update") as error:
         run.train(0)
@@ -117,12 +119,12 @@ def poisoned_at(steps, loss=lambda value: value * math.nan):
     """An objective whose loss is spoilt in these steps, of a run of one micro batch a step."""
     passes = []
 
-    def objective(model, batch):
+    def spoilt(model, batch):
         passes.append(batch["input_ids"].numpy().tobytes())
-        value, weight = causal_lm(model, batch)
-        return (loss(value) if len(set(passes)) in steps else value), weight
+        value, metrics = causal_lm(model, batch)
+        return (loss(value) if len(set(passes)) in steps else value), metrics
 
-    return objective
+    return CAUSAL_LM._replace(loss=spoilt)
 
 
 def test_skipped_steps_change_nothing_and_are_counted(tiny_model):
@@ -177,10 +179,9 @@ def test_a_step_of_one_label_or_none(tiny_model, labels):
     """The mean over one label is its loss; over none there is no loss and no gradient."""
     run = trainer(tiny_model.config)
     (batch,) = run.loader.step(0)
-    batch["loss_mask"] = np.zeros_like(batch["loss_mask"])
-    batch["loss_mask"][0, :labels] = 1.0
-    alone, _ = causal_lm(run.model, {name: paddle.to_tensor(a) for name, a in batch.items()})
-    loss, norm = run.step(1, [batch], 0.01)
+    batch["labels"][0, labels:] = batch["labels"][1:] = -100
+    alone, _ = causal_lm(run.model, to_tensors(batch))
+    loss, norm, _ = run.step(1, [batch], 0.01)
     assert loss == pytest.approx(float(alone), rel=1e-6)
     assert (norm > 0) == bool(labels)
 
@@ -191,14 +192,51 @@ def test_gradients_do_not_leak_into_the_next_step(tiny_model):
     assert all(p.grad is None or not p.grad.numpy().any() for p in run.model.parameters())
 
 
-def test_mean_loss_weighs_tokens_not_batches(tiny_model):
+def halves(factor=1.0):
+    """Causal LM in which every token weighs `factor`, and two metrics with counts of their own."""
+    def loss(model, batch):
+        total, _ = causal_lm(model, batch)
+        even = (batch["input_ids"] % 2 == 0).astype("float64").sum()
+        return total * factor, {"even": (even, batch["input_ids"].size), "rows": (len(
+            batch["labels"]), 1), "nothing": (0.0, 0.0)}
+
+    return Objective(lambda batch: factor * CAUSAL_LM.weight(batch), loss)
+
+
+@pytest.mark.parametrize("factor", [1.0, 3.0, 1e-3])
+def test_an_objectives_own_weight_is_the_one_that_divides(tiny_model, factor):
+    """In training as in validation, also where it is below 1 altogether."""
+    batches = PretrainLoader(SAMPLES, 8, 7).step(0)
+    expected = measure(tiny_model, CAUSAL_LM, batches, Ranks())["loss"]
+    assert measure(tiny_model, halves(factor), batches, Ranks())["loss"] == pytest.approx(
+        expected, rel=1e-6)
+    run = trainer(tiny_model.config, micro=2, accumulation=4, objective=halves(factor))
+    loss, norm, _ = run.step(1, run.loader.step(0), 0.0)
+    assert loss == pytest.approx(expected, rel=1e-6)
+    plain = trainer(tiny_model.config, micro=8)
+    assert norm == pytest.approx(plain.step(1, plain.loader.step(0), 0.0)[1], rel=1e-5)
+
+
+def test_metrics_are_logged_under_their_names(tiny_model):
+    """Each with its own count; a metric that counts nothing is left out."""
+    records = []
+    trainer(tiny_model.config, micro=2, accumulation=2, objective=halves(),
+            log=records.append).train(5)
+    (record,) = records
+    inputs = SAMPLES[20:24, :-1]
+    assert record["even"] == pytest.approx((inputs % 2 == 0).mean())
+    assert record["rows"] == 2.0 and "nothing" not in record
+    assert [*record][:5] == ["step", "loss", "lr", "grad_norm", "steps_per_s"]
+
+
+def test_a_measurement_weighs_tokens_not_batches(tiny_model):
     batches = list(PretrainLoader(SAMPLES, 8, 7).first(8))
-    total = [tuple(float(x) for x in causal_lm(tiny_model, {
-        name: paddle.to_tensor(array) for name, array in batch.items()})) for batch in batches]
-    expected = sum(loss for loss, _ in total) / sum(weight for _, weight in total)
-    assert mean_loss(tiny_model, causal_lm, batches, Ranks()) == pytest.approx(expected, rel=1e-6)
+    losses = [causal_lm(tiny_model, to_tensors(batch))[0].item() for batch in batches]
+    expected = sum(losses) / sum(map(CAUSAL_LM.weight, batches))
+    found = measure(tiny_model, CAUSAL_LM, batches, Ranks())
+    assert found == {"loss": pytest.approx(expected, rel=1e-6)}
     assert tiny_model.training
-    assert math.isnan(mean_loss(tiny_model, causal_lm, [], Ranks()))
+    assert measure(tiny_model, CAUSAL_LM, [], Ranks()) == {}
 
 
 def test_every_forward_pass_has_its_own_dropout():

@@ -7,9 +7,9 @@ import pytest
 
 from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.evaluation.code_length import code_length
-from paddle_impl.objectives import causal_lm
+from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.parallel.ranks import Ranks
-from paddle_impl.training.trainer import mean_loss
+from paddle_impl.training.measuring import measure
 from paddle_impl.training.validation import byte_lengths, validate
 
 EOS = 0
@@ -39,19 +39,17 @@ class Others:
 
 def test_the_loss_is_the_trainers_and_the_rest_follows(tiny_model):
     loader = PretrainLoader(SAMPLES, 4, EOS)
-    found = validate(tiny_model, causal_lm, loader, 3, Ranks(), Spelling())
+    found = validate(tiny_model, CAUSAL_LM, loader, 3, Ranks(), Spelling())
     batches = list(loader.first(3))
-    assert found["loss"] == mean_loss(tiny_model, causal_lm, batches, Ranks())
+    assert found["loss"] == measure(tiny_model, CAUSAL_LM, batches, Ranks())["loss"]
     assert found["perplexity"] == math.exp(found["loss"])
-    counted = [int(label) for batch in batches
-               for label, mask in zip(batch["labels"].flat, batch["loss_mask"].flat, strict=True)
-               if mask]
+    counted = [int(label) for batch in batches for label in batch["labels"].flat if label >= 0]
     assert len(counted) < 3 * 4 * 12  # what follows an end token is not
     text = len(Spelling().decode_bytes(counted))
     bits = found["loss"] * len(counted) / math.log(2)
     assert found["bits_per_byte"] == pytest.approx(bits / text, rel=1e-12)
     assert tiny_model.training
-    assert validate(tiny_model, causal_lm, loader, 3, Ranks(), Spelling()) == found
+    assert validate(tiny_model, CAUSAL_LM, loader, 3, Ranks(), Spelling()) == found
 
 
 def test_bits_per_byte_are_those_of_run_evaluation(tiny_model):
@@ -62,7 +60,7 @@ def test_bits_per_byte_are_those_of_run_evaluation(tiny_model):
     rows = np.pad(texts, ((0, 0), (1, 1)), constant_values=EOS)
     # Without an end token to mask by, the first token of each document is counted, as there.
     loader = PretrainLoader(rows, 2, None)
-    found = validate(tiny_model, causal_lm, loader, 2, Ranks(), Spelling())
+    found = validate(tiny_model, CAUSAL_LM, loader, 2, Ranks(), Spelling())
     assert found["loss"] == pytest.approx(told.loss, rel=1e-6)
     assert found["bits_per_byte"] == pytest.approx(told.bits_per_byte, rel=1e-6)
 
@@ -71,39 +69,39 @@ def test_processes_are_weighed_by_their_tokens(tiny_model):
     """Samples 0 and 1 are nearly all end tokens, which makes the two processes' weights uneven."""
     samples = SAMPLES.copy()
     samples[:2, 1:11] = EOS
-    whole = validate(tiny_model, causal_lm, PretrainLoader(samples, 4, EOS), 2, Ranks(), Spelling())
+    whole = validate(tiny_model, CAUSAL_LM, PretrainLoader(samples, 4, EOS), 2, Ranks(), Spelling())
     first, second = (PretrainLoader(samples, 2, EOS, 1, rank, 2) for rank in (0, 1))
     other = Others()
-    validate(tiny_model, causal_lm, first, 2, Ranks(data=other), Spelling())
-    found = validate(tiny_model, causal_lm, second, 2, Ranks(data=Others(other)), Spelling())
+    validate(tiny_model, CAUSAL_LM, first, 2, Ranks(data=other), Spelling())
+    found = validate(tiny_model, CAUSAL_LM, second, 2, Ranks(data=Others(other)), Spelling())
     assert found == pytest.approx(whole, rel=1e-6)
 
 
 def test_without_a_tokenizer_there_are_no_bytes(tiny_model):
     loader = PretrainLoader(SAMPLES, 4, EOS)
-    found = validate(tiny_model, causal_lm, loader, 1, Ranks(), None)
+    found = validate(tiny_model, CAUSAL_LM, loader, 1, Ranks(), None)
     assert list(found) == ["loss", "perplexity"]
 
 
 def test_text_of_no_bytes_has_no_bits_per_byte(tiny_model):
     loader = PretrainLoader(np.full((4, 5), 8), 4, EOS)
-    assert "bits_per_byte" not in validate(tiny_model, causal_lm, loader, 1, Ranks(), Spelling())
+    assert "bits_per_byte" not in validate(tiny_model, CAUSAL_LM, loader, 1, Ranks(), Spelling())
 
 
 @pytest.mark.parametrize("samples", [SAMPLES[:3], np.full((8, 5), EOS)])
 def test_where_no_token_is_counted_nothing_is_measured(tiny_model, samples):
     """Too few samples for a batch; only end tokens."""
     loader = PretrainLoader(samples, 4, EOS)
-    assert validate(tiny_model, causal_lm, loader, 2, Ranks(), Spelling()) == {}
+    assert validate(tiny_model, CAUSAL_LM, loader, 2, Ranks(), Spelling()) == {}
 
 
 def test_a_loss_beyond_all_numbers_has_an_infinite_perplexity(tiny_model):
     def enormous(model, batch):
-        loss, weight = causal_lm(model, batch)
-        return loss * 1e6, weight
+        loss, metrics = CAUSAL_LM.loss(model, batch)
+        return loss * 1e6, metrics
 
-    loader = PretrainLoader(SAMPLES, 4, EOS)
-    assert validate(tiny_model, enormous, loader, 1, Ranks(), None)["perplexity"] == math.inf
+    loader, objective = PretrainLoader(SAMPLES, 4, EOS), CAUSAL_LM._replace(loss=enormous)
+    assert validate(tiny_model, objective, loader, 1, Ranks(), None)["perplexity"] == math.inf
 
 
 def test_ids_without_text_have_no_bytes():

@@ -1,70 +1,104 @@
-"""`python -m parity readme`: the README's parity table, made from report.json, never by hand.
+"""`python -m parity docs`: what README.md and docs/parity.md say of parity, made from report.json.
 
-What --check holds the README to is what a commit decides: rungs, titles, budgets, their order and
+What --check holds the pages to is what a commit decides: rungs, titles, budgets, their order and
 the kill rate of the planted bugs. Counts, shares, seconds and versions were measured on somebody's
 machine and may differ on another.
 """
 
 import argparse
 import json
+import re
 import textwrap
+from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import args
 from parity import ladder
 
-BEGIN = "<!-- parity table: made by python -m parity readme -->"
-END = "<!-- end of parity table -->"
-PROG = "python -m parity readme"
+PROG = "python -m parity docs"
 HEAD = ("rung", "budget", "comparisons", "worst in float64", "worst in float32")
 KILLS = "Planted bugs: "
+
+
+class Block(NamedTuple):
+    """What stands in a page between two markers; make: the report's record -> text."""
+
+    page: str
+    begin: str
+    end: str
+    make: Callable[[dict], str]
 
 
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
         record = _report(Path(options.report))
-        text = Path(options.readme).read_text(encoding="utf-8")
-        before, old, after = split(text, options.readme)
+        found = [_place(Path(options.root), block) for block in BLOCKS]
     except (OSError, ValueError) as error:
         args.fail(PROG, error)
-    new = block(record)
-    if not options.check:
-        Path(options.readme).write_text(before + new + after, encoding="utf-8")
-        return 0
-    if apart := _difference(promises(old), promises(new)):
-        print(f"{options.readme}: the parity table is out of date ({apart}): run {PROG}")
-        return 1
-    return 0
+    stale = 0
+    for block, (path, before, old, after) in zip(BLOCKS, found, strict=True):
+        new = block.make(record)
+        if not options.check:
+            path.write_text(before + new + after, encoding="utf-8")
+        elif apart := _difference(promises(old), promises(new)):
+            print(f"{path}: what it says of parity is out of date ({apart}): run {PROG}")
+            stale = 1
+    return stale
 
 
-def block(record: dict) -> str:
-    """What stands between the markers: a row a rung, the verdict, the kill rate."""
+def headline(record: dict) -> str:
+    """For the README: the verdict, the number of rungs and the kill rate."""
+    paragraphs = [f"**{record['verdict']}**, on {len(record['rungs'])} rungs."]
+    if record["kills"]:
+        paragraphs.append(f"{KILLS}{record['kills']['summary'].split(', made on ')[0]}.")
+    return "\n" + "\n\n".join(paragraphs) + "\n"
+
+
+def table(record: dict) -> str:
+    """For docs/parity.md: a row a rung, the verdict, the kill rate."""
     rows = [HEAD, ("---",) * len(HEAD), *map(_row, record["rungs"])]
-    table = "\n".join(f"| {' | '.join(row)} |" for row in rows)
+    lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     facts = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
     paragraphs = [f"**{record['verdict']}**, with {facts}. Shares are of the budget."]
     if record["kills"]:
         paragraphs.append(f"{KILLS}{record['kills']['summary']}.")
     wrapped = (textwrap.fill(p, 108, break_on_hyphens=False) for p in paragraphs)
-    return "\n" + "\n\n".join([table, *wrapped]) + "\n"
+    return "\n" + "\n\n".join([lines, *wrapped]) + "\n"
 
 
-def split(text: str, name: str) -> tuple[str, str, str]:
+BLOCKS = (
+    Block("README.md", f"<!-- parity in short: made by {PROG} -->",
+          "<!-- end of parity in short -->", headline),
+    Block("docs/parity.md", f"<!-- parity table: made by {PROG} -->",
+          "<!-- end of parity table -->", table),
+)
+
+
+def split(text: str, block: Block) -> tuple[str, str, str]:
     """Up to and with the first marker, between the markers, from the second on."""
-    if text.count(BEGIN) != 1 or text.count(END) != 1 or text.index(END) < text.index(BEGIN):
-        raise ValueError(f"{name} must have, once and in this order, the lines {BEGIN} and {END}")
-    start, end = text.index(BEGIN) + len(BEGIN), text.index(END)
-    return text[:start], text[start:end], text[end:]
+    begin, end = block.begin, block.end
+    if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
+        raise ValueError(
+            f"{block.page} must have, once and in this order, the lines {begin} and {end}")
+    start, stop = text.index(begin) + len(begin), text.index(end)
+    return text[:start], text[start:stop], text[stop:]
 
 
 def promises(between: str) -> list[tuple[str, ...]]:
-    """Title and budget of every row, and the kill rate: what no machine changes."""
+    """What no machine changes: title and budget of every row, number of rungs, kill rate."""
     rows = [line for line in between.splitlines() if line.startswith("|")]
-    paragraphs = (" ".join(paragraph.split()) for paragraph in between.split("\n\n"))
+    paragraphs = [" ".join(paragraph.split()) for paragraph in between.split("\n\n")]
     return [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in rows[2:]] + [
-        (paragraph,) for paragraph in paragraphs if paragraph.startswith(KILLS)
-    ]
+        (found,) for found in re.findall(r"on \d+ rungs", between)
+    ] + [(paragraph,) for paragraph in paragraphs if paragraph.startswith(KILLS)]
+
+
+def _place(root: Path, block: Block) -> tuple[Path, str, str, str]:
+    """The page's file, and its text before, between and after the markers."""
+    path = root / block.page
+    return path, *split(path.read_text(encoding="utf-8"), block)
 
 
 def _difference(old: list[tuple[str, ...]], new: list[tuple[str, ...]]) -> str:
@@ -109,8 +143,8 @@ def _options(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__)
     parser.add_argument("--report", default="parity_report/report.json", metavar="FILE",
                         help="what python -m parity wrote (default: %(default)s)")
-    parser.add_argument("--readme", default="README.md", metavar="FILE",
-                        help="the file to rewrite (default: %(default)s)")
+    parser.add_argument("--root", default=".", metavar="DIR",
+                        help="where README.md and docs/ are (default: %(default)s)")
     parser.add_argument("--check", action="store_true",
-                        help="rewrite nothing; exit code 1 where the table is out of date")
+                        help="rewrite nothing; exit code 1 where a page is out of date")
     return parser.parse_args(arguments)

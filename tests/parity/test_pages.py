@@ -1,4 +1,4 @@
-"""`python -m parity readme`: the README's table is the report's, and an old one is noticed."""
+"""`python -m parity docs`: what the pages say is the report's, and an old page is noticed."""
 
 import json
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from parity import ladder, report
 from parity.__main__ import main
 from parity.compare import Place, Point, Result
-from parity.report import readme
+from parity.report import pages
 
 PHASES = {"D": "state dict", "Z": "keep rate", "A": "hidden", "B": "hidden"}
 KILLS = {"commit": "f" * 40, "date": "2026-01-02", "seconds": 1.0, "versions": {}, "mutants": [
@@ -28,28 +28,30 @@ def climbed(used: float = 0.25):
 
 @pytest.fixture
 def files(tmp_path) -> list[str]:
-    """The flags of a report of the whole ladder and of a README that has its table."""
+    """The flags of a report of the whole ladder and of the pages that are made from it."""
     report.write(tmp_path, climbed(), ["beam search"], 12.3, KILLS)
-    page = tmp_path / "README.md"
-    page.write_text(f"# Title\n\n{readme.BEGIN}\nold\n{readme.END}\n\nThe rest.\n")
-    flags = ["--report", str(tmp_path / "report.json"), "--readme", str(page)]
-    assert readme.main(flags) == 0
+    for block in pages.BLOCKS:
+        page = tmp_path / block.page
+        page.parent.mkdir(exist_ok=True)
+        page.write_text(f"# Title\n\n{block.begin}\nold\n{block.end}\n\nThe rest.\n")
+    flags = ["--report", str(tmp_path / "report.json"), "--root", str(tmp_path)]
+    assert pages.main(flags) == 0
     return flags
 
 
-def page_of(files) -> Path:
-    return Path(files[-1])
+def page_of(files, name: str = "docs/parity.md") -> Path:
+    return Path(files[-1]) / name
 
 
 def test_the_table_has_every_rung_and_nothing_else_is_touched(files):
     text = page_of(files).read_text()
-    assert text.startswith(f"# Title\n\n{readme.BEGIN}\n| rung |")
-    assert text.endswith(f"\n{readme.END}\n\nThe rest.\n")
+    assert text.startswith(f"# Title\n\n{pages.BLOCKS[1].begin}\n| rung |")
+    assert text.endswith(f"\n{pages.BLOCKS[1].end}\n\nThe rest.\n")
     rows = [line.split(" | ") for line in text.splitlines() if line.startswith("| ")][2:]
     assert [row[0] for row in rows] == [f"| {rung.title}" for rung in ladder.RUNGS]
     flat = " ".join(text.split())
     assert "PARITY: " in flat and "1 of 1 bugs killed" in flat and "commit ffffffffffff" in flat
-    assert readme.main(files) == 0
+    assert pages.main(files) == 0
     assert page_of(files).read_text() == text
 
 
@@ -65,8 +67,8 @@ def test_budgets_and_shares_are_written_for_a_reader(files):
 
 
 def test_the_check_bears_other_measurements(files, capsys):
-    report.write(page_of(files).parent, climbed(used=0.5), [], 99.0, KILLS)
-    assert readme.main([*files, "--check"]) == 0
+    report.write(Path(files[-1]), climbed(used=0.5), [], 99.0, KILLS)
+    assert pages.main([*files, "--check"]) == 0
     assert capsys.readouterr().out == ""
 
 
@@ -88,23 +90,31 @@ def test_the_check_notices_what_a_commit_decides(files, capsys, change, told):
     record = json.loads(path.read_text())
     change(record)
     path.write_text(json.dumps(record))
-    assert readme.main([*files, "--check"]) == 1
+    assert pages.main([*files, "--check"]) == 1
     assert told in capsys.readouterr().out
     assert page_of(files).read_text() == before
-    assert readme.main(files) == 0
-    assert readme.main([*files, "--check"]) == 0
+    assert pages.main(files) == 0
+    assert pages.main([*files, "--check"]) == 0
 
 
 def test_a_failure_is_not_hidden(files):
-    report.write(page_of(files).parent, climbed(used=7.0), [], 1.0, KILLS)
-    assert readme.main(files) == 0
+    report.write(Path(files[-1]), climbed(used=7.0), [], 1.0, KILLS)
+    assert pages.main(files) == 0
     text = page_of(files).read_text()
     assert "**NO PARITY: " in text and "| fails |" in text
 
 
+def report_of(files) -> dict:
+    return json.loads(Path(files[1]).read_text())
+
+
+def climbed_gates() -> list:
+    return [result for _, results in climbed() for result in results]
+
+
 def refusal(capsys, files) -> str:
     with pytest.raises(SystemExit) as stop:
-        readme.main(files)
+        pages.main(files)
     assert stop.value.code == 2
     told = capsys.readouterr().err.splitlines()
     assert len(told) == 1
@@ -113,21 +123,47 @@ def refusal(capsys, files) -> str:
 
 def test_a_part_of_the_ladder_is_refused(files, capsys):
     before = page_of(files).read_text()
-    report.write(page_of(files).parent, climbed()[:-1], [], 1.0)
+    report.write(Path(files[-1]), climbed()[:-1], [], 1.0)
     assert f"lacks the rungs {ladder.RUNGS[-1].name}: " in refusal(capsys, files)
     assert page_of(files).read_text() == before
 
 
 def test_what_is_missing_is_named(files, capsys):
     assert "run python -m parity first" in refusal(capsys, ["--report", "/nonexistent.json"])
-    page_of(files).write_text(f"{readme.END}\n{readme.BEGIN}\n")
-    assert "in this order" in refusal(capsys, files)
+    block = pages.BLOCKS[1]
+    page_of(files).write_text(f"{block.end}\n{block.begin}\n")
+    assert "docs/parity.md must have, once and in this order" in refusal(capsys, files)
 
 
 def test_it_is_a_command_of_the_suite(files, capsys):
-    assert main(["readme", *files, "--check"]) == 0
+    assert main(["docs", *files, "--check"]) == 0
 
 
-def test_the_readme_of_the_project_has_the_markers():
-    text = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
-    assert "".join(readme.split(text, "README.md")) == text
+def test_the_readme_has_the_verdict_in_short(files):
+    text = page_of(files, "README.md").read_text()
+    count = len(report_of(files)["rungs"])
+    assert f"\n**PARITY: {len(climbed_gates())} comparisons in 12 s**, on {count} rungs.\n" in text
+    assert "\nPlanted bugs: 1 of 1 bugs killed, 0 of 0 harmless changes let through.\n" in text
+
+
+@pytest.mark.parametrize(("change", "told"), [
+    (lambda record: record["rungs"].append(dict(record["rungs"][0])), "on {} rungs"),
+    (lambda record: record["kills"].update(summary="70 of 71 bugs killed, made on"), "70 of 71"),
+], ids=["rungs", "kills"])
+def test_the_check_notices_an_old_readme(files, capsys, change, told):
+    record = report_of(files)
+    change(record)
+    Path(files[1]).write_text(json.dumps(record))
+    old = page_of(files, "README.md").read_text()
+    assert pages.main(files) == 0
+    page_of(files, "README.md").write_text(old)
+    assert pages.main([*files, "--check"]) == 1
+    said = capsys.readouterr().out
+    assert "README.md: " in said and "parity.md" not in said
+    assert told.format(len(record["rungs"])) in said
+
+
+@pytest.mark.parametrize("block", pages.BLOCKS, ids=lambda block: block.page)
+def test_the_pages_of_the_project_have_the_markers(block):
+    text = (Path(__file__).resolve().parents[2] / block.page).read_text(encoding="utf-8")
+    assert "".join(pages.split(text, block)) == text

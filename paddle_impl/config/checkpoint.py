@@ -1,0 +1,19 @@
+"""Flags of the directory of a run: what is kept there, and whether the run continues from it."""
+
+from dataclasses import dataclass
+
+from paddle_impl.config.options import Options, flag, require_at_least_one, require_not_negative
+
+
+@dataclass(frozen=True, kw_only=True)
+class CheckpointOptions(Options):
+    output_dir: str = flag(help="where checkpoints and logs go; refused if it holds another run")
+    resume: bool = flag(False, "continue from the newest complete checkpoint of output_dir")
+    save_steps: int = flag(500, "a checkpoint every so many steps, and one at the end")
+    keep_checkpoints: int = flag(0, "newest checkpoints to keep, older ones are removed (0: all)")
+    keep_best: bool = flag(False, "keep the checkpoint of the lowest valid loss too, in the folder "
+                           "best of output_dir")
+
+    def __post_init__(self):
+        require_at_least_one(self, "save_steps")
+        require_not_negative(self, "keep_checkpoints")

@@ -1,0 +1,54 @@
+"""Flags of what run_evaluation.py measures."""
+
+from dataclasses import dataclass
+
+from paddle_impl.config.options import Options, flag, require, require_at_least_one
+
+
+@dataclass(frozen=True, kw_only=True)
+class MeasureOptions(Options):
+    """Texts to measure, and how; a loss on a dataset is measured where --input_dir names one."""
+
+    wikitext: str | None = flag(
+        None, "measure the perplexity of a WikiText file, raw text, a token and a word")
+    lambada: str | None = flag(
+        None, 'measure how often the last word is right: JSON lines with "text", or plain lines')
+    minitest: bool = flag(False, "continue ten fixed prompts, greedily and sampled")
+    compare: list[str] | None = flag(
+        None, "show files that --minitest wrote to --output_file side by side")
+    split_name: str = flag("valid", "which documents to measure", choices=("valid", "test"))
+    stride: int | None = flag(
+        None, "with --input_dir: tokens a window moves on (default: half a window)")
+    overlapping_eval: int = flag(32, "with --wikitext: tokens a window moves on")
+    strict_lambada: bool = flag(
+        True, "the whole last word must be right; false: only the last token of the text")
+
+    def __post_init__(self):
+        require_at_least_one(self, "stride", "overlapping_eval")
+
+
+@dataclass(frozen=True, kw_only=True)
+class HumanEvalOptions(Options):
+    humaneval: str | None = flag(
+        None, "draw functions for the tasks of HumanEval.jsonl or .jsonl.gz: pass@k")
+    num_samples: int = flag(20, "with --humaneval: samples of each task; 200 in the paper")
+    samples_file: str | None = flag(
+        None, "with --humaneval: where samples go, as JSON lines with task_id and completion; "
+        "without a model those of the file are judged")
+    allow_code_execution: bool = flag(
+        False, "with --humaneval: run what the model wrote, in a sandbox, to judge it")
+    execution_timeout: float = flag(3.0, "seconds that a program may take")
+    execution_memory_mib: int = flag(1024, "MiB of memory that a program may take")
+
+    def __post_init__(self):
+        require_at_least_one(self, "num_samples", "execution_memory_mib")
+        require(0.0 < self.execution_timeout < float("inf"),
+                f"--execution_timeout must be above 0, got {self.execution_timeout}")
+        if self.humaneval is None:
+            return
+        require(self.allow_code_execution or self.samples_file is not None,
+                "--humaneval writes samples: name a file with --samples_file, or let what the "
+                "model wrote be run and judged with --allow_code_execution")
+        for name in self.given():
+            require(self.allow_code_execution or not name.startswith("execution_"),
+                    f"--{name} means nothing without --allow_code_execution")

@@ -1,0 +1,37 @@
+"""Flags of the training loop: how long, with how much dropout, past how many bad steps."""
+
+from dataclasses import dataclass
+
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.options import (
+    Options,
+    flag,
+    not_built,
+    require_at_least_one,
+    require_below_one,
+    require_not_negative,
+)
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingOptions(Options):
+    max_steps: int = flag(500000, "optimizer steps of the whole run, resumed ones included")
+    hidden_dropout_prob: float = flag(0.1, "dropout of embeddings and residual branches")
+    attention_probs_dropout_prob: float = flag(0.1, "dropout of attention probabilities")
+    check_accuracy: bool = flag(False, "switch all dropout off, for comparing runs")
+    skip_nonfinite: int = flag(0, "steps of the whole run whose loss or gradient may be NaN or "
+                               "infinite: their update is left out; one more stops the run")
+    enable_addto: bool = flag(False, "in-place gradient addition of static graphs (not built)")
+
+    def __post_init__(self):
+        require_at_least_one(self, "max_steps")
+        require_below_one(self, "hidden_dropout_prob", "attention_probs_dropout_prob")
+        require_not_negative(self, "skip_nonfinite")
+        if self.enable_addto:
+            raise not_built("--enable_addto", "leave it out")
+
+    def with_dropout(self, model: ModelConfig) -> ModelConfig:
+        """The model's configuration with this run's dropout."""
+        hidden = 0.0 if self.check_accuracy else self.hidden_dropout_prob
+        attention = 0.0 if self.check_accuracy else self.attention_probs_dropout_prob
+        return model.with_(embd_pdrop=hidden, resid_pdrop=hidden, attn_pdrop=attention)

@@ -1,0 +1,47 @@
+"""A run of run_evaluation.py: one measure, shown as a table and written as one JSON object."""
+
+from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.model import ModelOptions
+from paddle_impl.evaluation import code_length, files, lambada, minitest, wikitext
+from paddle_impl.evaluation.humaneval import measuring
+from paddle_impl.text.generator import TextGenerator
+
+# Each has measure(config, model, tokenizer) -> (table, numbers), by the mode of the configuration.
+MEASURES = {"input_dir": code_length, "wikitext": wikitext, "lambada": lambada,
+            "minitest": minitest, "humaneval": measuring}
+
+
+def run(config: EvaluationConfig) -> None:
+    """ValueError, before anything is measured, for files that cannot be read or written."""
+    output, samples = config.output.output_file, config.humaneval.samples_file
+    files.check_place(output, "--output_file")
+    files.check_apart({
+        "--output_file": output, "--samples_file": samples,
+        "the results of --samples_file": samples and f"{samples}_results.jsonl",
+        "--input_dir": config.data.input_dir, "--wikitext": config.measure.wikitext,
+        "--lambada": config.measure.lambada, "--humaneval": config.humaneval.humaneval,
+    })
+    model, tokenizer, about = _load(config.model)
+    shown, numbers = MEASURES[config.mode].measure(config, model, tokenizer)
+    # Before the console: what reads it may have gone away, as head does.
+    if output:
+        files.write_json(output, {"mode": config.mode, **about, **numbers})
+    print(shown)
+
+
+def _load(options: ModelOptions):
+    """The model, its tokenizer, and what a JSON object says of them; nothing without a checkpoint.
+    """
+    if options.model_name_or_path is None:
+        return None, None, {"checkpoint": None}
+    loaded = TextGenerator.load(
+        options.model_name_or_path, options.vocab_file, options.merge_file)
+    model, tokenizer = loaded.model, loaded.tokenizer
+    about = {
+        "checkpoint": options.model_name_or_path,
+        "parameters": sum(parameter.size for parameter in model.parameters()),
+        "n_layer": model.config.n_layer, "n_embd": model.config.n_embd,
+        "n_positions": model.config.n_positions, "vocab_size": model.config.vocab_size,
+        "tokenizer_fingerprint": tokenizer.fingerprint(),
+    }
+    return model, tokenizer, about
