@@ -12,7 +12,6 @@ importing each other.
 """
 
 import argparse
-import difflib
 import json
 import os
 import sys
@@ -38,7 +37,7 @@ def parse(
     flags = config.flags()
     parser = _parser(prog, description, flags)
     try:
-        values = _read(argv.pop(0), flags) if _names_a_file(argv, flags) else {}
+        values = _read(argv.pop(0), config) if _names_a_file(argv, flags) else {}
     except ValueError as error:
         parser.error(str(error))
     _add_flags(parser, flags, given=values.keys())
@@ -138,17 +137,13 @@ def _names_a_file(argv: list[str], flags) -> bool:
     return argv[0].endswith((".json", *_YAML)) or not any(flag.positional for flag in flags)
 
 
-def _read(path: str, flags) -> dict[str, Any]:
+def _read(path: str, config: type[Config]) -> dict[str, Any]:
     """The file's values by flag; ValueError, which names the file and the key, for what is none."""
     found = _load(path)
     if not isinstance(found, dict):
-        raise ValueError(f"{path} holds {_shown(found)}, expected an object whose keys are flags")
-    known = {flag.name: flag for flag in flags}
-    for name in found:
-        if name not in known:
-            (nearest,) = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
-            raise ValueError(f"{path}: there is no flag {name}; the nearest one is {nearest}")
-    return {name: _value(f"{path}: {name}", value, known[name]) for name, value in found.items()}
+        raise ValueError(f"{path} holds {json.dumps(found, default=str)}, expected an object whose "
+                         "keys are flags")
+    return config.checked(found, f"{path}: ")
 
 
 def _load(path: str) -> Any:
@@ -186,51 +181,6 @@ def _object(path: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
         if names.count(name) > 1:
             raise ValueError(f"{path}: {name} stands there twice")
     return dict(pairs)
-
-
-def _value(place: str, value: Any, flag) -> Any:
-    """The value as the command line would give it; ValueError where it is of another type."""
-    if value is None and flag.default is None:
-        return None
-    if not flag.many:
-        return _one(place, value, flag)
-    if not isinstance(value, list):
-        raise ValueError(f"{place} must be a list, got {_shown(value)}")
-    return [_one(f"{place}, item {number},", item, flag)
-            for number, item in enumerate(value, start=1)]
-
-
-def _one(place: str, value: Any, flag) -> Any:
-    allowed = flag.choices or ()
-    if flag.type is bool:
-        if not isinstance(value, bool) and value not in allowed:
-            raise ValueError(f"{place} must be {', '.join(('true', 'false', *allowed))}, got "
-                             f"{_shown(value)}")
-        return value
-    # To Python a boolean is a whole number, and a whole number is no float.
-    types = (int, float) if flag.type is float else flag.type
-    if isinstance(value, bool) or not isinstance(value, types):
-        kind = {int: "a whole number", float: "a number", str: "text"}[flag.type]
-        raise ValueError(f"{place} must be {kind}, got {_shown(value)}{_hint(value, flag)}")
-    if allowed and value not in allowed:
-        raise ValueError(f"{place} must be one of {', '.join(map(str, allowed))}, got "
-                         f"{_shown(value)}")
-    try:
-        return flag.type(value)
-    except OverflowError:
-        raise ValueError(f"{place} is too large a number") from None
-
-
-def _hint(value: Any, flag) -> str:
-    """What mends a number that YAML takes for text, as it does with 1e-4."""
-    try:
-        return f"; write {flag.type(value)} without quotes" if isinstance(value, str) else ""
-    except ValueError:
-        return ""
-
-
-def _shown(value: Any) -> str:
-    return json.dumps(value, ensure_ascii=False, default=str)
 
 
 def plain_warnings() -> None:

@@ -27,9 +27,12 @@ from __future__ import annotations
 import math
 import types
 import typing
+from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import partial, reduce
 from typing import Any
+
+from data_tools import flag_values
 
 Command = typing.TypeVar("Command", bound="Options")
 
@@ -134,6 +137,19 @@ class Options:
         if unknown:
             raise TypeError(f"{cls.__name__} has no flag {', '.join(sorted(unknown))}")
         return _build(cls, values)
+
+    @classmethod
+    def checked(cls, values: Mapping[str, Any], place: str = "") -> dict[str, Any]:
+        """Values by the flags' names, which did not come from a command line; see flag_values."""
+        return flag_values.checked(cls.flags(), values, place)
+
+    @classmethod
+    def from_python(cls: type[Command], **values: Any) -> Command:
+        """`of` for callers whose values nobody has checked; ValueError for what is wrong."""
+        given = cls.checked(values)
+        for one in cls.flags():
+            require(not one.required or one.name in given, f"{one.name} is required: {one.help}")
+        return cls.of(**given)
 
     def flat(self) -> dict[str, Any]:
         """Every flag's value by its name: `of(**flat())` is equal to the options."""

@@ -11,7 +11,6 @@ import warnings
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from paddle_impl.config.by_name import by_name
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.process import runtime, stopping
 
@@ -40,7 +39,7 @@ def pretrain(*, model_type: str = "gpt", device: str = "cpu", **flags) -> Path:
     unknown name or a wrong value; FloatingPointError where a loss or a gradient is not finite;
     OSError where the last checkpoint cannot be written.
     """
-    config = by_name(PretrainConfig, {"model_type": model_type, "device": device, **flags})
+    config = PretrainConfig.from_python(model_type=model_type, device=device, **flags)
     _import_paddle(device)
     stopping.undo_paddles_handler()
     from paddle_impl.checkpoint import checkpoints

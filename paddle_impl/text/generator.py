@@ -6,8 +6,7 @@ from pathlib import Path
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint
-from paddle_impl.config.by_name import by_name
-from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.config.options import require
 from paddle_impl.decoding.choice import ReusedDecoder
 from paddle_impl.decoding.prompt import prompt_ids
@@ -67,18 +66,15 @@ class TextGenerator:
         return ids
 
     def complete(
-        self, prompts: str | list[str], *, seed: int = 123, max_new_tokens: int = 64, **settings
+        self, prompts: str | list[str], *, seed: int = 123, max_dec_len: int = 64, **flags
     ) -> list[str]:
         """What follows each prompt; num_return_sequences texts a prompt, one after the other.
 
-        settings: the other fields of Decoding, by name; the end token is the tokenizer's unless
-        eos_token_ids are given. ValueError for a prompt that does not fit, see `ids`, and for a
-        setting that is unknown or means nothing.
+        flags: run_generation.py's for decoding, by name, with its defaults. ValueError for a prompt
+        that does not fit, see `ids`, and for a flag that is unknown or means nothing.
         """
-        decoding = by_name(Decoding, {
-            "max_new_tokens": max_new_tokens, "eos_token_ids": (self.tokenizer.eos_token_id,),
-            "vocab_size": self.vocab_size, **settings,
-        })
+        options = DecodingOptions.from_python(max_dec_len=max_dec_len, **flags)
+        decoding = options.settings((self.tokenizer.eos_token_id,), self.vocab_size)
         texts = [prompts] if isinstance(prompts, str) else prompts
         encoded = [self.ids(text) for text in texts]
         return [one.text for _, found in self.generate(encoded, decoding, seed) for one in found]

@@ -1,6 +1,7 @@
 """Groups of flags: what a command shows, changes and builds of them."""
 
 from dataclasses import FrozenInstanceError, dataclass
+from pathlib import Path
 
 import pytest
 
@@ -105,3 +106,24 @@ def test_help_has_a_title_for_each_group(capsys):
     assert shown.startswith("usage: draw [FILE] SOURCE --width INT [--FLAG VALUE ...]\n")
     assert "\nframe size:\n  --width INT" in shown and "\nframe:\n  --colours STR" in shown
     assert "any rows\n" in shown and "(default: None)" not in shown
+
+
+@pytest.mark.parametrize(("values", "told"), [
+    ({}, "source is required: what is drawn"),
+    ({"source": "x"}, "width is required: columns of the frame"),
+    ({"source": "x", "widht": 4}, "there is no flag widht; the nearest one is width"),
+    ({"source": "x", "width": "4"}, 'width must be a whole number, got "4"'),
+    ({"source": "x", "width": True}, "width must be a whole number, got true"),
+    ({"source": 3, "width": 4}, "source must be text, got 3"),
+    ({"source": "x", "width": 4, "colours": "red"}, 'colours must be a list, got "red"'),
+    ({"source": "x", "width": -1}, "--width must be positive, got -1"),
+])
+def test_values_from_python_are_checked(values, told):
+    with pytest.raises(ValueError) as raised:
+        Picture.from_python(**values)
+    assert str(raised.value).startswith(told)
+
+
+def test_a_path_from_python_is_text():
+    picture = Picture.from_python(source=Path("a/b"), width=4, colours=["red"])
+    assert picture == Picture.of(source="a/b", width=4, colours=["red"])

@@ -59,18 +59,17 @@ def test_load_completes_as_the_settings_say(checkpoint):
     assert isinstance(writer, TextGenerator)
     ids = [writer.ids("def f"), writer.ids("import")]
     decoding = Decoding(max_new_tokens=5, strategy="sampling", num_return_sequences=2, top_k=9,
-                        eos_token_ids=(writer.tokenizer.eos_token_id,),
+                        min_new_tokens=1, eos_token_ids=(writer.tokenizer.eos_token_id,),
                         vocab_size=writer.vocab_size)
     expected = [one.text for _, found in writer.generate(ids, decoding, 7) for one in found]
-    settings = {"strategy": "sampling", "num_return_sequences": 2, "top_k": 9,
-                "max_new_tokens": 5}
+    settings = {"num_return_sequences": 2, "top_k": 9, "max_dec_len": 5}
     assert writer.complete(["def f", "import"], seed=7, **settings) == expected
     assert len(expected) == 4 and len(set(expected)) > 1
     assert writer.complete("def f", seed=7, **settings) == expected[:2]
 
 
 def test_a_wrong_setting_is_refused(checkpoint):
-    with pytest.raises(ValueError, match="there is no flag topk; did you mean top_k"):
+    with pytest.raises(ValueError, match="there is no flag topk; the nearest one is top_k"):
         load(checkpoint).complete("def", topk=3)
 
 
