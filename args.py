@@ -49,7 +49,7 @@ def parse(
     except ValueError as error:
         parser.error(str(error))
     if print_config:
-        print(json.dumps(parsed.flat(), indent=2, ensure_ascii=False))
+        print(json.dumps(parsed.flat(), indent=2))
         sys.exit(0)
     return parsed
 
@@ -157,7 +157,7 @@ def _load(path: str) -> Any:
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text") from None
     except OSError as error:
-        raise ValueError(f"{path} cannot be read: {error.strerror}") from None
+        raise ValueError(f"the file of flags {path} cannot be read: {error.strerror}") from None
     if path.endswith(_YAML):
         return _load_yaml(path, text)
     try:

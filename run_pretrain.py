@@ -36,9 +36,9 @@ def pretrain(config: PretrainConfig) -> str | None:
         runtime.import_paddle(config.runtime.device)
         stopping.undo_paddles_handler()
         from paddle_impl.data.loader import DamagedData
-        from paddle_impl.pretraining import PretrainingRun
+        from paddle_impl.pretraining import pretraining_run
 
-        run = PretrainingRun(config)
+        run = pretraining_run(config)
     except (ValueError, OSError) as error:
         fail(error)
     # Around the run's own: the launcher repeats SIGTERM and tells one process after the other. It

@@ -44,9 +44,9 @@ def pretrain(*, model_type: str = "gpt", device: str = "cpu", **flags) -> Path:
     _import_paddle(device)
     stopping.undo_paddles_handler()
     from paddle_impl.checkpoint import checkpoints
-    from paddle_impl.pretraining import PretrainingRun
+    from paddle_impl.pretraining import pretraining_run
 
-    PretrainingRun(config).train()
+    pretraining_run(config).train()
     found = checkpoints(Path(config.checkpoint.output_dir))
     return found[max(found)]
 

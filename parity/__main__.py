@@ -7,7 +7,7 @@ import time
 from pathlib import Path
 
 import args
-from paddle_impl.process.runtime import give_memory_back, import_paddle
+from paddle_impl.process.runtime import core_count, give_memory_back, import_paddle
 from parity import ladder, report
 from parity.cases import Case
 from parity.cases import checkpoint as cases_checkpoint
@@ -16,6 +16,8 @@ from parity.mutants import load_table
 
 # First words that are commands of their own; any other is for the climb.
 COMMANDS = {"mutants": "parity.mutants.command", "docs": "parity.report.pages"}
+
+MOST_JOBS = 4  # the longest rung takes a fifth of the whole ladder, and each process 1.3 GiB
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -32,12 +34,11 @@ def main(arguments: list[str] | None = None) -> int:
         names, on, subject = _chosen(options)
     except (ValueError, OSError) as error:
         args.fail("python -m parity", error)
-    import_paddle("cpu")  # before the sides are loaded: Paddle reads its settings on import
     if on is not None:
         print(f"{subject}; takes about {cases_checkpoint.memory_gib(on[0]):.0f} GiB of memory",
               flush=True)
     climbed = []
-    for number, (rung, own) in enumerate(ladder.climb(names, on, began=_tell), start=1):
+    for number, (rung, own) in enumerate(_climb(names, on, options.jobs), start=1):
         climbed.append((rung, own))
         print(report.rung_line(number, rung, own), flush=True)
     results = [result for _, own in climbed for result in own]
@@ -71,6 +72,14 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
     return options.only or fit, [case], subject
 
 
+def _climb(names: list[str] | None, on: list[Case] | None, jobs: int):
+    """Side by side where there are several rungs; a user's checkpoint needs the memory for one."""
+    if on is None and jobs > 1 and len(names or ladder.RUNGS) > 1:
+        return ladder.climb_together(names, jobs)
+    import_paddle("cpu")  # before the sides are loaded: Paddle reads its settings on import
+    return ladder.climb(names, on, began=_tell)
+
+
 def _tell(place: Place, side: str) -> None:
     give_memory_back()  # what the other side's model took
     print(f"   {place.rung}, gate {place.gate}: {side} ...", file=sys.stderr, flush=True)
@@ -91,7 +100,16 @@ def _options(arguments) -> argparse.Namespace:
                         help="take the tokens from PREFIX_ids.npy (default: random ids)")
     parser.add_argument("--output", default="parity_report", metavar="DIR",
                         help="where report.html, .md and .json go (default: %(default)s)")
-    return parser.parse_args(arguments)
+    parser.add_argument("--jobs", type=int, metavar="N",
+                        help=f"processes that share the rungs (default: a core each, at most "
+                             f"{MOST_JOBS}); a --checkpoint has one")
+    options = parser.parse_args(arguments)
+    if options.jobs is not None and options.jobs < 1:
+        parser.error(f"--jobs must be at least 1, got {options.jobs}")
+    if options.checkpoint is not None and (options.jobs or 1) > 1:
+        parser.error("--jobs is for the fixtures: a --checkpoint is climbed in one process")
+    options.jobs = options.jobs or min(core_count(), MOST_JOBS)
+    return options
 
 
 if __name__ == "__main__":

@@ -1,21 +1,33 @@
 #!/usr/bin/env bash
 # Set-up, then everything that must hold: lint, import rules, unit tests, parity, whole journeys.
 # Ordered so that it fails early. Needs no network beyond the packages, and no data.
-# usage: scripts/test.sh [--paddle VERSION]
+# usage: scripts/test.sh [--all] [--paddle VERSION]
 # --paddle holds that version's CPU build, in an environment of its own, to all that Paddle computes.
+# --all adds the tests marked exhaustive, long sweeps, and then does the same with Paddle 2.6.2.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 paddle=""
+all=""
 while [ $# -gt 0 ]; do
     case "$1" in
+        --all) all=yes ;;
         --paddle) paddle="${2:?--paddle needs a version, such as 2.6.2}"; shift ;;
-        *) echo "test: unknown option $1 (known: --paddle VERSION)" >&2; exit 1 ;;
+        *) echo "test: unknown option $1 (known: --all --paddle VERSION)" >&2; exit 1 ;;
     esac
     shift
 done
+if [ -n "$all" ] && [ -n "$paddle" ]; then
+    echo "test: --all includes Paddle 2.6.2; leave out --paddle" >&2
+    exit 1
+fi
+
+# Every step keeps the cores busy with processes, so that each process computes in one thread.
+export OMP_NUM_THREADS=1
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
+# A process a core; one that has nothing left takes over half of what another still has to do.
+tests() { step "$python" -m pytest -n auto --dist worksteal ${all:+-m ""} "$@"; }
 report="${PARITY_OUTPUT:-parity_report}"
 
 if [ -n "$paddle" ]; then
@@ -25,7 +37,7 @@ if [ -n "$paddle" ]; then
     python=.venv-paddle-$paddle/bin/python
     step "$python" -c "import paddle; assert paddle.__version__ == '$paddle', paddle.__version__"
     # Without what Paddle has no part in: samples in numpy, the sandbox.
-    step "$python" -m pytest tests/paddle_impl --ignore tests/paddle_impl/data \
+    tests tests/paddle_impl --ignore tests/paddle_impl/data \
         --ignore tests/paddle_impl/evaluation/humaneval
     # Not the rungs in which Paddle computes nothing, nor those that `many` and `grid` go beyond.
     rungs=$("$python" -m parity --list | sed 's/ .*//' | grep -vxE \
@@ -33,7 +45,7 @@ if [ -n "$paddle" ]; then
 '|greedy|sampled|beam|beams|sharded|split')
     step "$python" -m parity --only $rungs --output "$report/paddle-$paddle"
     # Not a model of 124 million parameters, nor hundreds of steps, nor what runs in .venv.
-    step "$python" -m pytest tests/e2e/test_generation.py tests/e2e/test_pretraining.py \
+    tests tests/e2e/test_generation.py tests/e2e/test_pretraining.py \
         tests/e2e/test_launch.py -k 'not source_documents and not extended_run and not run_multi'
     printf '\nall tests passed on Paddle %s in %d s\n' "$paddle" "$SECONDS"
     exit 0
@@ -44,10 +56,9 @@ python=.venv/bin/python
 step "$python" -m ruff check .
 for script in scripts/*.sh .ci/run; do bash -n "$script"; done
 step "$python" -m pytest tests/test_doors.py tests/test_args.py
-step "$python" -m pytest tests/data_tools tests/paddle_impl tests/scripts
+tests tests/data_tools tests/paddle_impl tests/scripts
 step "$python" -m parity --output "$report"
 step "$python" -m parity docs --check --report "$report/report.json"
-step "$python" -m pytest tests/docs
-step "$python" -m pytest tests/parity
-step "$python" -m pytest tests/e2e
+tests tests/parity tests/e2e tests/docs
 printf '\nall tests passed in %d s\n' "$SECONDS"
+[ -z "$all" ] || exec bash scripts/test.sh --paddle 2.6.2

@@ -15,6 +15,12 @@ runtime.import_paddle("cpu")
 ROOT = Path(__file__).resolve().parent.parent
 
 
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_auto_num_workers() -> int:
+    """For -n auto: each process holds a Paddle, and a few suffice for the longest test's time."""
+    return min(runtime.core_count(), 4)
+
+
 @pytest.fixture(scope="session")
 def tiny_data(tmp_path_factory) -> Path:
     """A directory with one dataset of 40 short documents, 300 tokens in the vocabulary."""

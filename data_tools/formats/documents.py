@@ -9,9 +9,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Protocol
+from typing import Protocol
 
 import numpy as np
 
@@ -96,26 +95,3 @@ def map_ids(path: Path, dtype: np.dtype, start: int = 0) -> np.ndarray:
     length = (os.path.getsize(path) - start) // dtype.itemsize
     # An empty range cannot be mapped.
     return np.memmap(path, dtype, "r", start, (length,)) if length else np.empty(0, dtype)
-
-
-@contextmanager
-def whole_or_not_at_all(*paths: str | os.PathLike) -> Iterator[list[BinaryIO]]:
-    """Files to write, put in place together, in this order, once the block has succeeded."""
-    temporary = [Path(f"{os.fspath(path)}.{os.getpid()}.tmp") for path in paths]
-    files: list[BinaryIO] = []
-    try:
-        for path in temporary:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            files.append(open(path, "wb", buffering=1 << 20))
-        yield files
-        for file in files:
-            file.flush()
-            os.fsync(file.fileno())
-            file.close()
-        for path, final in zip(temporary, paths, strict=True):
-            path.replace(final)
-    finally:
-        for file in files:
-            file.close()
-        for path in temporary:
-            path.unlink(missing_ok=True)

@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.formats.documents import Block, Row, whole_or_not_at_all
+from data_tools.files import whole_file
+from data_tools.formats.documents import Block, Row
 from data_tools.token_files.token_file import TokenFile
 
 ROWS = 1024  # of a parquet file, read together
@@ -128,7 +129,8 @@ def write_parquet(
     from pyarrow import parquet
 
     schema = arrow.schema([("input_ids", arrow.list_(arrow.int32()))])
-    with whole_or_not_at_all(path) as (file,):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
         # On ids of source code zstd alone is smaller than pyarrow's dictionary with snappy, and
         # takes a third of the time.
         with parquet.ParquetWriter(

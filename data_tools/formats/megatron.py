@@ -18,7 +18,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.formats.documents import Row, map_ids, whole_or_not_at_all
+from data_tools.files import whole_files
+from data_tools.formats.documents import Row, map_ids
 from data_tools.formats.megatron_legacy import LEGACY_MAGIC, read_legacy_index
 from data_tools.formats.sequences import TYPES, check_documents, id_type, joined, starts_of
 from data_tools.token_files.arrays import release
@@ -125,7 +126,8 @@ def write_megatron(
     dtype = np.dtype("<u2" if vocab_size < UINT16_BELOW else "<i4")
     code = next(code for code, name in TYPES.items() if name == dtype.str)
     prefix = checked_prefix(prefix)
-    with whole_or_not_at_all(f"{prefix}.bin", f"{prefix}.idx") as (ids_file, index):
+    Path(prefix).parent.mkdir(parents=True, exist_ok=True)
+    with whole_files(f"{prefix}.bin", f"{prefix}.idx") as (ids_file, index):
         for start in range(0, len(data.ids), CHUNK):
             ids = data.ids[start : start + CHUNK]
             low, high = int(ids.min()), int(ids.max())

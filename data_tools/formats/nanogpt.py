@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.formats.documents import BLOCK_TOKENS, Row, map_ids, whole_or_not_at_all
+from data_tools.files import whole_file
+from data_tools.formats.documents import BLOCK_TOKENS, Row, map_ids
 from data_tools.token_files.arrays import release
 from data_tools.token_files.token_file import TokenFile
 
@@ -61,7 +62,8 @@ def write_nanogpt(
     sizes, ends = np.diff(data.document_offsets), data.document_offsets[1:]
     last = ends[sizes > 0] - 1  # of each document that has tokens
     glued = 0
-    with whole_or_not_at_all(path) as (file,):
+    Path(path).parent.mkdir(parents=True, exist_ok=True)
+    with whole_file(path) as file:
         for start in range(0, len(data.ids), BLOCK_TOKENS):
             ids = data.ids[start : start + BLOCK_TOKENS]
             low, high = int(ids.min()), int(ids.max())

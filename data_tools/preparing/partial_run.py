@@ -21,11 +21,12 @@ import warnings
 from pathlib import Path
 from re import fullmatch
 
+from data_tools.files import target_of
 from data_tools.preparing.batches import Batch
 from data_tools.token_files.streams import Stream, TokenStreams, put_in_place, write_json
 
 OUR_NAMES = (r"((plan|state|meta)\.json|ids\.npy|idx\.npz|lens|skipped\.jsonl|memory\.\d+|tokenizer"
-             r"|old_tokenizer)(\.tmp)?")
+             r"|old_tokenizer)(\.tmp)?")  # .tmp: temporaries of earlier versions
 
 
 class PartialRun:
@@ -135,7 +136,7 @@ class PartialRun:
     def _check_ours(self) -> None:
         """ValueError where the folder is somebody else's: it is going to be emptied."""
         names = [path.name for path in self.folder.iterdir()] if self.folder.exists() else []
-        foreign = [name for name in names if not fullmatch(OUR_NAMES, name)]
+        foreign = [name for name in names if not fullmatch(OUR_NAMES, target_of(name) or name)]
         if foreign:
             raise ValueError(f"{self.folder} holds {foreign[0]}, which no run of this command "
                              "made: move it, or give another --output_prefix")

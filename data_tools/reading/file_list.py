@@ -219,9 +219,10 @@ def _written_to(prefix: str) -> re.Pattern | None:
     if not prefix:
         return None
     folder, name = os.path.split(re.sub(r"-\d{5}-of-\d{5}$", "", prefix))
-    x = re.escape(os.path.join(os.path.realpath(folder), name))
-    return re.compile(rf"{x}(-\d{{5}}-of-\d{{5}})?(_(ids\.npy|idx\.npz|meta\.json|skipped\.jsonl)$"
-                      r"|_(partial|tokenizer)/|\.\d+\.tmp/)")
+    folder, x = re.escape(os.path.join(os.path.realpath(folder), "")), re.escape(name)
+    x += r"(-\d{5}-of-\d{5})?"
+    return re.compile(rf"{folder}({x}_((ids\.npy|idx\.npz|meta\.json|skipped\.jsonl)$"
+                      rf"|(partial|tokenizer)/)|\.{x}\.[0-9a-f]{{8}}\.tmp/)")
 
 
 def _record(found: Found) -> tuple[int, bytes]:

@@ -6,7 +6,6 @@ prepares a corpus, which continues where it was killed.
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -14,6 +13,7 @@ from pathlib import Path
 
 import numpy as np
 
+from data_tools.files import checksums, sync, sync_file, whole_file, whole_folder
 from data_tools.token_files.token_file import FORMAT_VERSION, ids_dtype
 
 
@@ -33,8 +33,7 @@ class Stream:
 
     def sync(self) -> int:
         """Put everything on disk; the length to cut back to."""
-        self._file.flush()
-        os.fsync(self._file.fileno())
+        sync_file(self._file)
         return self.length
 
     def overwrite_start(self, data: bytes) -> None:
@@ -105,13 +104,13 @@ class TokenStreams:
         assert len(lens) == self.documents and lens.sum(dtype=np.int64) == self.tokens
         with open(self.folder / "idx.npz", "wb") as file:
             np.savez(file, lens=lens, docs=np.arange(len(lens) + 1, dtype=np.int64))
-            sync(file)
+            sync_file(file)
         counts = {
             "format_version": FORMAT_VERSION,
             "vocab_size": self.vocab_size,
             "documents": self.documents,
             "tokens": self.tokens,
-            "ids_sha256": _sha256(self.folder / "ids.npy"),
+            "ids_sha256": checksums(self.folder / "ids.npy")["sha256"],
         }
         if tokenizer is not None:
             counts["tokenizer"] = name + "_tokenizer"
@@ -149,7 +148,7 @@ def put_in_place(folder: Path, prefix: str) -> None:
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     if (folder / "ids.npy").exists():
         Path(f"{prefix}_idx.npz").unlink(missing_ok=True)
-        _sync_folder(Path(prefix).parent)
+        sync(Path(prefix).parent)
         (folder / "ids.npy").replace(f"{prefix}_ids.npy")
     if tokenizer.exists() and (ours.exists() or "tokenizer" not in meta):
         # A folder cannot be renamed onto a full one.
@@ -165,48 +164,18 @@ def put_in_place(folder: Path, prefix: str) -> None:
     write_json(Path(f"{prefix}_meta.json"), meta)
     if (folder / "idx.npz").exists():
         (folder / "idx.npz").replace(f"{prefix}_idx.npz")
-    _sync_folder(Path(prefix).parent)
+    sync(Path(prefix).parent)
     shutil.rmtree(folder)
 
 
 def save_tokenizer(tokenizer, folder: Path) -> None:
     """Whole or not at all, also where the machine loses power."""
-    temporary = folder.with_name(folder.name + ".tmp")
-    shutil.rmtree(temporary, ignore_errors=True)
-    tokenizer.save(temporary)
-    for path in temporary.iterdir():
-        with path.open("rb+") as file:
-            sync(file)
-    shutil.rmtree(folder, ignore_errors=True)
-    temporary.rename(folder)
+    with whole_folder(folder) as temporary:
+        tokenizer.save(temporary)
 
 
 def write_json(path: Path, content: dict) -> None:
     """Whole or not at all, over an earlier one."""
-    temporary = path.with_name(path.name + ".tmp")
-    with open(temporary, "w", encoding="utf-8") as file:
-        json.dump(content, file, indent=2)  # in ASCII: a path need not be UTF-8
-        file.write("\n")
-        sync(file)
-    temporary.replace(path)
-
-
-def sync(file) -> None:
-    file.flush()
-    os.fsync(file.fileno())
-
-
-def _sync_folder(path: Path) -> None:
-    folder = os.open(path, os.O_RDONLY)
-    try:
-        os.fsync(folder)
-    finally:
-        os.close(folder)
-
-
-def _sha256(path: Path) -> str:
-    digest = hashlib.sha256()
-    with path.open("rb") as file:
-        while chunk := file.read(1 << 20):
-            digest.update(chunk)
-    return digest.hexdigest()
+    with whole_file(path) as file:
+        # In ASCII: a path need not be UTF-8.
+        file.write(json.dumps(content, indent=2).encode("ascii") + b"\n")

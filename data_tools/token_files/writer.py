@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-import shutil
-from pathlib import Path
 
 import numpy as np
 
+from data_tools.files import temporary_folder
 from data_tools.token_files.streams import TokenStreams, put_in_place
 
 
@@ -28,10 +27,8 @@ class TokenFileWriter:
         self.meta: dict = {}
 
     def __enter__(self) -> TokenFileWriter:
-        # The process id keeps two runs to one prefix out of each other's files.
-        self.folder = Path(f"{self.prefix}.{os.getpid()}.tmp")
-        shutil.rmtree(self.folder, ignore_errors=True)  # of a killed process with our number
-        self.folder.mkdir(parents=True)
+        self._temporary = temporary_folder(self.prefix)
+        self.folder = self._temporary.__enter__()
         self._streams = TokenStreams(self.folder, self.vocab_size)
         return self
 
@@ -61,19 +58,17 @@ class TokenFileWriter:
 
     def __exit__(self, kind, error, traceback) -> None:
         try:
+            try:
+                if kind is None:
+                    if not self.documents:
+                        raise ValueError(f"no documents to write to {self.prefix}")
+                    self._streams.finish(self.meta, self.tokenizer, os.path.basename(self.prefix))
+            finally:
+                self._streams.close()
             if kind is None:
-                if not self.documents:
-                    raise ValueError(f"no documents to write to {self.prefix}")
-                self._streams.finish(self.meta, self.tokenizer, os.path.basename(self.prefix))
-        except BaseException:
-            kind = True
-            raise
+                put_in_place(self.folder, self.prefix)
         finally:
-            self._streams.close()
-            if kind is not None:
-                shutil.rmtree(self.folder, ignore_errors=True)
-        if kind is None:
-            put_in_place(self.folder, self.prefix)
+            self._temporary.__exit__(None, None, None)
 
 
 def checked_prefix(prefix: str | os.PathLike) -> str:

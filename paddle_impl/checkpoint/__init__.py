@@ -14,7 +14,7 @@ holds a time or a path, but for the base that an adapter names, so equal runs wr
 output_dir there are:
 
     model_<step>          complete checkpoints; its manifest tells whether one was damaged later
-    .model_<step>.tmp     what a killed run left half written or half removed
+    .model_<step>.*tmp    what a killed run left half written or half removed
     damaged_model_<step>  set aside by a run that continued from an earlier one
 """
 

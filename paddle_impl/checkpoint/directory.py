@@ -6,6 +6,7 @@ import shutil
 import warnings
 from pathlib import Path
 
+from data_tools.files import target_of
 from paddle_impl.checkpoint import manifest, state
 from paddle_impl.parallel.ranks import Ranks
 
@@ -19,6 +20,7 @@ def place(output_dir: Path, step: int) -> Path:
 
 
 def temporary_place(output_dir: Path, step: int) -> Path:
+    """Where a checkpoint goes that is about to be removed."""
     return output_dir / f".model_{step}.tmp"
 
 
@@ -95,7 +97,7 @@ def make_way(output_dir: Path, step: int) -> list[str]:
 def sweep(output_dir: Path) -> None:
     """Remove the temporary folders of killed runs."""
     for path in output_dir.iterdir() if output_dir.is_dir() else ():
-        if _TEMPORARY.fullmatch(path.name):
+        if _TEMPORARY.fullmatch(path.name) or _NAME.fullmatch(target_of(path.name) or ""):
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -10,15 +10,18 @@ from pathlib import Path
 
 FILE = "training_state.json"
 FORMAT_VERSION = 2
+PRETRAINING = "pretraining"
 
 
 @dataclass(frozen=True)
 class TrainingState:
     """Everything that a run must know to continue. Fields that format 1 lacks are then empty.
 
-    data: ids_sha256, one digest or None per dataset, and eos_token_id. world: world_size,
-    sharding_degree, mp_degree. precision: "float32", or level and type such as "O1 float16".
-    progress: numbers of the trainer's own, such as the loss scale.
+    schedule: the settings that a continuation may change. data: of pretraining, ids_sha256, one
+    digest or None per dataset, and eos_token_id; of another task what that task compares. world:
+    world_size, sharding_degree, mp_degree. precision: "float32", or level and type such as
+    "O1 float16". progress: numbers of the run's own, such as the loss scale. task: the name of what
+    was trained; files that do not tell are pretraining's.
     """
 
     step: int
@@ -33,6 +36,14 @@ class TrainingState:
     world: dict = field(default_factory=dict)
     precision: str | None = None
     progress: dict = field(default_factory=dict)
+    task: str = PRETRAINING
+
+    def to_json(self) -> dict:
+        """The object that `read` reads."""
+        told = {"format_version": FORMAT_VERSION, **vars(self)}
+        if self.task == PRETRAINING:
+            del told["task"]
+        return told
 
 
 def format_version(directory: Path) -> int | None:

@@ -10,11 +10,11 @@ from pathlib import Path
 import numpy as np
 from safetensors.numpy import save_file
 
-from data_tools.files import sync
+from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.checkpoint import contents, directory, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
-from paddle_impl.checkpoint.state import FILE, FORMAT_VERSION, TrainingState, write_json
+from paddle_impl.checkpoint.state import FILE, TrainingState, write_json
 from paddle_impl.parallel.ranks import Ranks
 
 _FULL = (errno.ENOSPC, errno.EDQUOT)
@@ -72,19 +72,18 @@ def _write(
     output_dir: Path, files: contents.Files, moments: dict[str, np.ndarray],
     state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    temporary = directory.temporary_place(output_dir, state.step)
+    place = directory.place(output_dir, state.step)
     needed = sum(array.nbytes for tensors in (*files.tensors.values(), moments)
                  for array in tensors.values())
     try:
         directory.sweep(output_dir)
         if _free(output_dir) < needed:
             raise OSError(errno.ENOSPC, "seen before writing")
-        temporary.mkdir(parents=True)
-        _fill(temporary, files, moments, state, tokenizer)
-        os.rename(temporary, directory.place(output_dir, state.step))
-        sync(output_dir)
+        with whole_folder(place) as temporary:
+            _fill(temporary, files, moments, state, tokenizer)
+            if place.exists():
+                raise FileExistsError(errno.EEXIST, os.strerror(errno.EEXIST), str(place))
     except BaseException as error:
-        shutil.rmtree(temporary, ignore_errors=True)
         if (cause := _of_the_disk(error)) is None:
             raise
         raise NoRoom(_message(output_dir, state.step, needed, cause)) from error
@@ -94,7 +93,7 @@ def _fill(
     place: Path, files: contents.Files, moments: dict[str, np.ndarray],
     state: TrainingState, tokenizer: Tokenizer | None,
 ) -> None:
-    """Write all files, the manifest last, and wait until each is on the disk."""
+    """Write all files, the manifest last."""
     if tokenizer is not None:
         tokenizer.save(place)
     for name, values in files.json.items():
@@ -103,16 +102,10 @@ def _fill(
         # transformers refuses a file without this note on the layout of its tensors.
         save_file(tensors, place / name, metadata={"format": "pt"})
     save_file(moments, place / manifest.OPTIMIZER)
-    write_json(place / FILE, {"format_version": FORMAT_VERSION, **vars(state)})
+    write_json(place / FILE, state.to_json())
+    manifest.write(place)
     for file in place.iterdir():
-        _settle(file)
-    _settle(manifest.write(place))
-    sync(place)
-
-
-def _settle(file: Path) -> None:
-    file.chmod(0o644)  # safetensors leaves its files unreadable to others
-    sync(file)
+        file.chmod(0o644)  # safetensors leaves its files unreadable to others
 
 
 def _of_the_disk(error: BaseException) -> OSError | None:

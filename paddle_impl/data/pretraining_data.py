@@ -2,9 +2,6 @@
 
 from pathlib import Path
 
-import numpy as np
-import paddle
-
 from data_tools.splits import split_bounds
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl.config.model import ModelConfig, ModelOptions
@@ -12,7 +9,7 @@ from paddle_impl.config.options import require, split_shares
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.blend import split_dataset
 from paddle_impl.data.index_files import main_first
-from paddle_impl.data.loader import Batch, PretrainLoader
+from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.data.pretrain import has_samples
 from paddle_impl.data.sources import Datasets, check_ids, check_tokenizer, open_datasets
 from paddle_impl.parallel.ranks import Ranks
@@ -59,14 +56,6 @@ class PretrainingData:
         """
         digests = [(tokens.meta or {}).get("ids_sha256") for tokens in self.data.tokens]
         return {"ids_sha256": digests, "eos_token_id": self.data.eos_token_id}
-
-    def gathered(self, micro_batches: list[Batch]) -> dict[str, np.ndarray]:
-        """The micro batches of all data parallel processes: (processes, micro batches, B, T)."""
-        stacked = {name: np.stack([batch[name] for batch in micro_batches])
-                   for name in micro_batches[0]}
-        return {name: np.stack([part.numpy() for part in
-                                self.ranks.data.gather(paddle.to_tensor(array))])
-                for name, array in stacked.items()}
 
     def loaders(self, model: ModelConfig) -> dict[str, PretrainLoader | None]:
         """One of each split, None where it is empty. The first process of a machine builds."""

@@ -5,6 +5,8 @@ import math
 import os
 from pathlib import Path
 
+from data_tools.files import whole_file
+
 
 def read_text(path: str, flag: str) -> str:
     """The whole file; ValueError, which names the flag, where it is no text or has none."""
@@ -68,13 +70,11 @@ def check_apart(named: dict[str, str | None]) -> None:
 
 def write_json(path: str, numbers: dict) -> None:
     """One object, in place when it is whole. What is infinite becomes null: JSON has no such."""
-    target = Path(path)
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     known = {name: None if isinstance(value, float) and not math.isfinite(value) else value
              for name, value in numbers.items()}
     text = json.dumps(known, ensure_ascii=False, allow_nan=False)
-    temporary.write_text(text + "\n", encoding="utf-8")
-    os.replace(temporary, target)
+    with whole_file(path) as file:
+        file.write(text.encode() + b"\n")
 
 
 def table(title: str, rows: list[tuple[str, float | int, str]]) -> str:

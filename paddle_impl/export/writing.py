@@ -2,12 +2,11 @@
 
 import json
 import os
-import shutil
 from pathlib import Path
 
 import paddle
 
-from data_tools.files import sync
+from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.export import files
@@ -28,13 +27,8 @@ def write(model: GPTForCausalLM, tokenizer: AnyTokenizer, out: Path) -> None:
                          "load its checkpoint in float32")
     graph = ExportedGraph(model)
     _check_place(out)
-    temporary = out.with_name(f".{out.name}.{os.getpid()}.tmp")
-    try:
-        temporary.mkdir(parents=True)
+    with whole_folder(out) as temporary:
         _fill(temporary, graph, model.config, tokenizer)
-        _take_place(temporary, out)
-    finally:
-        shutil.rmtree(temporary, ignore_errors=True)
 
 
 def _check_place(out: Path) -> None:
@@ -72,18 +66,3 @@ def _fill(
         eos_token_id=tokenizer.eos_token_id, positions=config.n_positions, layers=config.n_layer,
         heads=config.n_head, head_size=config.n_embd // config.n_head,
     ))
-    for path in [*directory.iterdir(), directory]:
-        sync(path)
-
-
-def _take_place(temporary: Path, out: Path) -> None:
-    """Put the new folder in place of the old one by two renames.
-
-    Between the two there is no folder at all, and at no time an incomplete one.
-    """
-    old = out.with_name(f".{out.name}.{os.getpid()}.old")
-    if out.exists():
-        os.rename(out, old)
-    os.rename(temporary, out)
-    sync(out.parent)
-    shutil.rmtree(old, ignore_errors=True)

@@ -20,6 +20,8 @@ from typing import Any
 import numpy as np
 import paddle
 
+from paddle_impl.config.options import require
+from paddle_impl.config.parallel import ParallelOptions
 from paddle_impl.process.launch import AnotherFailed, others_failed
 
 _BUCKET = 1 << 25  # bytes summed in one call: small tensors cost a round trip each
@@ -151,6 +153,18 @@ def join(sharding: int = 1, model: int = 1) -> Ranks:
         os.environ["PADDLE_DISTRI_BACKEND"] = "gloo"
     paddle.distributed.init_parallel_env()
     return grid(paddle.distributed.get_rank(), size, sharding, model, _connect)
+
+
+def join_grid(options: ParallelOptions) -> Ranks:
+    """`join` as the flags ask for; ValueError where the launched processes do not fill the grid."""
+    world = launched()
+    sharding = options.sharding_processes(world)
+    ranks = join(sharding, options.mp_degree)
+    left = ranks.data.size // sharding
+    require(options.dp_degree in (1, left),
+            f"--dp_degree {options.dp_degree} differs from the {left} that {world} processes "
+            f"leave beside --sharding_degree {sharding} and --mp_degree {options.mp_degree}")
+    return ranks
 
 
 def grid(

@@ -7,6 +7,8 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from data_tools.files import whole_file
+
 
 @contextmanager
 def line_writer(output_file: str | None, prog: str) -> Iterator[Callable[[dict], None]]:
@@ -27,18 +29,15 @@ def line_writer(output_file: str | None, prog: str) -> Iterator[Callable[[dict],
         with open(output_file, "w", encoding="utf-8") as file:
             yield lambda record: print(_line(record), end="", flush=True, file=file)
         return
-    path = Path(os.path.realpath(output_file))
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    try:
-        with open(temporary, "w", encoding="utf-8") as file:
-            yield lambda record: file.write(_line(record))
-        os.replace(temporary, path)
-    except KeyboardInterrupt:
-        os.replace(temporary, path)
+    stopped = None
+    with whole_file(os.path.realpath(output_file)) as file:
+        try:
+            yield lambda record: file.write(_line(record).encode())
+        except KeyboardInterrupt as error:
+            stopped = error
+    if stopped is not None:
         print(f"{prog}: stopped; {output_file} holds what was done", file=sys.stderr)
-        raise
-    finally:
-        temporary.unlink(missing_ok=True)
+        raise stopped
 
 
 def _line(record: dict) -> str:

@@ -9,6 +9,8 @@ import os
 from collections.abc import Iterable
 from pathlib import Path
 
+from data_tools.files import whole_file
+
 
 class RecordFile:
     """An open file; each record is in it, readable by others, when `append` returns."""
@@ -34,7 +36,5 @@ class RecordFile:
 
 def rewrite(path: Path, records: Iterable[bytes]) -> None:
     """Replace the file by one that holds these records, which may be read from it meanwhile."""
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
+    with whole_file(path) as file:
         file.writelines(records)
-    os.replace(temporary, path)

@@ -12,6 +12,8 @@ from pathlib import Path
 
 import wandb
 
+from data_tools.files import whole_file
+
 _RUN = "wandb_run.json"
 _OFFLINE = ("offline", "dryrun")
 
@@ -54,6 +56,5 @@ def _identity(path: Path) -> dict[str, str]:
 
 
 def _keep(path: Path, identity: dict[str, str]) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(json.dumps(identity) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    with whole_file(path) as file:
+        file.write(json.dumps(identity).encode() + b"\n")

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+import numpy as np
 import paddle
 
 from paddle_impl.data.batch import Batch
@@ -51,3 +52,11 @@ def measure(
 
 def to_tensors(batch: Batch) -> dict[str, paddle.Tensor]:
     return {name: paddle.to_tensor(array) for name, array in batch.items()}
+
+
+def gathered(micro_batches: list[Batch], ranks: Ranks) -> dict[str, np.ndarray]:
+    """The micro batches of all data parallel processes: (processes, micro batches, ...)."""
+    stacked = {name: np.stack([batch[name] for batch in micro_batches])
+               for name in micro_batches[0]}
+    return {name: np.stack([part.numpy() for part in ranks.data.gather(paddle.to_tensor(array))])
+            for name, array in stacked.items()}

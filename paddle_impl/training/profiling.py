@@ -46,6 +46,15 @@ class ProfilerOptions:
     timer_only: bool = True
 
     @classmethod
+    def checked(cls, text: str | None, device: str, steps: int) -> "ProfilerOptions | None":
+        """Of the flag, for a launch of `steps` batches on `device`; None without the flag."""
+        if text is None:
+            return None
+        options = cls.parse(text)
+        options.check(device, steps)
+        return options
+
+    @classmethod
     def parse(cls, text: str) -> "ProfilerOptions":
         """From "key=value;key=value". A key of the trace switches timer_only off.
 

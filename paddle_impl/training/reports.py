@@ -1,30 +1,21 @@
-"""What a run says while it trains: a record of its steps, evaluations, completions, events."""
+"""What a run says while it trains: a record of its steps, evaluations, texts, events."""
 
 from pathlib import Path
 
-from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.data.loader import PretrainLoader
-from paddle_impl.data.pretraining_data import TEST_ITERS, PretrainingData
-from paddle_impl.objectives import Objective
+from paddle_impl.config.run import RunConfig
 from paddle_impl.process import runtime
 from paddle_impl.tracking import Tracker
 from paddle_impl.tracking.memory import memory
 from paddle_impl.training import flops
-from paddle_impl.training.validation import validate
+from paddle_impl.training.task import Task
 
 
 class Reports:
-    """Measures and records; every process calls it, the main one writes."""
+    """Records and announces; every process calls it, the main one writes."""
 
-    def __init__(
-        self, config: PretrainConfig, inputs: PretrainingData, model,
-        loaders: dict[str, PretrainLoader | None], objective: Objective,
-    ):
-        self.config, self.inputs, self.ranks = config, inputs, inputs.ranks
-        self.model, self.loaders, self.objective = model, loaders, objective
-        self.step_tokens = inputs.global_batch_size * config.data.max_seq_len
-        self.step_flops = flops.training_flops(
-            model.config, self.step_tokens, config.data.max_seq_len)
+    def __init__(self, config: RunConfig, task: Task, step_flops: float):
+        self.config, self.task, self.ranks = config, task, task.ranks
+        self.step_flops = step_flops
 
     def open(self, start_step: int) -> None:
         config = self.config
@@ -41,35 +32,24 @@ class Reports:
             self.say(f"MFU is of {self.peak / 1e12:.3g} TFLOP/s a process ({source})")
 
     def log(self, record: dict) -> None:
-        """A record of the trainer's: step, loss, lr, grad_norm, steps_per_s."""
-        tokens_per_s = record["steps_per_s"] * self.step_tokens
-        size = self.ranks.world_size
+        """A record of the trainer's: step, loss, lr, grad_norm, steps_per_s, metrics."""
+        step_tokens, size = self.task.step_tokens, self.ranks.world_size
+        tokens_per_s = record["steps_per_s"] * step_tokens
         mfu = flops.mfu(self.step_flops, record["steps_per_s"], size, self.peak) if self.peak \
             else None
-        dataset = self.loaders["train"].dataset
         self.tracker.train(record | {
             "tokens_per_s": tokens_per_s,
             "tokens_per_s_per_process": tokens_per_s / size,
-            "epoch": dataset.epoch(record["step"] * self.inputs.global_batch_size),
-            "tokens": record["step"] * self.step_tokens,
+            **self.task.progress(record["step"]),
+            "tokens": record["step"] * step_tokens,
             "mfu": mfu, **memory(),
         })
 
-    def evaluate(self, step: int, split: str, batches: int) -> dict[str, float]:
-        """The same batches at every call: loss, perplexity, bits_per_byte; {} without a split."""
-        loader = self.loaders[split]
-        if loader is None:
-            return {}
-        measured = validate(
-            self.model, self.objective, loader, batches, self.ranks, self.inputs.tokenizer
-        )
+    def evaluation(self, step: int, split: str, measured: dict[str, float]) -> None:
+        """What was measured of a split; nothing where nothing was counted."""
         if measured:
             named = {f"{split}_{name}": value for name, value in measured.items()}
             self.tracker.evaluation(step, named)
-        return measured
-
-    def test(self, step: int) -> None:
-        self.evaluate(step, "test", TEST_ITERS * self.config.validation.eval_iters)
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
         self.tracker.text(step, title, pairs)

@@ -1,7 +1,9 @@
 """Where a run starts: from which files, after which step, and whether that is the same run."""
 
 import os
+from collections.abc import Callable, Iterable
 from pathlib import Path
+from typing import Any, NamedTuple
 
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
@@ -12,11 +14,30 @@ from paddle_impl.config.options import require
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.tracking import METRICS
 
-# What a resumed run may change, and says that it did.
-SETTINGS = (
-    "weight_decay", "grad_clip", "adam_beta1", "adam_beta2", "adam_epsilon", "micro_batch_size",
-    "hidden_dropout_prob", "attention_probs_dropout_prob", "check_accuracy",
-)
+
+class Fact(NamedTuple):
+    """Something that is the same in a run and in its continuation, or it is another run.
+
+    what: as a message names it. key: the field of the training state that holds it; a dot leads
+    into an object. mend: what to do about a difference; a text in which {was} is the old value and
+    {moved} says that the number of processes changed, or a function of the old value. implied: the
+    fact differs wherever an earlier one does, and is compared only where none does.
+    """
+
+    what: str
+    key: str
+    mend: str | Callable[[Any], str]
+    implied: bool = False
+
+
+def _precision_flags(precision: str) -> str:
+    level, _, dtype = precision.rpartition(" ")
+    return f"pass --use_amp --amp_level {level} --dtype {dtype}" if level else "leave out --use_amp"
+
+
+_UNKNOWN = "not told"
+SEED = Fact("seed", "seed", "pass --seed {was}")
+PRECISION = Fact("precision", "precision", _precision_flags)
 
 
 def find_source(
@@ -39,9 +60,11 @@ def find_source(
     return None
 
 
-def check_output(options: CheckpointOptions, max_steps: int, source: Path | None) -> None:
+def check_output(
+    options: CheckpointOptions, max_steps: int, source: Path | None, task: str
+) -> None:
     """ValueError where output_dir holds another run, or no step is left to take."""
-    state = checkpoint.load_state(source) if source else None
+    state = _own_state(source, task)
     step = state.step if state else 0
     output_dir = Path(options.output_dir)
     there = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
@@ -49,6 +72,11 @@ def check_output(options: CheckpointOptions, max_steps: int, source: Path | None
             f"--output_dir {output_dir} cannot be written: {there} is "
             + ("not writable" if there.is_dir() else "no directory"))
     own = checkpoint.checkpoints(output_dir)
+    if source is not None and source.resolve() in {path.resolve() for path in own.values()}:
+        told = checkpoint.load_state(source)
+        require(told is None or told.task == task,
+                f"--output_dir {output_dir} holds a run of another task: {source.name} is of "
+                f"{told and told.task}, this is {task}; name an empty one")
     continues = options.resume or (
         source is not None and source.resolve() in {path.resolve() for path in own.values()}
     )
@@ -63,16 +91,17 @@ def check_output(options: CheckpointOptions, max_steps: int, source: Path | None
 
 
 def start_step(
-    max_steps: int, source: Path | None, now: TrainingState
+    max_steps: int, source: Path | None, now: TrainingState, facts: Iterable[Fact]
 ) -> tuple[int, list[str]]:
     """(the step to continue after, warnings); ValueError where it would not be the same run.
 
-    `now` is this run's state, of which only what it is trained on, and how, counts.
+    `now` is this run's state, of which only what it is trained on, and how, counts. facts: what
+    must be the same. The weights of another task are where a run starts, at step 0.
     """
-    state = checkpoint.load_state(source) if source else None
+    state = _own_state(source, now.task)
     if state is None:
         return 0, []
-    if others := _differences(state, now):
+    if others := _differences(facts, state, now):
         raise ValueError(f"{source} was trained with another {'; another '.join(others)}; to train "
                          "its weights on something else, copy the directory without "
                          "training_state.json")
@@ -86,43 +115,40 @@ def start_step(
     return state.step, [note for note in notes if note]
 
 
-def _differences(was: TrainingState, now: TrainingState) -> list[str]:
+def _own_state(source: Path | None, task: str) -> TrainingState | None:
+    """The state of a checkpoint of this task; None where there is nothing to continue."""
+    state = checkpoint.load_state(source) if source else None
+    return state if state is not None and state.task == task else None
+
+
+def _differences(facts: Iterable[Fact], was: TrainingState, now: TrainingState) -> list[str]:
     """What makes it another run, each as `<what>: <old> there, <new> now (<what mends it>)`."""
     found = []
-
-    def compare(what: str, old, new, mend: str) -> None:
-        if old != new:
-            found.append(f"{what}: {_short(old)} there, {_short(new)} now ({mend})")
-
-    compare("seed", was.seed, now.seed, f"pass --seed {was.seed}")
-    compare("corpus", *_known_hashes(was, now), "name its data with --input_dir")
-    if not found:  # the order's key hangs on both
-        compare("order key", was.order_key, now.order_key, "--input_dir, --split, --max_seq_len, "
-                "--packing, --data_order and the weights of a blend must be as they were")
-    compare("tokenizer", was.tokenizer, now.tokenizer, "name its data with --input_dir")
-    if was.data and now.data:
-        compare("end token", was.data.get("eos_token_id"), now.data.get("eos_token_id"),
-                "name its data with --input_dir")
-    compare("global batch size", was.global_batch_size, now.global_batch_size,
-            _moved(was, now) + f"pass --global_batch_size {was.global_batch_size} to keep it, "
-            "with a --micro_batch_size that divides it")
-    if was.precision and now.precision:
-        compare("precision", was.precision, now.precision, _precision_flags(was.precision))
+    for fact in facts:
+        old, new = _known(_value(was, fact.key), _value(now, fact.key))
+        if old == new or _UNKNOWN in (old, new) or (fact.implied and found):
+            continue
+        mend = fact.mend(old) if callable(fact.mend) else fact.mend.format(
+            was=old, moved=_moved(was, now))
+        found.append(f"{fact.what}: {_short(old)} there, {_short(new)} now ({mend})")
     return found
 
 
-def _known_hashes(was: TrainingState, now: TrainingState) -> tuple[list, list]:
-    """The digests of both runs' datasets, without those that only one of them knows."""
-    old, new = (state.data.get("ids_sha256") or [] for state in (was, now))
-    if old and new and len(old) != len(new):
+def _value(state: TrainingState, key: str) -> Any:
+    """What the state holds under the key; _UNKNOWN where it does not tell."""
+    field, _, inside = key.partition(".")
+    value = getattr(state, field)
+    if inside:
+        return value.get(inside, _UNKNOWN)
+    return _UNKNOWN if value is None and field == "precision" else value
+
+
+def _known(old: Any, new: Any) -> tuple[Any, Any]:
+    """Both; of lists of one length without the digests that only one of them knows."""
+    if not (isinstance(old, list) and isinstance(new, list)) or len(old) != len(new):
         return old, new
-    pairs = [(a, b) for a, b in zip(old, new, strict=False) if a and b]
+    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a and b]
     return [a for a, _ in pairs], [b for _, b in pairs]
-
-
-def _precision_flags(precision: str) -> str:
-    level, _, dtype = precision.rpartition(" ")
-    return f"pass --use_amp --amp_level {level} --dtype {dtype}" if level else "leave out --use_amp"
 
 
 def _moved(was: TrainingState, now: TrainingState) -> str:

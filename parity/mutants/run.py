@@ -1,14 +1,11 @@
 """One mutant after another in worker processes, each climbing the ladder until a rung breaks."""
 
-import os
-import threading
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures import as_completed
 from concurrent.futures.process import BrokenProcessPool
-from multiprocessing import get_context, parent_process
 
 from paddle_impl.process.runtime import import_paddle
-from parity import cases, ladder
+from parity import cases, ladder, workers
 from parity.compare import first_divergence
 from parity.mutants import reach
 from parity.mutants.mutant import Mutant
@@ -23,13 +20,9 @@ def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
 
     RuntimeError where the ladder breaks without a mutant, or where one cannot be planted.
     """
-    # Each process reads it when it imports Paddle: threads of several would be in each other's way.
-    os.environ["OMP_NUM_THREADS"] = "1"
     numbers = [MUTANTS.index(mutant) for mutant in mutants]
-    with ProcessPoolExecutor(
-        min(jobs, len(numbers)), get_context("spawn"), initializer=_end_with_the_parent
-    ) as workers:
-        waiting = {workers.submit(_examine, number): number for number in numbers}
+    with workers.pool(min(jobs, len(numbers))) as pool:
+        waiting = {pool.submit(_examine, number): number for number in numbers}
         try:
             for done in as_completed(waiting):
                 yield done.result()
@@ -40,7 +33,7 @@ def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
                 f"a process died, of a crash or for want of memory, on one of: {lost[:jobs]}"
             ) from None
         finally:
-            workers.shutdown(wait=False, cancel_futures=True)
+            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def examine(mutant: Mutant) -> dict:
@@ -63,16 +56,6 @@ def first_failure(rungs: Sequence[str], case: str, gates: str) -> dict | None:
         if failed := first_divergence(results)[0]:
             return {"rung": rung.name, "gate": failed.place.gate, "first": failed.where()}
     return None
-
-
-def _end_with_the_parent() -> None:
-    """A parent that is killed closes no queue: its workers would wait for ever."""
-
-    def watch() -> None:
-        parent_process().join()
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()
 
 
 def _examine(number: int) -> dict:

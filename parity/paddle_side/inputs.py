@@ -8,7 +8,7 @@ import numpy as np
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.generate import generate
-from paddle_impl.pretraining import PretrainingRun
+from paddle_impl.pretraining import pretraining_run
 from parity.cases import UNFIT_INPUTS, Case
 from parity.compare import Point, Trace
 from parity.paddle_side import files, weights
@@ -41,7 +41,7 @@ def _pretrain(case: Case, dtype: str, ids: list[int], directory: Path) -> None:
     np.save(directory / "x_ids.npy", np.array([*ids, 1], np.int32))
     np.savez(directory / "x_idx.npz", lens=np.array([len(ids) + 1], np.int32),
              docs=np.array([0, 1], np.int64))
-    PretrainingRun(PretrainConfig.of(
+    pretraining_run(PretrainConfig.of(
         model_type="gpt", model_name_or_path=str(model), input_dir=str(directory / "x_ids.npy"),
         output_dir=str(directory / "out"), max_seq_len=len(ids), micro_batch_size=1, max_steps=1,
         split="1,0,0", device="cpu",

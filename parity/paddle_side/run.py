@@ -12,7 +12,7 @@ from safetensors.numpy import load_file, save_file
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.pretraining import PretrainingRun
+from paddle_impl.pretraining import pretraining_run
 from parity.cases import ADAMW, WEIGHT_DECAY, Case, text
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
@@ -56,7 +56,7 @@ def settings(case: Case, dtype: str) -> Trace:
         start = _start(case, directory)
         dropping = {"check_accuracy": False, "hidden_dropout_prob": text.RUN_DROPOUT,
                     "attention_probs_dropout_prob": text.RUN_ATTENTION_DROPOUT}
-        run = PretrainingRun(_config(case, directory, start, "none", **dropping))
+        run = pretraining_run(_config(case, directory, start, "none", **dropping))
         layers = dict(run.model.named_sublayers())
         trace: Trace = {Point(0, "dropout", name): np.asarray(layers[name].p)
                         for name in case.dropouts()}
@@ -83,9 +83,9 @@ def _start(case: Case, directory: Path) -> Path:
 
 
 def _run(case: Case, directory: Path, start, output: str, **changes) -> list[dict]:
-    """PretrainingRun, and the records it wrote."""
+    """A pretraining run, and the records it wrote."""
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        PretrainingRun(_config(case, directory, start, output, **changes)).train()
+        pretraining_run(_config(case, directory, start, output, **changes)).train()
     lines = (directory / output / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]
 

@@ -17,6 +17,7 @@ from pathlib import Path
 from data_common import say
 
 from data_tools.reading.default_corpus import EXCLUDED_DIRS, default_corpus_paths
+from data_tools.token_files.streams import save_tokenizer
 from data_tools.tokenizing.tokenizer import Tokenizer
 
 SUFFIXES = (".py", ".c", ".cc", ".cpp", ".h", ".hpp", ".cu", ".cuh", ".inl")
@@ -105,10 +106,7 @@ def tokenizer_folder(work: Path, corpus: Corpus, given: str | None, quick: bool)
     if not (folder / "tokenizer.json").exists():
         say(f"training a tokenizer of {size:,} tokens on {corpus.bytes / 1e6:.1f} MB")
         tokenizer = Tokenizer.train((f.read_bytes().decode("utf-8") for f in corpus.files), size)
-        unfinished = folder.with_suffix(".tmp")
-        shutil.rmtree(unfinished, ignore_errors=True)
-        tokenizer.save(unfinished)
-        unfinished.rename(folder)
+        save_tokenizer(tokenizer, folder)
     return folder
 
 

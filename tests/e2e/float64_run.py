@@ -9,6 +9,6 @@ if __name__ == "__main__":
     config = run_pretrain.parse(sys.argv[1:])
     paddle = runtime.import_paddle(config.runtime.device)
     paddle.set_default_dtype("float64")
-    from paddle_impl.pretraining import PretrainingRun
+    from paddle_impl.pretraining import pretraining_run
 
-    PretrainingRun(config).train()
+    pretraining_run(config).train()

@@ -11,6 +11,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).resolve().parents[2]
+ON_ALL_CORES = "-m pytest -n auto --dist worksteal"
 
 
 def bash(*arguments, cwd=ROOT, check=True):
@@ -180,7 +181,8 @@ def stand_ins(tmp_path):
     for environment in (".venv", ".venv-paddle-2.6.2"):
         executable(
             tmp_path / environment / "bin/python",
-            f'echo "{environment} $* other=${{OTHER_PADDLE_PYTHON:-}}" >> log',
+            f'echo "{environment} $* threads=$OMP_NUM_THREADS other=${{OTHER_PADDLE_PYTHON:-}}" '
+            '>> log',
             '[ "$*" != "-m parity --list" ] || printf "%s\\n" "tokenizer  texts" "loss  mean"',
         )
 
@@ -198,15 +200,33 @@ def test_the_tests_of_another_version_run_in_its_environment(stand_ins, tmp_path
     assert len(steps) > 3
     for step in steps:
         assert step.startswith(".venv-paddle-2.6.2 ")
-        assert step.endswith(f"other={tmp_path}/.venv/bin/python")
+        assert step.endswith(f" threads=1 other={tmp_path}/.venv/bin/python")
     said = "\n".join(steps)
-    assert "-m pytest tests/paddle_impl" in said and "tests/e2e/test_pretraining.py" in said
+    assert f"{ON_ALL_CORES} tests/paddle_impl" in said and "tests/e2e/test_pretraining.py" in said
     assert "-m parity --only loss --output parity_report/paddle-2.6.2" in said
 
 
-def test_ci_runs_the_tests_on_both_versions(stand_ins):
+def test_ci_runs_the_long_sweeps_and_both_versions(stand_ins):
+    """--all: every test without and with the mark, and what --paddle does for the other version."""
     plain = stand_ins("scripts/test.sh")
     other = stand_ins("scripts/test.sh", "--paddle", "2.6.2")
+    everything = stand_ins("scripts/test.sh", "--all")
     assert any("-m ruff" in line for line in plain)
     assert not any("paddle-2.6.2" in line for line in plain)
-    assert stand_ins(".ci/run") == plain + other
+    own, others = everything[: len(plain)], everything[len(plain):]
+    unmarked = f"{ON_ALL_CORES} -m  tests"  # an empty expression, which overrides pyproject.toml's
+    assert [line.replace(unmarked, f"{ON_ALL_CORES} tests") for line in own] == plain
+    assert sum(unmarked in line for line in own) == sum(ON_ALL_CORES in line for line in plain) >= 2
+    assert others == other
+    assert stand_ins(".ci/run") == everything
+
+
+def test_pages_are_tested_where_there_are_any(stand_ins, tmp_path):
+    assert not any("tests/docs" in line for line in stand_ins("scripts/test.sh"))
+    (tmp_path / "tests/docs").mkdir(parents=True)
+    assert "tests/e2e tests/docs threads=1" in stand_ins("scripts/test.sh")[-1]
+
+
+def test_all_has_its_own_other_version():
+    process = bash("scripts/test.sh", "--all", "--paddle", "2.6.2", check=False)
+    assert process.returncode == 1 and "--all includes Paddle 2.6.2" in process.stderr

@@ -1,11 +1,10 @@
 """kill -9 at random moments: what is resumed until it is done equals what nothing happened to.
 
-GPT_KILLS=30 is the whole proof: 30 kills of one process and 30 of two under the launcher. Without
-it there are three of each.
+Three kills of one process, and three of two under the launcher. The whole proof has 30 of each:
+pytest -s -m exhaustive tests/e2e/test_survival.py
 """
 
 import contextlib
-import os
 import random
 import shutil
 import sys
@@ -13,9 +12,9 @@ import time
 
 import pytest
 
+from paddle_impl.process.runtime import core_count
 from tests.e2e.jobs import Job, assert_same_run, last_step, launcher, records, temporary_files
 
-KILLS = int(os.environ.get("GPT_KILLS", "3"))
 STEPS = ("--max_steps", 12, "--save_steps", 2)  # dropout is on
 
 
@@ -97,15 +96,20 @@ def was_tested(run) -> bool:
     return any("test_loss" in record for record in records(run))
 
 
+THIRTY = pytest.param(30, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)])
+
+
+@pytest.mark.parametrize("kills", [3, THIRTY])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_at_random_and_resumed_it_is_the_same_run(
-    processes, request, start, flags, tiny_data, tmp_path
+    processes, kills, request, start, flags, tiny_data, tmp_path
 ):
     def begin(folder, *more):
         line = ["run_pretrain.py", *flags(folder / "run", "--input_dir", folder / "data", *STEPS),
                 *more]
         if processes == 1:
-            return start(sys.executable, *line)
+            # As for a user, with a thread for every core, whatever the tests around it have.
+            return start(sys.executable, *line, OMP_NUM_THREADS=str(core_count()))
         options = ("--nproc_per_node", processes, "--log_dir", folder / "log")
         return start(*launcher(*options), *line)
 
@@ -118,14 +122,14 @@ def test_killed_at_random_and_resumed_it_is_the_same_run(
 
     killer = Killer(seed=processes)
     lives = 0
-    while len(killer.kills) < KILLS:
+    while len(killer.kills) < kills:
         folder = tmp_path / f"life.{lives}"
         # Data without index files: making them is part of the first start.
         ignore = shutil.ignore_patterns("*indexmap*")
         shutil.copytree(tiny_data, folder / "data", ignore=ignore)
-        live(lambda *resume, folder=folder: begin(folder, *resume), folder / "run", killer, KILLS)
+        live(lambda *resume, folder=folder: begin(folder, *resume), folder / "run", killer, kills)
         assert_survived(folder / "run", folder / "data", whole)
         lives += 1
-        assert lives <= KILLS, "most runs end before a kill meets them"
+        assert lives <= kills, "most runs end before a kill meets them"
     print(f"{processes} processes: {len(killer.kills)} kills in {lives} runs, " + ", ".join(
         f"{killer.kills.count(doing)} {doing}" for doing in sorted(set(killer.kills))))

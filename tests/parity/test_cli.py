@@ -10,7 +10,7 @@ from parity.__main__ import main
 
 
 def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
-    assert main(["--only", "schedule", "loss", "--output", str(tmp_path)]) == 0
+    assert main(["--only", "schedule", "loss", "--jobs", "1", "--output", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:2]] == ["loss", "schedule"]
     assert "not yet on the ladder: " + ladder.NOT_YET[0] in "\n".join(lines)
@@ -21,6 +21,28 @@ def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
     assert {r["rung"] for r in written["results"]} == {"schedule", "loss"}
     assert all(r["budget_used"] <= 1 for r in written["results"])
     assert "| loss | B |" in (tmp_path / "report.md").read_text()
+
+
+def test_processes_that_share_the_rungs_find_what_one_finds(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")  # set for the processes, and put back
+    found = {}
+    for jobs in ("1", "2"):
+        words = ["--only", "initial", "schedule", "--jobs", jobs, "--output", str(tmp_path / jobs)]
+        assert main(words) == 0
+        found[jobs] = json.loads((tmp_path / jobs / "report.json").read_text())
+    assert len(found["1"]["results"]) > 100
+    assert found["1"]["results"] == found["2"]["results"]
+    assert found["1"]["rungs"] == found["2"]["rungs"]
+
+
+@pytest.mark.parametrize(("words", "message"), [
+    (["--jobs", "0"], "--jobs must be at least 1, got 0"),
+    (["--checkpoint", "none", "--jobs", "2"], "a --checkpoint is climbed in one process"),
+])
+def test_a_number_of_processes_that_cannot_be_is_refused(capsys, words, message):
+    with pytest.raises(SystemExit) as stop:
+        main(words)
+    assert stop.value.code == 2 and message in capsys.readouterr().err
 
 
 def test_a_divergence_exits_with_one_and_is_told_first(tmp_path, capsys, monkeypatch):
@@ -39,7 +61,7 @@ def test_a_divergence_exits_with_one_and_is_told_first(tmp_path, capsys, monkeyp
 
 def test_nothing_compared_is_no_parity(tmp_path, monkeypatch):
     monkeypatch.setattr(ladder, "climb", lambda *_, **more: iter(()))
-    assert main(["--output", str(tmp_path)]) == 1
+    assert main(["--jobs", "1", "--output", str(tmp_path)]) == 1
     assert not report.passed([])
 
 

@@ -7,6 +7,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
 
+from data_tools.files import whole_file
 from paddle_impl.evaluation.humaneval.pass_at_k import mean_pass_at_k
 from paddle_impl.evaluation.humaneval.sandbox import Sandbox
 from paddle_impl.evaluation.humaneval.tasks import Sample, Task, opened, read_samples, read_tasks
@@ -154,10 +155,7 @@ def _check(complete, path, k, allow_code_execution: bool, workers: int | None) -
 
 def _write_results(path: Path, samples: list[Sample], results: list[str]) -> Path:
     target = path.with_name(f"{path.name}_results.jsonl")
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    temporary.write_text("".join(
-        sample.line(result=result, passed=result == "passed")
-        for sample, result in zip(samples, results, strict=True)
-    ), encoding="utf-8")
-    os.replace(temporary, target)
+    with whole_file(target) as file:
+        file.writelines(sample.line(result=result, passed=result == "passed").encode()
+                        for sample, result in zip(samples, results, strict=True))
     return target

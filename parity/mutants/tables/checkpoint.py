@@ -12,7 +12,8 @@ _RESTORE = "paddle_impl.optim.optimizer.Optimizer.load_state"
 _MAKE = "paddle_impl.optim.adamw.AdamW._make_slots"
 _RESUME = "paddle_impl.training.resume"
 _TRAIN = "paddle_impl.training.trainer.Trainer.train"
-_RUN = "paddle_impl.pretraining.PretrainingRun"
+_RUN = "paddle_impl.training.run.Run"
+_TASK = "paddle_impl.pretraining.Pretraining"
 _INPUTS = "paddle_impl.data.pretraining_data.PretrainingData"
 _IDS = "paddle_impl.data.sources.check_ids"
 _DROPOUT = "paddle_impl.config.training.TrainingOptions.with_dropout"
@@ -80,7 +81,7 @@ BUGS = {
         "for name, allowed in ():"),
     "checkpoint without its tokenizer": (_SAVE, "if tokenizer is not None:", "if False:"),
     "checkpoint of the step before": (
-        _SAVE, '**vars(state)}', '**vars(state), "step": state.step - 1}'),
+        _SAVE, "state.to_json()", 'state.to_json() | {"step": state.step - 1}'),
     "moments not saved": (
         _STATE, "if keep:", 'if keep and "moment" not in slot:'),
     "moments swapped": (
@@ -98,7 +99,7 @@ BUGS = {
     "restoring decays the weights": (_MAKE, "optimizer.set_lr(0.0)", "pass"),
     "optimizer not restored": (f"{_RUN}.__init__", _OPTIMIZER, "pass"),
     "weights initialised, not restored": (
-        f"{_RUN}.__init__", "checkpoint.load_weights(source, self.model)",
+        f"{_RUN}.__init__", "self.task.load(source, self.model, continues=self.start_step > 0)",
         "initialize(self.model, config.runtime.seed)"),
     "resumed run repeats a step": (_TRAIN, "range(start_step + 1,", "range(start_step,"),
     "resumed run skips a step": (_TRAIN, "range(start_step + 1,", "range(start_step + 2,"),
@@ -125,8 +126,8 @@ BUGS = {
     "weight decay not passed on": (
         f"{_RUN}.__init__", "weight_decay=options.weight_decay", "weight_decay=0.0"),
     "run's betas not passed on": (
-        f"{_RUN}.__init__", "beta1=options.adam_beta1, beta2=options.adam_beta2, ", ""),
-    "run's epsilon not passed on": (f"{_RUN}.__init__", ", epsilon=options.adam_epsilon,", ","),
+        f"{_RUN}.__init__", "beta1=options.adam_beta1, beta2=options.adam_beta2,", ""),
+    "run's epsilon not passed on": (f"{_RUN}.__init__", "epsilon=options.adam_epsilon,", ""),
     "run's clip not passed on": (
         f"{_RUN}.train", "grad_clip=config.optimizer.grad_clip", "grad_clip=0.0"),
     "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.runtime.seed", "seed=0"),
@@ -135,17 +136,16 @@ BUGS = {
         "initialize(self.model, 0)"),
     "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.runtime.seed", "seed=0"),
     "warm-up of max_steps": (
-        f"{_RUN}._lr_options", "schedule.decay_steps or ", ""),
+        f"{_TASK}._schedule", "schedule.decay_steps or ", ""),
     "rates of a run swapped": (
-        f"{_RUN}._lr_options", '"max_lr": schedule.max_lr, "min_lr": schedule.min_lr',
+        f"{_TASK}._schedule", '"max_lr": schedule.max_lr, "min_lr": schedule.min_lr',
         '"max_lr": schedule.min_lr, "min_lr": schedule.max_lr'),
     "run's end tokens not masked": (
         f"{_INPUTS}._loaders", "micro_batch_size, model.eos_token_id", "micro_batch_size, None"),
     "model's end token, not the data's": (
         f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
     "validation on training data": (
-        "paddle_impl.training.reports.Reports.evaluate", "loader = self.loaders[split]",
-        'loader = self.loaders["train"]'),
+        f"{_TASK}.evaluate", "self.loaders[split]", 'self.loaders["train"]'),
     "test as short as a validation": ("paddle_impl.data.pretraining_data.TEST_ITERS", "10", "1"),
     "accumulation of a run left out": (
         f"{_INPUTS}._loaders", 'self.accumulation if split == "train" else 1', "1"),

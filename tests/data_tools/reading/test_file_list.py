@@ -190,3 +190,12 @@ def test_memory_is_a_few_bytes_a_file(monkeypatch):
     buffer = 1 << 20
     assert len(files) == count and files[count - 1] == "/corpus/project/src/39999.py"
     assert now - before - buffer < 20 * count and peak - before - buffer < 34 * count
+
+
+def test_what_a_run_writes_is_not_its_input(tmp_path):
+    own = ["x_tokenizer/a.py", "x_partial/a.py", ".x.0123abcd.tmp/a.py",
+           ".x-00001-of-00002.0123abcd.tmp/a.py", "x-00000-of-00002_partial/a.py"]
+    others = [".y.0123abcd.tmp/a.py", ".x.tmp/a.py", "x_other/a.py", "y_partial/a.py"]
+    root = make(tmp_path, *own, *others)
+    files = FileList.find([str(root)], suffixes=[".py"], outputs=str(tmp_path / "x"))
+    assert [os.path.relpath(path, root) for path in files] == sorted(others)

@@ -1,8 +1,6 @@
 """Token files: written whole or not at all, opened only when every count agrees."""
 
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -230,9 +228,10 @@ def test_a_vocabulary_that_no_type_holds():
         ids_dtype(3_000_000_000)
 
 
-def test_what_a_killed_process_of_the_same_number_left_is_not_taken(tmp_path, tokenizer):
-    left = Path(f"{tmp_path / 'x'}.{os.getpid()}.tmp")
+def test_what_a_killed_process_left_is_removed_and_not_taken(tmp_path, tokenizer):
+    left = tmp_path / ".x.0123abcd.tmp"
     (left / "tokenizer").mkdir(parents=True)
     (left / "tokenizer" / "tokenizer.json").write_text("of another run")
     write(tmp_path / "x", vocab_size=300, tokenizer=tokenizer)
     assert Tokenizer.load(tmp_path / "x_tokenizer").fingerprint() == tokenizer.fingerprint()
+    assert names(tmp_path) == ["x_ids.npy", "x_idx.npz", "x_meta.json", "x_tokenizer"]

@@ -172,6 +172,14 @@ def test_looked_at_before_a_byte_is_written(run, tmp_path, monkeypatch):
     assert os.listdir(tmp_path) == ["model_1"]
 
 
+def test_a_checkpoint_that_is_there_is_not_replaced(run, tmp_path):
+    before = (tmp_path / "model_1" / "model.safetensors").stat().st_ino
+    with pytest.raises(NoRoom, match="cannot save step 1 in .*: .*File exists: .*model_1'"):
+        run(1)
+    assert os.listdir(tmp_path) == ["model_1"]
+    assert (tmp_path / "model_1" / "model.safetensors").stat().st_ino == before
+
+
 def test_a_file_system_that_does_not_say_is_tried(run, tmp_path, monkeypatch):
     usage = namedtuple("usage", "total used free")
     monkeypatch.setattr(writing.shutil, "disk_usage", lambda path: usage(0, 0, 0))

@@ -10,7 +10,7 @@ import run_evaluation
 import run_pretrain
 from data_tools.token_files.writer import TokenFileWriter
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.pretraining import PretrainingRun
+from paddle_impl.pretraining import pretraining_run
 
 
 @pytest.fixture
@@ -79,21 +79,21 @@ def test_every_dataset_of_a_blend_must_have_a_document_for_training(tiny_data, t
     with TokenFileWriter(tmp_path / "one", 300) as writer:
         writer.append(np.arange(5))
     with pytest.raises(ValueError, match="one has no document for training: --split 1,9 of 1"):
-        PretrainingRun(config(f"1 {tiny_data} 1 {tmp_path}/one", tmp_path, split="1,9"))
+        pretraining_run(config(f"1 {tiny_data} 1 {tmp_path}/one", tmp_path, split="1,9"))
 
 
 @pytest.mark.parametrize("options", [
     {"data_order": "megatron"}, {"packing": "keep"}, {"packing": "drop"},
 ])
 def test_options_reach_the_samples(options, tiny_data, tmp_path):
-    plain, run = (PretrainingRun(config(tiny_data, tmp_path, **more)) for more in ({}, options))
-    batches = [run.loaders["train"].step(step)[0] for step in range(3)]
+    plain, run = (pretraining_run(config(tiny_data, tmp_path, **more)) for more in ({}, options))
+    batches = [run.task.loaders["train"].step(step)[0] for step in range(3)]
     for batch in batches:
         # Behind a block of 16 tokens there is padding, behind a window the next token.
         padded = (batch["labels"][:, -1] == -100).all()
         assert padded == ("packing" in options) and (batch["labels"] != -100).any()
     assert not np.array_equal(batches[0]["input_ids"],
-                              plain.loaders["train"].step(0)[0]["input_ids"])
+                              plain.task.loaders["train"].step(0)[0]["input_ids"])
 
 
 @pytest.mark.parametrize("packing", ["keep", "drop"])
@@ -111,15 +111,15 @@ def test_the_data_say_what_ends_their_documents(tmp_path):
         for start in range(40):
             writer.append(np.array([0, start, start + 1, 250]))
         writer.meta = {"eos_token_id": 250}
-    batch = PretrainingRun(config(tmp_path / "x", tmp_path)).loaders["train"].micro_batch(0)
+    batch = pretraining_run(config(tmp_path / "x", tmp_path)).task.loaders["train"].micro_batch(0)
     assert ((batch["labels"] != -100) == (batch["input_ids"] != 250)).all()
     assert (batch["input_ids"] == 0).any() and (batch["input_ids"] == 250).any()
 
 
 def test_held_out_batches_do_not_depend_on_the_length_of_the_run(tiny_data, tmp_path):
     batches = [
-        PretrainingRun(config(tiny_data, tmp_path, max_steps=steps, eval_freq=1, eval_iters=2))
-        .loaders["valid"].micro_batch(1)["input_ids"].tolist() for steps in (3, 300)
+        pretraining_run(config(tiny_data, tmp_path, max_steps=steps, eval_freq=1, eval_iters=2))
+        .task.loaders["valid"].micro_batch(1)["input_ids"].tolist() for steps in (3, 300)
     ]
     assert batches[0] == batches[1]
 

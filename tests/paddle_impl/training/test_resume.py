@@ -8,7 +8,9 @@ import pytest
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.training.resume import check_output, find_source, start_step
+from paddle_impl.pretraining import Pretraining
+from paddle_impl.training.resume import PRECISION, SEED, check_output, find_source
+from paddle_impl.training.resume import start_step as continue_after
 
 SCHEDULE = {"max_lr": 0.001, "min_lr": 0.0001, "warmup_rate": 0.5, "decay_steps": 6,
             "style": "cosine"}
@@ -22,6 +24,10 @@ MAX_STEPS = 9
 HINT = "; to train its weights on something else, copy the directory without training_state.json"
 
 
+def start_step(max_steps, source, now):
+    return continue_after(max_steps, source, now, (SEED, *Pretraining.facts, PRECISION))
+
+
 @pytest.fixture
 def written(tmp_path):
     """written(state, version): output/model_<step>, of which resume reads the state alone."""
@@ -29,7 +35,7 @@ def written(tmp_path):
     def write(state=WAS, version=2):
         path = tmp_path / "output" / f"model_{state.step}"
         path.mkdir(parents=True)
-        values = {"format_version": version, **vars(state)}
+        values = state.to_json() | {"format_version": version}
         if version == 1:
             for name in ("data", "world", "precision", "progress"):
                 del values[name]
@@ -63,7 +69,7 @@ def refusal(source, **changes) -> str:
 
 
 def check(config: PretrainConfig, source) -> None:
-    check_output(config.checkpoint, config.training.max_steps, source)
+    check_output(config.checkpoint, config.training.max_steps, source, "pretraining")
 
 
 def find(config: PretrainConfig, notes: list[str]):
@@ -201,3 +207,29 @@ def test_without_resume_nothing_is_looked_for(config, written):
 def test_no_step_is_left(config, written):
     with pytest.raises(ValueError, match="is at step 3 already; --max_steps is 3"):
         check(config(resume=True, max_steps=3), written())
+
+
+def test_the_weights_of_another_task_are_where_a_run_starts(written, config):
+    """At step 0, whatever its seed and data were."""
+    source = written(replace(WAS, task="pairs", seed=9))
+    assert start_step(MAX_STEPS, source, WAS) == (0, [])
+    check_output(config(output_dir=str(source.parent.parent / "new")).checkpoint, 2, source,
+                 "pretraining")
+
+
+def test_the_directory_of_another_task_is_refused(written, config):
+    source = written(replace(WAS, task="pairs"))
+    with pytest.raises(ValueError, match="holds a run of another task: model_3 is of pairs, this "
+                                         "is pretraining; name an empty one"):
+        check(config(resume=True), source)
+    with pytest.raises(ValueError, match="holds another run"):
+        check(config(), None)
+
+
+def test_files_that_name_no_task_are_pretrainings(written):
+    """As all have been that were written before there was another task."""
+    source = written()
+    assert "task" not in json.loads((source / "training_state.json").read_text())
+    assert checkpoint.load_state(source).task == "pretraining"
+    named = written(replace(WAS, step=4, task="pairs"))
+    assert json.loads((named / "training_state.json").read_text())["task"] == "pairs"

@@ -1,0 +1,255 @@
+"""A training run of any task: data -> model -> resume? -> optimizer -> train.
+
+Everything a user can get wrong is checked while the run is put together, before a file is written.
+What is trained, on what and with which loss is the task's, see task.py.
+"""
+
+import math
+import shutil
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+from paddle_impl import checkpoint, tracking
+from paddle_impl.checkpoint.state import TrainingState
+from paddle_impl.config.model import named_model
+from paddle_impl.config.options import require
+from paddle_impl.config.run import RunConfig
+from paddle_impl.data.pretraining_data import TEST_ITERS
+from paddle_impl.model import initialize
+from paddle_impl.optim.adamw import build_optimizer
+from paddle_impl.optim.precision import Precision
+from paddle_impl.parallel.ranks import Ranks, join_grid
+from paddle_impl.parallel.tensor import Parts
+from paddle_impl.process.stopping import StopSignals
+from paddle_impl.training import resume
+from paddle_impl.training.early_stop import EarlyStop
+from paddle_impl.training.measuring import gathered
+from paddle_impl.training.profiling import Profiler, ProfilerOptions
+from paddle_impl.training.reports import Reports
+from paddle_impl.training.task import Task
+from paddle_impl.training.trainer import Cadence, Trainer
+
+BEST = "best"  # folder of the checkpoint with the lowest valid loss
+
+
+class Run:
+    """A run that has been checked; `train()` starts writing.
+
+    make_task: gets the processes of the run and opens the task's data.
+    """
+
+    def __init__(self, config: RunConfig, make_task: Callable[[Ranks], Task]):
+        self.config = config
+        self.output_dir = Path(config.checkpoint.output_dir)
+        self.precision = Precision(*config.precision.level_and_dtype())
+        self.precision.check_device(config.runtime.device)
+        tracking.check(config.tracking.report_to)
+        self.ranks = join_grid(config.parallel)
+        self.task = make_task(self.ranks)
+        passed_over: list[str] = []
+        source = resume.find_source(config.model, config.checkpoint, passed_over, self.ranks)
+        resume.check_output(
+            config.checkpoint, config.training.max_steps, source, self.task.name)
+        shape = self.task.fit(
+            checkpoint.load_config(source) if source
+            else named_model(config.model.model_name_or_path)
+        )
+        for flag in ("early_stop", "keep_best"):
+            require(not config.flat()[flag] or self.task.loaders.get("valid") is not None,
+                    f"--{flag} needs a valid split, and this run has none")
+        self.scaler = self.precision.scaler(config.precision.scale_loss)
+        self.early_stop = EarlyStop(config.validation.early_stop)
+        self.skipped = 0
+        facts = (resume.SEED, *self.task.facts, resume.PRECISION)
+        self.start_step, notes = resume.start_step(
+            config.training.max_steps, source, self._state(0), facts)
+        if config.parallel.use_sharding and self.ranks.sharding.size == 1:
+            notes.append("--use_sharding has no effect: no other process reads own samples")
+        self.profiler_options = ProfilerOptions.checked(
+            config.tracking.profiler_options, config.runtime.device,
+            config.training.max_steps - self.start_step)
+
+        self.model = self.task.build(shape, Parts(self.ranks.model))
+        self.model.recompute = config.parallel.use_recompute
+        if source is None:
+            initialize(self.model, config.runtime.seed)
+        else:
+            self.task.load(source, self.model, continues=self.start_step > 0)
+        self.parameters = sum(math.prod(one) for one in self.model.whole_shapes().values())
+        options = config.optimizer
+        # After the weights: master weights start from them.
+        self.optimizer = build_optimizer(
+            self.model, learning_rate=self.task.learning_rate(1),
+            weight_decay=options.weight_decay, beta1=options.adam_beta1, beta2=options.adam_beta2,
+            epsilon=options.adam_epsilon, ranks=self.ranks, precision=self.precision,
+            stage=config.parallel.sharding_stage,
+        )
+        if self.start_step:
+            checkpoint.load_optimizer(source, self.optimizer)
+            self._restore(checkpoint.load_state(source).progress)
+        self.source = source
+        self.objective = self.task.objective._replace(loss=self._loss)
+        self.reports = Reports(config, self.task, self.task.step_flops(shape))
+        self.warnings = passed_over + self.task.warnings + notes
+
+    def train(self) -> str | None:
+        """Train to max_steps, test at the end, and say where everything is.
+
+        Returns the name of the signal that ended the run before, None if none did.
+        """
+        config = self.config
+        self.ranks.barrier()  # no process looks at output_dir any more, so one may write
+        if self.ranks.is_main:
+            self.output_dir.mkdir(parents=True, exist_ok=True)
+            self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
+        profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
+                            self.reports.say) if self.profiler_options else None
+        self.reports.open(self.start_step)
+        self.ranks.barrier()
+        self._introduce()
+        self.unsaved: OSError | None = None
+        with StopSignals() as signals:
+            self.trainer = Trainer(
+                model=self.model, optimizer=self.optimizer, objective=self.objective,
+                loader=self.task.loaders["train"],
+                cadence=Cadence(
+                    config.training.max_steps, config.tracking.logging_freq,
+                    config.validation.eval_freq, config.checkpoint.save_steps,
+                    self.task.learning_rate,
+                ),
+                grad_clip=config.optimizer.grad_clip, seed=config.runtime.seed, ranks=self.ranks,
+                log=self._log, evaluate=self._evaluate, save=self._save,
+                event=self.reports.event, keep_evidence=self._keep_evidence, stop=signals.asked,
+                stepped=profiler.step if profiler else lambda: False, scaler=self.scaler,
+                skip_nonfinite=config.training.skip_nonfinite, skipped=self.skipped,
+            )
+            if profiler:
+                profiler.start()
+            last = self.trainer.train(self.start_step)
+            if profiler:
+                profiler.stop()
+        stopped = self.trainer.stopping and last < config.training.max_steps
+        if not stopped:
+            self._measure(last, "test", TEST_ITERS * config.validation.eval_iters)
+        self.reports.close()
+        if self.unsaved:
+            raise self.unsaved
+        return (signals.received or "SIGTERM") if stopped else None
+
+    def _loss(self, model, batch):
+        with self.precision.autocast():
+            return self.task.objective.loss(model, batch)
+
+    def _introduce(self) -> None:
+        shape, say = self.model.config, self.reports.say
+        say(
+            f"model of {self.parameters:,} parameters ({shape.n_layer} layers, width "
+            f"{shape.n_embd}, vocabulary {shape.vocab_size}), "
+            + (f"from {self.source}" if self.source else "initialised")
+            + f"; {self.task.describe()}; steps {self.start_step + 1} to "
+            f"{self.config.training.max_steps} of {self.task.samples_per_step} x "
+            f"{self.task.sample_tokens} tokens"
+        )
+        for warning in dict.fromkeys(self.warnings):
+            say(f"warning: {warning}")
+
+    def _state(self, step: int) -> TrainingState:
+        ranks, task, options = self.ranks, self.task, self.config.optimizer
+        return TrainingState(
+            step=step, samples=step * task.samples_per_step, seed=self.config.runtime.seed,
+            order_key=task.order_key(), sample_order=task.sample_order(),
+            tokenizer=task.tokenizer.fingerprint() if task.tokenizer else None,
+            global_batch_size=task.samples_per_step,
+            schedule=vars(options) | task.settings(),
+            data=task.data(),
+            world={"world_size": ranks.world_size, "sharding_degree": ranks.sharding.size,
+                   "mp_degree": ranks.model.size},
+            precision=" ".join(filter(None, self.config.precision.level_and_dtype())),
+            progress={**self.scaler.state(), **self.early_stop.state(),
+                      "skipped_steps": self.skipped},
+            task=task.name,
+        )
+
+    def _restore(self, progress: dict) -> None:
+        """Go on counting; a checkpoint of format 1 has counted nothing."""
+        self.early_stop.restore(progress)
+        patience = self.config.validation.early_stop
+        require(not self.early_stop.over,
+                f"the run has ended already, by --early_stop {patience}: raise it, or leave it "
+                "out, to go on")
+        self.skipped = int(progress.get("skipped_steps", 0))
+        if progress:
+            self.scaler.restore(progress)
+
+    def _log(self, record: dict) -> None:
+        scale = {"loss_scale": self.scaler.scale} if self.scaler.active else {}
+        skipped = {"skipped_steps": self.trainer.skipped} if self.trainer.skipped else {}
+        self.reports.log(record | scale | skipped)
+
+    def _measure(self, step: int, split: str, batches: int) -> dict[str, float]:
+        """The same batches at every call; {} without the split."""
+        if self.task.loaders.get(split) is None:
+            return {}
+        measured = self.task.evaluate(self.model, self.objective, split, batches)
+        self.reports.evaluation(step, split, measured)
+        return measured
+
+    def _evaluate(self, step: int) -> bool:
+        """Whether the run ends here, by --early_stop; all processes decide the same."""
+        measured = self._measure(step, "valid", self.config.validation.eval_iters)
+        self._show_texts(step)
+        ends = bool(measured) and self.early_stop.saw(measured["loss"])
+        if measured and self.early_stop.since == 0 and self.config.checkpoint.keep_best:
+            self._save(step, best=True)
+        (votes,) = self.ranks.world.total(float(ends))
+        if votes:
+            best, since = self.early_stop.best, self.early_stop.since
+            self.reports.event(
+                step, "early stop", f"no valid loss below {best:.9f} in {since} evaluation(s)")
+        return votes > 0
+
+    def _show_texts(self, step: int) -> None:
+        if not self.task.has_texts:
+            return
+        with self.optimizer.used_alone(), self.precision.autocast():
+            found = self.task.texts(self.model, step)
+        self.ranks.barrier()  # the others wait longer than a collective call would
+        self.reports.text(step, "completions", found)
+
+    def _save(self, step: int, best: bool = False) -> None:
+        """A checkpoint of the step; the best one lies in a folder of its own, and is one."""
+        self.skipped = self.trainer.skipped
+        directory = self.output_dir / BEST if best else self.output_dir
+        if best and step in checkpoint.checkpoints(directory):
+            return  # it was written before the run was killed, and has the same bytes
+        try:
+            keep = 1 if best else self.config.checkpoint.keep_checkpoints
+            path = self._write(directory, step, keep)
+        except checkpoint.NoRoom as error:
+            # What is in memory is worth more than an early end: the next save may find room.
+            self.unsaved = error
+            self.reports.event(step, "not saved", str(error))
+            return
+        self.unsaved = None
+        self.reports.say(f"saved {path}")
+
+    def _write(self, directory: Path, step: int, keep: int = 0) -> Path:
+        return checkpoint.save(directory, self.model, self.optimizer, self._state(step),
+                               self.task.tokenizer, keep=keep, ranks=self.ranks)
+
+    def _keep_evidence(self, step: int, message: str) -> None:
+        """Weights and optimizer before the step that is not finite, and what it read."""
+        directory = self.output_dir / f"nonfinite_step_{step}"
+        self.skipped = self.trainer.skipped - 1
+        self.reports.event(step, "not finite", f"{message}; see {directory}")
+        batches = gathered(self.task.loaders["train"].step(step - 1), self.ranks)
+        if self.ranks.is_main:  # a run resumed into the same batch has left one before
+            shutil.rmtree(directory, ignore_errors=True)
+        try:
+            self._write(directory, step - 1)
+            if self.ranks.is_main:
+                np.savez(directory / "batch.npz", **batches)
+        except OSError as error:  # what was found must be said, whatever became of its evidence
+            self.reports.event(step, "not saved", str(error))
