@@ -6,9 +6,9 @@
     from-npz                     PaddleNLP's older X_ids.npz, or its pair
     from-jsonl-ids               {"token_ids": [...]} a line
 
-What is written has one sentence per document: sentences of a document are joined, empty
-documents are dropped, and both are said. Ids stream through: memory grows with the number of
-documents (28 bytes each), not with the tokens.
+The output has one sentence per document: sentences of a document are joined and empty documents
+are dropped, and the command prints how many. Ids are read and written in pieces: memory grows
+with the number of documents (28 bytes each), not with the tokens.
 """
 
 from __future__ import annotations
@@ -113,7 +113,7 @@ def parse_options(argv: list[str] | None = None) -> Namespace:
 
 
 def convert(options: Namespace) -> list[str]:
-    """Do it; lines for the user."""
+    """Convert the files; the lines to print for the user."""
     return _read(options) if options.form in READ else _write(options)
 
 
@@ -157,7 +157,7 @@ def _read(options: Namespace) -> list[str]:
 
 
 def _tokenizer(options: Namespace) -> tuple[object | None, int | None]:
-    """(tokenizer, end token) as the flags have it."""
+    """(tokenizer, end token) that the flags name; None where they name none."""
     eos = options.eos
     if options.tokenizer is None:
         return None, eos
@@ -173,7 +173,7 @@ def _tokenizer(options: Namespace) -> tuple[object | None, int | None]:
 
 
 def _nanogpt(options: Namespace, eos: int | None) -> tuple[Source, int | None]:
-    """(source, end token); GPT-2's where nothing else is said and the file has it."""
+    """(source, end token). Without --eos and --tokenizer GPT-2's end token, if the file has it."""
     from data_tools.formats.nanogpt import GPT2_EOS, read_nanogpt
 
     if options.one_document:

@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> int:
 
 
 def create(options: Namespace) -> None:
-    """The whole journey, in order: files, tokenizer, ids on disk, files in place, summary."""
+    """Do the run in order: find files, get the tokenizer, write ids, put files in place, report."""
     started = time.perf_counter()
     from data_tools.preparing.inputs import find_inputs, given_tokenizer, plan_of, trained_tokenizer
     from data_tools.preparing.partial_run import PartialRun
@@ -81,7 +81,7 @@ def create(options: Namespace) -> None:
 
 
 def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float) -> None:
-    """Encode what is left to encode, and finish."""
+    """Encode the documents that an earlier run did not, and put the files in place."""
     from data_tools.cleaning.filters import filters_from
     from data_tools.cleaning.late_filter import LateFilter
     from data_tools.preparing.batches import SLOW_BATCH_CHARS, batched, encoded, with_end
@@ -146,7 +146,7 @@ def _chain(first, rest):
 
 
 def _first_texts(texts: list[str]) -> list[str]:
-    """The first documents of a run, as many as the check of the encoder takes a moment for."""
+    """The first documents of a run, few enough that checking the encoder on them takes a moment."""
     taken, characters = [], 0
     for text in texts:
         characters += len(text)

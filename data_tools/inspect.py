@@ -1,7 +1,7 @@
 """Look into token files: `python -m data_tools.inspect PREFIX`.
 
-Counts and lengths; --document or --sample as text; --verify reads everything and names the first
-bad place; --plot draws the lengths.
+Prints counts and lengths. --document or --sample prints text, --verify reads every token and names
+the first bad place, --plot draws the lengths.
 """
 
 from __future__ import annotations
@@ -93,7 +93,7 @@ def _problem(options: Namespace) -> str | None:
 
 
 def inspect(options: Namespace) -> int:
-    """What the options ask for; the exit code."""
+    """Print or draw what the options ask for; the exit code."""
     from data_tools.inspecting.report import lines, plot_lengths, summarize
     from data_tools.token_files.token_file import open_only
 

@@ -1,4 +1,4 @@
-"""Parts made with --shard -> the files that one machine would have written.
+"""Join the parts made with --shard into the files that one machine would have written.
 
     python -m data_tools.merge X        joins X-00000-of-0000N, X-00001-of-0000N, ...
 """
@@ -91,7 +91,7 @@ def _open_parts(prefix: str) -> list[TokenFile]:
 
 
 def _copy(part: TokenFile, writer: TokenFileWriter) -> None:
-    """All documents of a part, some at a time."""
+    """Append all documents of a part, some at a time."""
     offsets = part.document_offsets
     first = 0
     while first < len(part):

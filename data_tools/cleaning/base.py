@@ -1,8 +1,8 @@
-"""What every filter is to those who use it."""
+"""The interface of filters."""
 
 
 class Filter:
-    """Says of each text whether it is left out; `reason` is what the report counts it under.
+    """Decides whether a text is left out; `reason` is the name under which the report counts it.
 
     Where `remembers` is true, drops(text) also learns the text if it is kept. Such a filter has
     learnt(), the bytes learnt since the last call, and restore(memory): a fresh filter that is

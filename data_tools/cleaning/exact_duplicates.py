@@ -1,4 +1,4 @@
-"""Documents that were there before, but for white space at their ends: which are left out."""
+"""A filter for documents that are equal to an earlier one but for white space at their ends."""
 
 from __future__ import annotations
 

@@ -37,7 +37,7 @@ class LateFilter:
         return without(ids, offsets, keep)
 
     def applied_to(self, read: CorpusReport) -> CorpusReport:
-        """What the whole run kept and skipped, given what was read."""
+        """The counts of the whole run: of what was read, less the documents dropped here."""
         total = CorpusReport.from_json(read.to_json())
         total.documents -= self.report.documents
         total.utf8_bytes -= self.report.utf8_bytes

@@ -1,11 +1,12 @@
-"""Documents that share most of their words with an earlier one: which are left out.
+"""A filter for documents that share most of their words with an earlier one.
 
 The words of a text are its runs of ASCII letters, digits and "_", and texts are compared by the
 Jaccard similarity of their sets of words, as CodeParrot's minhash_deduplication.py does
 (huggingface/transformers, examples/research_projects/codeparrot/scripts): 256 MinHash values,
-threshold 0.85, texts of fewer than ten words left alone. CodeParrot writes the set from before
-this step; here the step counts. rensa computes the MinHash values. Finding the candidates is done
-here, because rensa's own index takes 2 KB for each document and cannot be saved.
+threshold 0.85, texts of fewer than ten words never left out. CodeParrot finds the duplicates but
+writes the data from before that step; here they are left out. rensa computes the MinHash values.
+The candidates are found here, because rensa's own index takes 2 KB for each document and cannot be
+saved.
 
 D documents kept, P = 256 MinHash values, B bands of R values each (B * R <= P), S slots.
 """
@@ -37,8 +38,8 @@ _WORDS = bytes(
 class NearDuplicate(Filter):
     """Drops a text whose estimated similarity to a kept one is `threshold` or more.
 
-    So the first of each group stays, in the order of the corpus. A text is compared with kept
-    ones alone: along a chain of small changes, one far enough from the first is kept again.
+    So the first document of each group is kept, in the order of the corpus. A text is compared with
+    kept texts only: in a chain of small changes, a text far enough from the first is kept again.
     The estimate's standard error is 0.02 at 0.85; of pairs exactly at the threshold 99 % become
     candidates. A kept text costs 256 bytes of memory and about 8 for each band (25 at 0.85): 2 GB
     for four million, and 256 bytes of what learnt() gives.
@@ -116,10 +117,10 @@ class NearDuplicate(Filter):
         return (bands @ self.weights >> np.uint64(64 - bits)).astype(np.intp)
 
     def _is_known(self, signature: np.ndarray, slots: np.ndarray) -> bool:
-        """Whether a kept document that shares a slot has enough equal values.
+        """Whether a kept document in one of the same slots has enough equal values.
 
         A slot's documents form a chain, newest first. Many kept documents in one slot are alike,
-        but not alike enough; CHAIN_STEPS bounds what such a family costs.
+        but not alike enough; CHAIN_STEPS bounds how many are compared.
         """
         candidates = self.newest[self.bands, slots]  # (B,)
         for _ in range(CHAIN_STEPS):

@@ -1,4 +1,4 @@
-"""What every reader of a foreign format gives, and how it becomes a pair of token files.
+"""The interface of readers of other programs' formats, and writing what they read as token files.
 
 A source has blocks(), which can be called again for a second pass: tuples (ids, offsets) of
 whole documents, ids integers [tokens], offsets int64 [documents + 1] from 0 to tokens; and
@@ -50,7 +50,7 @@ class Row:
 
 
 def largest_id(source: Source) -> int:
-    """By reading everything; -1 without tokens."""
+    """The largest id, found by reading all; -1 without tokens."""
     return max((int(ids.max()) for ids, _ in source.blocks() if len(ids)), default=-1)
 
 

@@ -5,8 +5,8 @@
     int64 [n + 1] (ids into X.bin), sizes [s] (int64; PaddleNLP writes int32), first item of
     each document int64 [d] (absent in fairseq's)
 
-An item is a tensor; only rows are read. Facts from PaddleNLP's reader; of fairseq's own layout, no
-file was at hand to try.
+An item is a tensor; only items of one dimension are read. The layout is taken from PaddleNLP's
+reader. The form that fairseq itself wrote was not tried on a file.
 """
 
 from __future__ import annotations

@@ -1,4 +1,4 @@
-"""What all of Megatron's index files share: type codes, sizes, where documents begin."""
+"""What Megatron's index files have in common: type codes, sizes, where documents begin."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def starts_of(path: Path, sizes: np.ndarray) -> np.ndarray:
 
 
 def joined(documents: np.ndarray) -> list[str]:
-    """A line for the user where documents have several sequences, which one row will hold."""
+    """A line for the user where documents have several sequences, which are joined; else []."""
     several = int(np.count_nonzero(np.diff(documents) > 1))
     if not several:
         return []

@@ -1,4 +1,5 @@
-"""Sample index of a split: index.py explains, the two .cpp compute, reference.py proves."""
+"""The sample index of a split: index.py describes it, the two .cpp files compute it, and tests
+compare them with reference.py."""
 
 try:
     from data_tools.index_helper._core import build_blending_indices, build_sample_idx

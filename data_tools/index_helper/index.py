@@ -71,7 +71,7 @@ def separate_last_epoch(
 
 
 def shuffle(row: np.ndarray, random: np.random.RandomState) -> None:
-    """random.shuffle(row) in place, draw for draw, in a fifth of its time.
+    """Do what random.shuffle(row) does, with the same draws, in a fifth of its time.
 
     row: contiguous, of 32 or 64 bits. `random` goes on from where numpy would have left it.
     """
@@ -121,7 +121,7 @@ def build_indices(
     tokens = int(sizes[documents].sum(dtype=np.int64))
     epochs = num_epochs(tokens, seq_length, num_samples)
     separate, before = separate_last_epoch(epochs, tokens, seq_length, num_samples)
-    # Used for nothing else, or the numbers would not be upstream's.
+    # For nothing else: any other draw would change the numbers, which must be upstream's.
     random = np.random.RandomState(seed)
     doc_idx = build_doc_idx(documents, epochs)
     if order == "megatron":

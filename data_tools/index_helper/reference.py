@@ -1,4 +1,4 @@
-"""What the compiled code computes, said in numpy. Tests compare the two; nothing else uses it."""
+"""The compiled code's functions in numpy. Tests compare the two; nothing else uses these."""
 
 from __future__ import annotations
 

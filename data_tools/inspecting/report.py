@@ -1,4 +1,4 @@
-"""What a token file holds, as one dict, as lines of text, and as a picture."""
+"""A summary of a token file: as a dict, as lines of text, and as a picture."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ FROM_META = (
 
 
 def summarize(data: TokenFile) -> dict:
-    """Counts, lengths and origin; None for what only a meta file could tell.
+    """Counts, lengths and origin; None for what stands in a meta file only, where there is none.
 
     lengths: tokens per document, {"mean", "min", "p1" .. "p99", "max"}, percentiles being
     lengths that occur. histogram: [shortest, longest, documents], each range twice as wide as

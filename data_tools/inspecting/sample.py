@@ -1,4 +1,4 @@
-"""Which tokens make sample N of a run: the window it reads, document by document.
+"""The tokens that make sample N of a run: the window that it reads, document by document.
 
     T tokens in the split, L = seq_length, sample i = tokens i*L .. i*L + L of the split's
     documents in file order, read again and again (epoch by epoch) where i*L passes T

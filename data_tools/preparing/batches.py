@@ -24,12 +24,12 @@ SLOW_BATCH_CHARS = 250_000  # half a second for a tokenizer in Python: a run can
 
 @dataclass
 class Batch:
-    """Texts, and all that is known once they are read."""
+    """Texts that are encoded together, and what was counted and left out while they were read."""
 
     texts: list[str]
     names: list[str]
-    # Of the last text read, as corpus.Document has it; None where more was read and left out
-    # behind it: no run can continue there without counting that twice.
+    # The last text's position, as in corpus.Document. None where texts behind it were read and left
+    # out: a run that continued there would count those twice.
     position: tuple[int, int] | None
     report: dict  # CorpusReport.to_json()
     skipped: list[tuple[str, str]]  # (name, reason) since the batch before
@@ -51,8 +51,8 @@ def batched(
 ) -> Iterator[Batch]:
     """Cut into batches of about `size` (BATCH_CHARS) characters; the last may be empty.
 
-    What was skipped behind the last document belongs to the run too. `memories` are the filters
-    that remember.
+    The last one also holds what was skipped behind the last document. memories: the filters that
+    learn from the documents they keep.
     """
     texts: list[str] = []
     names: list[str] = []
@@ -75,8 +75,8 @@ def batched(
 def encoded(batches: Iterable[Batch], tokenizer, workers: int) -> Iterator[Encoded]:
     """Ids of each batch, in order, while later batches are read and encoded.
 
-    A tokenizer that releases Python's lock has threads of its own: one thread here feeds it. One
-    that holds the lock runs in `workers` processes.
+    A tokenizer that releases Python's lock uses its own threads, and one thread calls it. A
+    tokenizer that holds the lock runs in `workers` processes.
     """
     in_processes = tokenizer.holds_gil and workers > 1
     with _processes(tokenizer, workers) if in_processes else ThreadPoolExecutor(1) as pool:
@@ -145,7 +145,7 @@ def _start(tokenizer, parent: int) -> None:
 
 
 def _leave_with(parent: int) -> None:
-    """End this process when its parent was killed: nobody else would tell it."""
+    """End this process when its parent was killed."""
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)

@@ -6,7 +6,7 @@ import argparse
 
 
 class Parser(argparse.ArgumentParser):
-    """Exits with code 2 and one line on stderr."""
+    """A parser that reports an error in one line on stderr and exits with code 2."""
 
     def error(self, message: str):
         self.exit(2, f"error: {message}\n")

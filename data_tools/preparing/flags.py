@@ -1,6 +1,6 @@
-"""Every flag of create_pretraining_data, with its help; cli_options.py checks what was given.
+"""Every flag of create_pretraining_data, with its help; options.py checks the given values.
 
-Nothing but the standard library and the readers' names is loaded, so --help answers at once.
+Only the standard library and constants of reading/ are imported, so that --help answers at once.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE
 DEFAULT_PREFIX = "data_tools/code_python"
 DEFAULT_SAMPLE_MB = 16.0
 CHECKPOINT_MB = 256.0
-# Flags of PaddleNLP's script that would need something this one does not have.
+# Flags of PaddleNLP's script whose features do not exist here.
 NOT_BUILT = {
     "model_name": "ready-made vocabularies by name; give --tokenizer DIR, or --vocab_file and "
     "--merge_file",

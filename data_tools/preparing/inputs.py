@@ -1,4 +1,4 @@
-"""What a run reads and with which tokenizer; the plan that a continued run must share."""
+"""The files and the tokenizer of a run, and the plan that a run which continues it must have."""
 
 from __future__ import annotations
 

@@ -1,10 +1,10 @@
-"""X_partial/: a run that is not finished, from which the next run with the same plan continues.
+"""X_partial/: the files of an unfinished run; the next run with the same plan continues it.
 
-    plan.json      everything that shapes the output; another plan begins anew
+    plan.json      everything that decides the output; a run with another plan begins anew
     tokenizer/     where one was trained
-    ids.npy, lens  what token_streams.py writes
+    ids.npy, lens  the ids and the lengths of documents, as token_files/streams.py writes them
     skipped.jsonl  name and reason of each text left out
-    memory.0 ...   what filters for duplicates have learnt
+    memory.0 ...   the texts that each filter for duplicates knows
     state.json     how long each of these was at the last checkpoint, and what had been read
 
 The streams grow beyond the last checkpoint, and are cut back to it when a run continues.
@@ -32,9 +32,9 @@ OUR_NAMES = (r"((plan|state|meta)\.json|ids\.npy|idx\.npz|lens|skipped\.jsonl|me
 class PartialRun:
     """Context manager around the folder; one process at a time.
 
-    After entering, `finished` says that an earlier run with this plan had only to be put in
-    place, which was done. `state` is None for a run from the start. Left by an exception, the
-    folder stays where it holds something to continue from, and goes where it does not.
+    After entering, `finished` is true if an earlier run with this plan had written everything: its
+    files are now in place. `state` is None if the run begins at the start. After an exception the
+    folder stays if a run can continue from it; else it is removed.
     """
 
     def __init__(self, prefix: str, plan: dict):
@@ -69,7 +69,7 @@ class PartialRun:
         return self.folder / "tokenizer"
 
     def open_streams(self, vocab_size: int, memories: list) -> None:
-        """Cut everything back to the last checkpoint, and let the filters learn it again."""
+        """Cut all files back to the last checkpoint; the filters learn again what they knew."""
         lengths = self.state["lengths"] if self.state else {}
         self.tokens = TokenStreams(self.folder, vocab_size, **lengths.get("tokens", {}))
         self._skipped = Stream(self.folder / "skipped.jsonl", lengths.get("skipped", 0))
@@ -80,7 +80,7 @@ class PartialRun:
             memory.restore(path.read_bytes())
 
     def log(self, batch: Batch) -> None:
-        """Keep what a batch brings beside its ids."""
+        """Append the names of a batch's skipped texts, and what the filters learnt from it."""
         for name, reason in batch.skipped:
             line = json.dumps({"name": name, "reason": reason}, ensure_ascii=False) + "\n"
             # A file's name need not be UTF-8: Python then holds lone surrogates.
@@ -89,7 +89,7 @@ class PartialRun:
             stream.write(learnt)
 
     def checkpoint(self, position: tuple[int, int], reports: dict) -> None:
-        """What is written so far is what a killed run continues from."""
+        """Sync all files and write state.json: a killed run continues from here."""
         lengths = {"tokens": self.tokens.sync(), "skipped": self._skipped.sync()}
         for number, stream in enumerate(self._memories):
             lengths[f"memory.{number}"] = stream.sync()
@@ -97,7 +97,7 @@ class PartialRun:
         write_json(self.folder / "state.json", self.state)
 
     def finish(self, meta: dict, tokenizer) -> None:
-        """Put X_ids.npy and the others in place; nothing of the folder remains."""
+        """Put X_ids.npy and the others in place, and remove the folder."""
         if self._skipped.length:
             meta = meta | {"skipped_log": os.path.basename(self.prefix) + "_skipped.jsonl"}
             self._skipped.sync()
@@ -134,7 +134,7 @@ class PartialRun:
             ) from None
 
     def _check_ours(self) -> None:
-        """ValueError where the folder is somebody else's: it is going to be emptied."""
+        """ValueError where the folder, which will be emptied, holds files of another program."""
         names = [path.name for path in self.folder.iterdir()] if self.folder.exists() else []
         foreign = [name for name in names if not fullmatch(OUR_NAMES, target_of(name) or name)]
         if foreign:
@@ -148,7 +148,7 @@ class PartialRun:
             changed = ", ".join(key for key in self.plan if earlier.get(key) != self.plan[key])
             warnings.warn(f"{self.folder} has {done:,} documents of another run, which differs in "
                           f"{changed}: beginning anew", stacklevel=2)
-        (self.folder / "state.json").unlink(missing_ok=True)  # first: without the rest it lies
+        (self.folder / "state.json").unlink(missing_ok=True)  # first: it describes the other files
         for path in self.folder.iterdir():
             if path.is_dir():
                 shutil.rmtree(path)

@@ -1,4 +1,4 @@
-"""What a run tells its user: a bar, a line now and then, and a summary at the end."""
+"""What a run prints: a progress bar, a line at intervals, and a summary at the end."""
 
 from __future__ import annotations
 
@@ -59,7 +59,7 @@ class Summary:
     peak_memory_mib: float
 
     def print(self, options: Namespace, report: CorpusReport) -> None:
-        """The summary that PaddleNLP's script prints, and what it took; --summary_json."""
+        """Print the summary of PaddleNLP's script, times and memory; write --summary_json."""
         tokens, documents = max(self.tokens, 1), max(self.documents, 1)
         speed = self.encoded_bytes / 1e6 / self.encoding_seconds
         busy = self.encoder_busy_seconds / self.encoding_seconds
@@ -104,7 +104,7 @@ def peak_memory_mib() -> float:
 
 
 def say(line: str) -> None:
-    """To the person who waits; standard output is for the summary."""
+    """Print on stderr; standard output is for the summary."""
     print(printable(line), file=sys.stderr, flush=True)
 
 

@@ -1,1 +1,1 @@
-"""Input paths -> raw texts: which files, in which order, and what is in them."""
+"""Input paths -> raw texts: finds the files, orders them and reads what is in them."""

@@ -1,4 +1,4 @@
-"""Gzip and Zstandard files as streams that notice when their end is missing."""
+"""Gzip and Zstandard files as streams that raise an error where the end of the file is missing."""
 
 from __future__ import annotations
 
@@ -11,7 +11,8 @@ _GZIP, _ZSTANDARD = b"\x1f\x8b", b"\x28\xb5\x2f\xfd"
 
 
 def open_gzip(path: str) -> io.RawIOBase:
-    """The unpacked bytes, all members; OSError or EOFError at the damage, not before it."""
+    """The unpacked bytes of all members; those before a damaged place come before its OSError or
+    EOFError."""
     return _Unpacked(path, lambda: zlib.decompressobj(wbits=31), zlib.error)
 
 
@@ -23,7 +24,7 @@ def open_zstandard(path: str) -> io.RawIOBase:
 
 
 def open_by_content(path: str) -> io.RawIOBase:
-    """A file that may be packed either way, or not at all; its first bytes tell."""
+    """A file that may be gzip, Zstandard or not packed, which its first bytes tell."""
     file = open(path, "rb", buffering=0)
     with file:
         first = file.read(4)
@@ -43,8 +44,10 @@ def import_zstandard():
 
 
 class _Unpacked(io.RawIOBase):
-    """zstandard's and tarfile's own streams take a cut file for a whole one, and tarfile's reads
-    no checksum; gzip's loses what came before the damage in the same read.
+    """A stream that unpacks piece by piece and checks the end of the file and its checksum.
+
+    The streams of zstandard and tarfile accept a file that was cut short, and tarfile's reads no
+    checksum. The stream of gzip loses the bytes before a damaged place that are in the same read.
     """
 
     def __init__(self, path: str, new_decoder: Callable, error: type[Exception]):

@@ -30,8 +30,8 @@ TOO_SHORT, BINARY, NOT_UTF8 = "too short", "binary", "not UTF-8"
 class Document(NamedTuple):
     """A text and where it came from: path, path:member, path:row, with #n when a text was cut.
 
-    position: (index of the file in the list, how many of its texts were read up to and including
-    this one, left out or not). iter_documents(start=position) goes on behind this document.
+    position: (index of the file in the list, number of its texts that were read, this one and those
+    that were left out included). iter_documents(start=position) begins behind this document.
     """
 
     name: str
@@ -68,7 +68,7 @@ class CorpusReport:
             self.unnamed[reason] = self.unnamed.get(reason, 0) + 1
 
     def drain(self) -> list[tuple[str, str]]:
-        """The events, which are then forgotten; one more per reason says how many have no name."""
+        """The events, which are then cleared; one more per reason counts those without a name."""
         events = self.events
         events += [(f"({count} more)", reason) for reason, count in self.unnamed.items()]
         self.events, self.unnamed = [], {}
@@ -120,10 +120,10 @@ def iter_documents(
     The dividing lines belong to no document.
     json_key: key or column of a record's text.
     min_doc_length: characters; shorter documents, and those of white space only, are skipped.
-    filters: asked in order about each document that is left; the first that drops it counts.
-    strict: what cannot be read as text is a ValueError that names it, and is not skipped. What is
-    too short or dropped by a filter never is.
-    start: a document's position; everything up to it is passed over, neither counted nor filtered.
+    filters: each is asked in turn until one drops the document, under whose reason it is counted.
+    strict: ValueError that names a text which cannot be read, instead of skipping it. Texts that
+    are too short or dropped by a filter are always skipped.
+    start: a document's position; texts up to it are neither counted nor given to the filters.
 
     Memory holds one text. Bad arguments raise ValueError before any reading.
     """

@@ -13,9 +13,9 @@ import os
 def dataset_files(folder: str) -> list[str] | None:
     """A saved dataset's data files, split after split, as paths inside of the folder.
 
-    None for any other folder. ValueError where the files are not what the folder's own lists
-    promise, and for a dataset that was selected or shuffled by an index: its rows do not stand in
-    the files as they are meant.
+    None for any other folder. ValueError where files are missing that the folder's own lists name,
+    and for a dataset that was selected or shuffled by an index, whose files hold other rows or
+    another order.
     """
     splits = os.path.join(folder, "dataset_dict.json")
     if not os.path.isfile(splits):
@@ -61,7 +61,7 @@ def _list(path: str, key: str, optional: bool = False) -> list:
 
 
 def _plain(name: object, path: str) -> str:
-    """The name, if it names something in the folder itself."""
+    """The name; ValueError where it would lead out of the folder."""
     if not isinstance(name, str) or name in ("", ".", "..") or os.path.basename(name) != name:
         raise ValueError(f"{path} lists {name!r}, expected a name inside its folder")
     return name

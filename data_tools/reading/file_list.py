@@ -60,7 +60,7 @@ class FileList:
         a name in `exclude_dirs` are not entered. Globs (globs.Globs) are held against the path
         inside the input folder. A file named outright is taken whatever its name, and so are the
         files of a folder that datasets saved. Links and broken entries: tree_walk.walk.
-        outputs: prefix of token files; what a run writes there is not its input.
+        outputs: prefix of token files; the files that a run writes there are left out.
 
         While it looks, memory takes 28 bytes a file, and more for files that it meets twice.
         """
@@ -215,7 +215,7 @@ def _named(root: str, relative: str) -> Found:
 
 
 def _written_to(prefix: str) -> re.Pattern | None:
-    """The absolute paths of what is written for X, and for the parts of X that --shard names."""
+    """Matches the paths of what is written for prefix X and for the parts of X by --shard."""
     if not prefix:
         return None
     folder, name = os.path.split(re.sub(r"-\d{5}-of-\d{5}$", "", prefix))
@@ -226,7 +226,7 @@ def _written_to(prefix: str) -> re.Pattern | None:
 
 
 def _record(found: Found) -> tuple[int, bytes]:
-    """The real path's hash, and all that is written for the file."""
+    """The hash of the real path, and the file's record: see _RECORD."""
     path = found.path.encode("utf-8", "surrogateescape")
     start = len(path) - len(found.relative.encode("utf-8", "surrogateescape"))
     hashed = _hash(found.real)

@@ -29,7 +29,7 @@ class Globs:
         return self._paths is not None and self._paths.fullmatch(path) is not None
 
     def match_all_below(self, folder: str) -> bool:
-        """Whether some pattern takes the folder with everything in it: nobody need look inside."""
+        """Whether a pattern matches everything below the folder, which then need not be walked."""
         return self._folders is not None and self._folders.fullmatch(folder) is not None
 
 

@@ -1,4 +1,4 @@
-"""Which files hold which language: names for people, suffixes for the reader."""
+"""Names of programming languages -> suffixes of their files."""
 
 from __future__ import annotations
 

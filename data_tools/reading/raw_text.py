@@ -1,4 +1,4 @@
-"""One text as a reader found it."""
+"""One text of a file, an archive or a file of records."""
 
 from __future__ import annotations
 

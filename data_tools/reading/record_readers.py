@@ -67,10 +67,10 @@ def read_parquet(path: str, column: str) -> Iterator[RawText]:
 
 
 def read_arrow(path: str, column: str) -> Iterator[RawText]:
-    """The same for an IPC file or an IPC stream, which is what datasets saves.
+    """One text per row of an Arrow IPC file or stream, as datasets saves them; errors as above.
 
-    A file is a stream between two marks, and is read as one: so is what a killed writer left.
-    Memory holds one of its batches.
+    An IPC file is a stream between two marks. It is read as a stream, so that a file which a killed
+    writer left is read up to its end. Memory holds one batch.
     """
     pyarrow = import_pyarrow()
     with _errors_of(pyarrow, path):
@@ -117,14 +117,14 @@ def _check_column(pyarrow, path: str, schema, column: str) -> None:
 
 
 def _binary_of(pyarrow) -> dict:
-    """Types of text, and the same without the promise that it is UTF-8."""
+    """Arrow's types of text -> the types of bytes with the same layout, which need not be UTF-8."""
     pairs = {"string": "binary", "large_string": "large_binary", "string_view": "binary_view"}
     made = [(getattr(pyarrow, text)(), getattr(pyarrow, data)()) for text, data in pairs.items()]
     return dict(made) | {data: data for _, data in made}
 
 
 def _texts(pyarrow, path: str, batches: Iterable, column: str) -> Iterator[RawText]:
-    """As bytes, so that one row that is not UTF-8 spoils no other."""
+    """The rows as bytes, so that a row that is not UTF-8 does not fail the others."""
     row = 0
     batches = iter(batches)
     binary_of = _binary_of(pyarrow)

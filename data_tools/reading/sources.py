@@ -1,8 +1,7 @@
 """A file -> raw texts, as bytes: itself, or what an archive or a record file holds.
 
-Nothing here decides whether a text is any good; corpus.py does. A source that cannot be
-read is yielded with its reason instead of raised, so that one broken file in four million
-does not end a day's run.
+corpus.py decides whether a text is used. A file that cannot be read is yielded with the reason
+instead of raising an error, so that one broken file in four million does not end a long run.
 """
 
 from __future__ import annotations
@@ -34,7 +33,7 @@ _CHUNK = 1 << 20
 
 
 def require_packages(path: str) -> None:
-    """ValueError now, not hours into the run, where a file of that name needs a package."""
+    """ValueError where reading a file of that name needs a package that is not installed."""
     name = path.lower()
     if name.endswith(".zst"):
         import_zstandard()
@@ -48,8 +47,8 @@ def read_texts(
     """The texts of one file: one, or one per archive member or record, in stored order.
 
     size: what the file is expected to have, in bytes. takes: which members are wanted, by name.
-    Damage ends the file with one text that is "unreadable", behind those before it. A .zip or a
-    .parquet has its table at its end: cut short, it gives nothing.
+    Where a file is damaged, the texts before the damage are followed by one that is "unreadable". A
+    .zip or .parquet that was cut short gives no others, because its table stands at its end.
     """
     name = path.lower()
     try:
@@ -101,10 +100,10 @@ def _read_tar(path: str, takes: Callable[[str], bool]) -> Iterator[RawText]:
 
 
 def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """All members. Opening has read the first, which archive.next() still hands out.
+    """All members. Opening has read the first, which archive.next() gives.
 
-    It does not read the others: it keeps every header it has seen, gigabytes at millions of
-    members, and takes a header that is damaged or missing for the archive's end.
+    archive.next() does not read the others: it keeps every header, which takes gigabytes for
+    millions of members, and it takes a damaged or missing header for the end of the archive.
     """
     member = archive.next()
     while member is not None:
@@ -135,7 +134,7 @@ def _read_zip(path: str, takes: Callable[[str], bool]) -> Iterator[RawText]:
 
 @contextlib.contextmanager
 def _parsing() -> Iterator[None]:
-    """Turns what zipfile and tarfile let through on damaged bytes into OSError."""
+    """Turns the various errors of zipfile and tarfile over damaged bytes into OSError."""
     try:
         yield
     except (ValueError, OverflowError, struct.error, RuntimeError) as error:

@@ -149,7 +149,7 @@ class SortedNames:
 
 
 def _written(names: list[str]):
-    """One name in a line. A name can hold a newline but no slash, so that one stands in for it."""
+    """A name as one line: a slash, which no name holds, stands for each newline in it."""
     file = tempfile.TemporaryFile(
         "w+", encoding="utf-8", errors="surrogateescape", newline="\n", buffering=1 << 16
     )

@@ -1,8 +1,9 @@
-"""numpy's .npy and .npz files, read without trust: checked before anything is allocated.
+"""Read numpy's .npy and .npz files from strangers: each is checked before memory is allocated.
 
 numpy's own readers evaluate the header as Python and allocate what it announces; an archive of
-a few kilobytes can announce gigabytes. Here a header is matched, not evaluated, and what it
-announces must be exactly what the file holds. Rows of plain little-endian numbers only.
+a few kilobytes can announce gigabytes. Here a header is compared with a pattern, not evaluated,
+and the size that it announces must be that of the file. Only rows of little-endian numbers are
+read.
 """
 
 from __future__ import annotations
@@ -56,7 +57,7 @@ def map_row(path: Path, types: tuple[type, ...]) -> np.memmap | np.ndarray:
 def release(row: np.ndarray) -> None:
     """Let go of the pages of a mapped row that were read; they are read again where needed.
 
-    Else a pass over a corpus counts as memory in use up to all of the machine's.
+    Without this, the pages of a whole corpus would count as memory that the process uses.
     """
     mapping = getattr(row, "_mmap", None)
     if mapping is not None and hasattr(mmap, "MADV_DONTNEED"):
@@ -157,7 +158,7 @@ def _row_type(what, descr: str, shape: tuple[int, ...], types: tuple[type, ...])
 
 
 def _spoken(descr: str) -> str:
-    """<i8 -> int64; what is no plain number stays as the header spells it."""
+    """The type's name for messages: <i8 -> int64; of other types the header's own spelling."""
     match = re.fullmatch(r"([<>=|])([iufc])(\d{1,2})", descr)
     if match is None:
         return "Python objects" if descr in ("O", "|O") else f"values of type {descr[:60]!r}"

@@ -75,7 +75,7 @@ def find_problems(
 
 
 class _Places:
-    """How many, and the first of them."""
+    """How many places are wrong, and which is the first."""
 
     def __init__(self):
         self.count, self.first = 0, -1

@@ -1,7 +1,7 @@
-"""Token files while they grow: a folder of streams that can be cut back to any earlier mark.
+"""Token files while they grow: files that are appended to and can be cut back to an earlier length.
 
-Both writers stand on this: TokenFileWriter, which is all or nothing, and the command that
-prepares a corpus, which continues where it was killed.
+TokenFileWriter, which writes everything or nothing, and the command that prepares a corpus, which
+continues after it was killed, both use this.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class Stream:
         self._file.write(data)
 
     def sync(self) -> int:
-        """Put everything on disk; the length to cut back to."""
+        """Sync to the disk; the length up to which that was done."""
         sync_file(self._file)
         return self.length
 
@@ -50,7 +50,7 @@ class TokenStreams:
 
     def __init__(self, folder: str | os.PathLike, vocab_size: int, tokens: int = 0,
                  documents: int = 0):
-        """Begin, or continue with the first `tokens` of the first `documents` of an earlier run."""
+        """Begin anew, or keep an earlier run's first `documents`, which have `tokens` tokens."""
         self.folder, self.vocab_size = Path(folder), vocab_size
         self.tokens, self.documents = tokens, documents
         self._dtype = ids_dtype(vocab_size)
@@ -86,7 +86,7 @@ class TokenStreams:
         self.documents += len(lens)
 
     def sync(self) -> dict[str, int]:
-        """Put everything on disk; the arguments that continue from here."""
+        """Sync to the disk; the arguments with which another TokenStreams continues from here."""
         self._ids.sync()
         self._lens.sync()
         return {"tokens": self.tokens, "documents": self.documents}
@@ -94,8 +94,8 @@ class TokenStreams:
     def finish(self, meta: dict, tokenizer, name: str) -> None:
         """Complete the folder: idx.npz, tokenizer/ and, last of all, meta.json.
 
-        meta is stored along with the counts; `name` is what the files will be called by. A
-        tokenizer/ that is there already is `tokenizer`.
+        meta: stored with the counts. name: the last part of the files' prefix. A folder tokenizer/
+        that exists already must hold `tokenizer`, and is not written again.
         """
         self._ids.overwrite_start(self._header())
         self._ids.sync()
@@ -137,12 +137,12 @@ class TokenStreams:
 def put_in_place(folder: Path, prefix: str) -> None:
     """Move a finished folder's files to X_ids.npy and so on, and remove the folder.
 
-    Can be called again after a kill: what has moved has moved. Several renames are not one, so
-    X_idx.npz goes first of all and comes last: whoever opens the files meanwhile is told that it
-    is missing. Files of an earlier run that have no successor (its tokenizer, its list of skipped
-    texts) go.
+    After a kill it can be called again and moves the rest. While only some of the files have moved,
+    nobody must open them together: an earlier X_idx.npz is removed first and the new one is moved
+    last, and readers say meanwhile that it is missing. Files of an earlier run that this run does
+    not replace (its tokenizer, its list of skipped texts) are removed.
     """
-    # From here on there is nothing to continue: ids.npy is about to leave the folder.
+    # No run can continue from here on, because ids.npy is about to leave the folder.
     (folder / "state.json").unlink(missing_ok=True)
     tokenizer, ours = Path(f"{prefix}_tokenizer"), folder / "tokenizer"
     meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
@@ -160,7 +160,7 @@ def put_in_place(folder: Path, prefix: str) -> None:
         (folder / "skipped.jsonl").replace(f"{prefix}_skipped.jsonl")
     elif "skipped_log" not in meta:
         Path(f"{prefix}_skipped.jsonl").unlink(missing_ok=True)
-    # A copy: the folder's own says what there is to do, until all is done.
+    # Copied, not moved: a later call needs the folder's own until everything has moved.
     write_json(Path(f"{prefix}_meta.json"), meta)
     if (folder / "idx.npz").exists():
         (folder / "idx.npz").replace(f"{prefix}_idx.npz")
@@ -169,13 +169,13 @@ def put_in_place(folder: Path, prefix: str) -> None:
 
 
 def save_tokenizer(tokenizer, folder: Path) -> None:
-    """Whole or not at all, also where the machine loses power."""
+    """Write the folder whole or not at all, even if the machine loses power."""
     with whole_folder(folder) as temporary:
         tokenizer.save(temporary)
 
 
 def write_json(path: Path, content: dict) -> None:
-    """Whole or not at all, over an earlier one."""
+    """Write the file whole or not at all; an earlier one is replaced."""
     with whole_file(path) as file:
         # In ASCII: a path need not be UTF-8.
         file.write(json.dumps(content, indent=2).encode("ascii") + b"\n")

@@ -7,8 +7,8 @@
     X_tokenizer/ the tokenizer the ids belong to (absent: PaddleNLP's)
 
 PaddleNLP's older files open too: an array `sents` beside lens and docs is not read, and a single
-X_ids.npz may hold ids, lens and docs. token_file_writer.py makes them; this file opens them;
-token_file_check.py reads them through.
+X_ids.npz may hold ids, lens and docs. writer.py writes token files, this file opens them, and
+check.py reads every token.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def ids_dtype(vocab_size: int) -> np.dtype:
 
 
 class TokenFile:
-    """An open pair of token files; everything here has been checked against everything else.
+    """An open pair of token files, whose types, lengths and counts agree.
 
     ids: [tokens] uint16 or int32, mapped from disk (a legacy .npz: read into memory).
     lens: int32 [sentences]. docs: int64 [documents + 1].
@@ -220,7 +220,7 @@ def _is_name(value) -> bool:
     return isinstance(value, str) and re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", value) is not None
 
 
-# What code relies on; other keys tell people where the data came from.
+# The keys that programs use; other keys tell people where the data came from.
 META_TYPES = {
     **dict.fromkeys(("format_version", "tokens", "documents"), ("a whole number", _is_number)),
     "utf8_bytes": ("a whole number", _is_number),

@@ -1,4 +1,4 @@
-"""Token files, written whole or not at all, for those who hold the ids: converters and tests."""
+"""Write token files whole or not at all, from ids: for converters and tests."""
 
 from __future__ import annotations
 
@@ -13,10 +13,11 @@ from data_tools.token_files.streams import TokenStreams, put_in_place
 class TokenFileWriter:
     """Context manager that streams documents to X_ids.npy, X_idx.npz, X_meta.json, X_tokenizer/.
 
-    Leaving the block without an exception puts all files in place; with one, the temporary files
-    go and files of an earlier run stay as they were. Memory does not grow with the documents.
-    What the caller puts into `meta` is stored along with the writer's own counts. `folder` is
-    where the files wait; a skipped.jsonl put there comes along.
+    When the block ends without an exception, all files are put in place; after an exception the
+    temporary files are removed and files of an earlier run stay as they were. Memory does not grow
+    with the documents. meta: what the caller puts there is stored with the writer's own counts.
+    folder: holds the files until the block ends; a skipped.jsonl put there becomes
+    X_skipped.jsonl.
     """
 
     def __init__(self, prefix: str | os.PathLike, vocab_size: int, tokenizer=None):
@@ -43,7 +44,7 @@ class TokenFileWriter:
     def append(self, ids: np.ndarray) -> None:
         """Add one document: integers [n], n > 0, each in [0, vocab_size), else ValueError.
 
-        Readers cope with empty documents, but no text makes one: here it is a caller's mistake.
+        Readers accept empty documents, but no text gives one: it would be the caller's mistake.
         """
         ids = np.asarray(ids)
         if ids.ndim != 1 or ids.dtype.kind not in "iu" or not 0 < len(ids) < 2**31:

@@ -1,1 +1,1 @@
-"""Behind tokenizer.py: reading and training BPE, the fast encoder, Chinese."""
+"""Tokenizers: byte-level BPE with its fast encoder, SentencePiece for Chinese, chat templates."""

@@ -12,7 +12,8 @@ import numpy as np
 class AnyTokenizer(Protocol):
     """tokenizer.Tokenizer and chinese_tokenizer.ChineseTokenizer; load_tokenizer opens either.
 
-    Text encodes as plain text: no text makes the end token's id, unless encode is asked to let it.
+    Text encodes as plain text: no text becomes the end token's id, except in
+    encode(special_tokens=True).
     """
 
     holds_gil: bool  # encode_flat keeps other Python threads waiting: use processes
@@ -34,10 +35,10 @@ class AnyTokenizer(Protocol):
         """Names and versions of what encode_flat runs on."""
 
     def warm_up(self) -> None:
-        """Start what takes a while before the first text can be encoded."""
+        """Start to build, in a thread, what the first call of encode_flat needs."""
 
     def self_check(self, texts: Sequence[str]) -> None:
-        """Find out before a long run whether `texts` can be encoded, and encoded right."""
+        """Check before a long run that `texts` can be encoded and give the right ids."""
 
     def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """ids uint32 [tokens], offsets int64 [texts + 1]."""
@@ -69,6 +70,6 @@ class AnyTokenizer(Protocol):
         """The text of messages of a chat; encode(text, special_tokens=True) gives its ids."""
 
     def fingerprint(self) -> str:
-        """sha256 (hex) of all that gives ids their meaning."""
+        """sha256 (hex) of all that decides which ids a text has."""
 
     def save(self, directory: str | os.PathLike) -> None: ...

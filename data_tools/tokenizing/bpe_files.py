@@ -36,8 +36,8 @@ def read_vocab_and_merges(
 ) -> tuple[dict[str, int], list[tuple[str, str]], list[str]]:
     """(vocabulary, merges, special tokens), checked against each other.
 
-    The `#version` line is optional: loaders that always drop the first line lose merge 1 where
-    it is missing (in a code vocabulary two spaces, and with it all indentation). Special tokens
+    The `#version` line is optional. A loader that always drops the first line loses merge 1 where
+    there is no such line; in a vocabulary of code that merge is two spaces. Special tokens
     are the entries like `<...>` or `[...]` that no merge makes. Any other unmakeable entry means
     that merges are missing, and raises ValueError, except for those `declared` elsewhere.
     """

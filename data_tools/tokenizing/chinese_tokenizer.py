@@ -117,7 +117,7 @@ class ChineseTokenizer(WithChatTemplate):
 
     @property
     def special_tokens(self) -> dict[str, int]:
-        """The end token alone: what else the model's pieces mean is the model's affair."""
+        """The end token alone; other control pieces of the model are not used."""
         end = self.eos_token_id
         return {self._pieces.id_to_piece(end): end}
 
@@ -143,7 +143,7 @@ class ChineseTokenizer(WithChatTemplate):
         return " + ".join(filter(None, names))
 
     def warm_up(self) -> None:
-        """Nothing: the segmenter's dictionary is read by Python, which waits for it anyway."""
+        """Does nothing: a thread that read the segmenter's dictionary would hold Python's lock."""
 
     def self_check(self, texts: Sequence[str]) -> None:
         """ValueError where the segmenter is not installed; there is no second encoder to ask."""

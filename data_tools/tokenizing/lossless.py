@@ -29,7 +29,7 @@ def loss(state: dict, vocab: dict[str, int]) -> str | None:
         return f"its pre-tokenizer is {(lossy or steps)[0]['type']}"
     if any(step["add_prefix_space"] for step in steps if step["type"] == "ByteLevel"):
         return "it adds a space before the text (add_prefix_space)"
-    # A special token may do so: only prompts have any, never a document.
+    # A special token may do so: it is recognised in prompts only, never in a document.
     for token in state["added_tokens"]:
         if not token["special"] and (token["lstrip"] or token["rstrip"]):
             return f"its added token {token['content']!r} swallows the white space beside it"

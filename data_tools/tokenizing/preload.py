@@ -1,7 +1,7 @@
-"""The fast encoder of a tokenizer.json, built in a thread while Python still imports.
+"""Build the fast encoder of a tokenizer.json in a thread while Python still imports.
 
-It takes half a second for 50,000 tokens, a quarter of what a small corpus takes in all. So the
-command begins it first of all; whether the result may be used is decided later, by FlatEncoder.
+That takes half a second for 50,000 tokens, a quarter of the whole time for a small corpus. So the
+command begins it before anything else. FlatEncoder decides later whether the result may be used.
 Standard library only.
 """
 

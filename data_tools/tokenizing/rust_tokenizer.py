@@ -1,4 +1,4 @@
-"""What tokenizers.Tokenizer has no call for: a cheap second one, its settings without vocabulary.
+"""Helpers for tokenizers.Tokenizer: a copy that shares the model, the settings without vocabulary.
 """
 
 from __future__ import annotations
@@ -26,10 +26,10 @@ def read_json(path: Path) -> tokenizers.Tokenizer:
 def twin(
     tokenizer: tokenizers.Tokenizer, model: models.Model | None = None
 ) -> tokenizers.Tokenizer:
-    """A second tokenizer with the same parts and added tokens, its switches its own.
+    """A copy with the same parts and added tokens, whose switches can be set apart.
 
-    The model, given or the same, is shared: to copy 50,000 tokens takes 0.2 s. Truncation and
-    padding stay behind.
+    The model is shared, because to copy 50,000 tokens takes 0.2 s. Truncation and padding are not
+    copied. model: another one for the copy.
     """
     copy = tokenizers.Tokenizer(model or tokenizer.model)
     for part in ("normalizer", "pre_tokenizer", "post_processor", "decoder"):

@@ -1,7 +1,7 @@
 """Byte-level BPE: load, train, encode, decode to exact bytes, save as transformers reads it.
 
-Only lossless tokenizers are let in: those for which decode_bytes(encode(text)) is text's bytes.
-SentencePiece, which is not, is chinese_tokenizer's.
+Only lossless tokenizers are accepted: those for which decode_bytes(encode(text)) gives the bytes of
+the text. SentencePiece loses some text; chinese_tokenizer.py is for that.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ class Tokenizer(WithChatTemplate):
         self._special = {t["content"] for t in self._settings["added_tokens"] if t["special"]}
         self._config = config or TokenizerConfig()
         self.chat_template = self._config.chat_template
-        # Two objects, not one switched to and fro: the switch would not survive threads.
+        # Two objects, because switching one of them would change it for other threads, too.
         self._plain = twin(self._prompt)
         self._plain.encode_special_tokens = True
         self._flat = FlatEncoder(self._plain, file)
