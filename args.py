@@ -74,7 +74,9 @@ def _parser(prog: str, description: str, flags) -> argparse.ArgumentParser:
 
 
 def _add_flags(parser: argparse.ArgumentParser, flags, given) -> None:
-    """Each group under a title of its own. given: flags that need no value on the command line."""
+    """Add the flags, each group under its title. given: flags that the file has, which are
+    therefore not required on the command line.
+    """
     places = {(): parser}
     for flag in flags:
         group = flag.path[:-1]
@@ -84,7 +86,7 @@ def _add_flags(parser: argparse.ArgumentParser, flags, given) -> None:
 
 
 def _add(place, flag, required: bool) -> None:
-    # A flag that is not given must not hide the file's value behind a default.
+    # SUPPRESS: a flag that is not given must not replace the file's value by a default.
     options: dict[str, Any] = {"help": _help(flag), "default": argparse.SUPPRESS}
     if flag.positional:
         options["nargs"] = None if required else "?"
@@ -92,8 +94,7 @@ def _add(place, flag, required: bool) -> None:
         options |= {"dest": flag.name, "required": required}
     if flag.type is bool:
         words = flag.choices or ()
-        # `--flag`, `--flag true` and `--flag false` all mean what they say; upstream's bare
-        # `--use_amp` turned the option off.
+        # `--flag` means `--flag true`. In PaddleNLP a bare `--use_amp` turned the option off.
         options |= {"type": partial(_boolean, words), "nargs": "?", "const": True,
                     "metavar": "|".join(("true", "false", *words))}
     else:
@@ -113,7 +114,7 @@ def _metavar(flag) -> str:
 
 
 def _help(flag) -> str:
-    """The help with the default, if there is one: "(default: None)" tells nobody anything."""
+    """The help text with the default, unless that is None."""
     text = flag.help
     if not flag.required and flag.default is not None:
         text += f" (default: {flag.default})"
@@ -129,8 +130,9 @@ def _boolean(words: tuple[str, ...], text: str) -> bool | str:
 
 
 def _names_a_file(argv: list[str], flags) -> bool:
-    """Whether the first argument is the file; of a command with arguments of its own it is told by
-    its ending.
+    """Whether the first argument is the file of flags.
+
+    For a command that has positional arguments of its own, it is if it ends in .json or .yaml.
     """
     if not argv or argv[0].startswith("-"):
         return False
@@ -138,7 +140,7 @@ def _names_a_file(argv: list[str], flags) -> bool:
 
 
 def _read(path: str, config: type[Config]) -> dict[str, Any]:
-    """The file's values by flag; ValueError, which names the file and the key, for what is none."""
+    """The file's values by flag. ValueError, with the file and the key, if one is not valid."""
     found = _load(path)
     if not isinstance(found, dict):
         raise ValueError(f"{path} holds {json.dumps(found, default=str)}, expected an object whose "
@@ -179,19 +181,19 @@ def _object(path: str, pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     names = [name for name, _ in pairs]
     for name in names:
         if names.count(name) > 1:
-            raise ValueError(f"{path}: {name} stands there twice")
+            raise ValueError(f"{path}: {name} is there twice")
     return dict(pairs)
 
 
 def plain_warnings() -> None:
-    """A warning is a sentence for the user; where in the code it was raised is not."""
+    """Print warnings as one line, without the place in the code that raised them."""
     warnings.formatwarning = lambda message, *_, **__: f"warning: {message}\n"
 
 
 def fail(prog: str, error: Exception) -> typing.NoReturn:
-    """The user's mistake in one line on standard error, exit code 2.
+    """Print the error in one line on standard error and exit with code 2.
 
-    A reader that went away, as head does, is no mistake: nothing is said, exit code 141.
+    If the reader of standard output has ended, as `head` does, exit with code 141 and no message.
     """
     if isinstance(error, BrokenPipeError):
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())  # for the flush at exit

@@ -20,7 +20,7 @@ COMMANDS = {
 
 
 def main(argv: list[str] | None = None) -> None:
-    """Run the command that the first word names; exits with 2 where there is none."""
+    """Run the command that the first argument names; exits with 2 if there is no such command."""
     words = list(sys.argv[1:] if argv is None else argv)
     if words and words[0] in COMMANDS:
         module, _ = COMMANDS[words[0]]
@@ -35,7 +35,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def usage() -> str:
-    """The commands, a line each."""
+    """The help text: one line for each command."""
     width = max(map(len, COMMANDS))
     lines = [f"  {name:{width}}  {about}" for name, (_, about) in COMMANDS.items()]
     return "\n".join(["usage: paddle-gpt COMMAND [FLAGS]", "", *lines, "",

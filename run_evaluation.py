@@ -1,4 +1,4 @@
-"""Measure a trained GPT, one way at a call. See --help for the flags."""
+"""Measure a trained GPT, with one measure a run. See --help for the flags."""
 
 import shutil
 
@@ -30,7 +30,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def compare(paths: list[str]) -> None:
-    """Answers of several checkpoints to --minitest, a column each. It needs no Paddle."""
+    """Print the --minitest answers of several checkpoints, a column each. Needs no Paddle."""
     from paddle_impl.evaluation.comparison import side_by_side
 
     print(side_by_side(paths, shutil.get_terminal_size((120, 24)).columns))

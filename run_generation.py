@@ -28,7 +28,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(config: GenerationConfig) -> None:
-    """Text for prompts, in a conversation, over HTTP, or the model in another form."""
+    """Continue prompts, hold a conversation, serve over HTTP or export, as the flags say."""
     from paddle_impl.evaluation.files import check_place
     from paddle_impl.generate import check_end_tokens
     from paddle_impl.text import writing

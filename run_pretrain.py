@@ -1,7 +1,8 @@
 """Pretrain a GPT. The recipe itself is paddle_impl/pretraining.py; see --help for the flags.
 
-Exit codes: 0 done; 2 a user's mistake, numbers that are not finite or a disk that takes no more, in
-one line; 143 and 130 stopped by SIGTERM and SIGINT after a checkpoint; 1 anything else.
+Exit codes: 0 done; 2 with one line on standard error for a mistake of the user, numbers that are
+not finite or a full disk; 143 or 130 stopped by SIGTERM or SIGINT after a checkpoint; 1 any other
+error.
 """
 
 import sys
@@ -21,18 +22,18 @@ def parse(argv: list[str] | None = None) -> PretrainConfig:
 def main(argv: list[str] | None = None) -> None:
     launch.prepare()
     config = parse(argv)
-    with launch.in_company(PROG):
+    with launch.end_job_on_error(PROG):
         signal = pretrain(config)
     if signal is not None:
         sys.exit(stopping.exit_code(signal))
 
 
 def pretrain(config: PretrainConfig) -> str | None:
-    """The name of the signal that ended the run early, None where it is done."""
+    """Train; returns the name of the signal that ended the run early, or None."""
     try:
         from paddle_impl.process import runtime
 
-        # Before anything imports Paddle: it reads its threads and kernels once, when loaded.
+        # Before anything imports Paddle, which reads these settings once, on import.
         runtime.import_paddle(config.runtime.device)
         stopping.undo_paddles_handler()
         from paddle_impl.data.loader import DamagedData
@@ -41,12 +42,12 @@ def pretrain(config: PretrainConfig) -> str | None:
         run = pretraining_run(config)
     except (ValueError, OSError) as error:
         fail(error)
-    # Around the run's own: the launcher repeats SIGTERM and tells one process after the other. It
-    # may come to this one when the run has stopped, but not everything is closed.
+    # Besides the run's own handler: the launcher sends SIGTERM several times, and to one process
+    # after the other. It may reach this one after the run has stopped and before all is closed.
     with stopping.StopSignals():
         try:
             signal = run.train()
-        except (FloatingPointError, OSError, DamagedData) as error:  # a ValueError is ours
+        except (FloatingPointError, OSError, DamagedData) as error:  # a ValueError here is a bug
             fail(error)
         launch.leave_together(run.ranks)
         if signal is not None and run.ranks.is_main:
@@ -55,12 +56,14 @@ def pretrain(config: PretrainConfig) -> str | None:
 
 
 def fail(error: Exception) -> NoReturn:
-    """The user's mistake in one line; where another process is missing, that is no mistake."""
-    if launch.misses_another(error):
+    """Exit with the error in one line. An error because a peer is gone is raised again instead:
+    `end_job_on_error` handles it.
+    """
+    if launch.lost_peer(error):
         raise error
     args.fail(PROG, error)
 
 
 if __name__ == "__main__":
-    stopping.end_at_once()
+    stopping.use_default_sigint()
     main()

@@ -1,6 +1,6 @@
-"""GPT on PaddlePaddle. Importing this package imports nothing else: `--help` stays instant.
+"""GPT on PaddlePaddle. Importing this package imports nothing else, so that `--help` is instant.
 
-What a notebook or a script needs is here by name, and loaded when it is asked for:
+What a notebook or a script needs can be imported from here, and is loaded at that moment:
 
     from paddle_impl import load, pretrain
 """
@@ -29,7 +29,7 @@ _MODULES = {
 def __getattr__(name: str):
     if name not in _MODULES:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}; it has "
-                             f"{', '.join(__all__)}, and its rooms, such as {__name__}.model")
+                             f"{', '.join(__all__)}, and modules such as {__name__}.model")
     return getattr(import_module(f"{__name__}.{_MODULES[name]}"), name)
 
 

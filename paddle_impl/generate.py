@@ -1,4 +1,6 @@
-"""Continue prompts: greedy, sampled or by beam search, many at once, each as if it were alone."""
+"""Continue prompts: greedy, sampled or by beam search. Prompts of a batch do not influence each
+other.
+"""
 
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import replace
@@ -70,7 +72,7 @@ def generate_iter(
     if not states:
         return
     if not given:
-        # Imported here: whoever has a decoder needs neither a model nor what decodes one.
+        # Imported here: a caller with a decoder, as for an exported model, needs no model code.
         from paddle_impl.decoding.choice import make_decoder
 
         source = make_decoder(source, *decoder_size(prompts, decoding, rows),

@@ -1,4 +1,4 @@
-"""What stands on GPT-2's body: the language model's head (see model.py), or another one.
+"""Models with other heads than the language model's, which is in model.py.
 
 Shapes as in model.py; L labels.
 """
@@ -14,9 +14,9 @@ from paddle_impl.parallel.tensor import WHOLE, Parts
 class GPTForSequenceClassification(GPT):
     """input_ids (B, T) int64 -> logits (B, L), read at each row's last token that is not padding.
 
-    Padding is `config.pad_token_id`, on either side; a row of nothing else is read at its first
-    token. Positions count padding, as in transformers.GPT2ForSequenceClassification without
-    position_ids. ValueError where the config has no labels.
+    Padding is `config.pad_token_id`, on either side of a row; of a row of padding alone the first
+    token is used. Positions count padding, as in transformers.GPT2ForSequenceClassification without
+    position_ids. ValueError if the config has no labels.
     """
 
     architecture = CLASSIFIER
@@ -28,7 +28,9 @@ class GPTForSequenceClassification(GPT):
         self.score = Score(config.n_embd, len(config.labels))
 
     def forward(self, input_ids: paddle.Tensor) -> paddle.Tensor:
-        """ValueError for several rows where no token is padding: their ends would be unknown."""
+        """ValueError for several rows if the config has no pad_token_id: where each one ends is
+        then unknown.
+        """
         recompute = self.recompute and self.training
         hidden = self.transformer(input_ids, recompute=recompute)  # (B, T, C)
         rows = paddle.arange(input_ids.shape[0], dtype="int64")

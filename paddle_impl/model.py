@@ -2,8 +2,8 @@
 
 Shapes: B batch, T new tokens, S past + new tokens, C n_embd, H heads, D = C / H, V vocabulary.
 Paddle's Linear stores [in, out], as HF GPT-2's Conv1D does: weights convert by name alone.
-With tensor parallelism (`parts`) H and V are those of this process; alone they are all there are.
-Source: Radford et al. 2019; the numbers are held against transformers.GPT2LMHeadModel by parity.
+With tensor parallelism (`parts`) H and V count the heads and tokens of this process only.
+Source: Radford et al. 2019. parity/ compares the numbers with transformers.GPT2LMHeadModel.
 """
 
 import math
@@ -23,11 +23,11 @@ Cache = list[tuple[paddle.Tensor, paddle.Tensor] | None]
 
 
 class GPT(nn.Layer):
-    """The body, on which each subclass puts a head.
+    """The transformer without a head; each subclass adds one.
 
     architecture: the class of transformers that opens the same weights. parts: this process's share
-    of the tensors; ValueError where the model has no such share. recompute: in training, keep one
-    (B, T, C) a block and compute the rest again on the way back.
+    of the tensors; ValueError if the model cannot be split so. recompute: in training, keep one
+    (B, T, C) tensor of each block and recompute the others in the backward pass.
     """
 
     architecture: str
@@ -41,7 +41,7 @@ class GPT(nn.Layer):
         self.transformer = GPTModel(config, parts)
 
     def whole_shapes(self) -> dict[str, tuple[int, ...]]:
-        """Of the entire parameters, by name, as one process would have them."""
+        """Parameter name -> shape of the entire parameter, as a single process would hold it."""
         rows = self.config.vocab_size
         return {name: self.parts.whole_shape(name, parameter.shape, rows)
                 for name, parameter in self.named_parameters()}
@@ -53,23 +53,23 @@ class GPTForCausalLM(GPT):
     architecture = LANGUAGE_MODEL
 
     def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
-        """With a cache (see `new_cache`) the tokens continue it, and it is extended in place.
+        """Logits of the whole vocabulary, in every process.
 
-        The logits are those of the whole vocabulary in every process.
+        cache: see `new_cache`; the tokens follow those in it, and it is extended in place.
         """
         return self.parts.gather_from(self.own_logits(input_ids, cache), self.config.vocab_size)
 
     def own_logits(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
-        """The columns of the logits whose tokens this process holds."""
+        """The columns of the logits for the tokens of this process, (B, T, V / n)."""
         recompute = self.recompute and self.training and cache is None
         return self._own_head(self.transformer(input_ids, cache, recompute))  # (B, T, V)
 
     def next_logits(self, input_ids: paddle.Tensor, cache: Cache) -> paddle.Tensor:
-        """`forward` at the last position alone, (B, V): over a long prompt the head costs much."""
+        """Logits (B, V) at the last position; at all of a long prompt's the head would be slow."""
         return self.head(self.transformer(input_ids, cache)[:, -1])
 
     def head(self, hidden: paddle.Tensor) -> paddle.Tensor:
-        """What the last LayerNorm gives (..., C) -> logits of the whole vocabulary (..., V)."""
+        """Output of the last LayerNorm (..., C) -> logits of the whole vocabulary (..., V)."""
         return self.parts.gather_from(self._own_head(hidden), self.config.vocab_size)
 
     def _own_head(self, hidden):
@@ -93,7 +93,9 @@ class GPTModel(nn.Layer):
     def forward(
         self, input_ids: paddle.Tensor, cache: Cache | None = None, recompute: bool = False
     ) -> paddle.Tensor:
-        """recompute: compute the blocks again in the backward pass; for use without a cache."""
+        """input_ids (B, T) -> (B, T, C). recompute: recompute the blocks in the backward pass; not
+        with a cache. ValueError for more tokens than the model has positions.
+        """
         new = input_ids.shape[1]
         past = 0 if cache is None or cache[0] is None else cache[0][0].shape[2]
         if past + new > self.config.n_positions:
@@ -141,9 +143,9 @@ class Attention(nn.Layer):
         self.resid_dropout = nn.Dropout(config.resid_pdrop)
 
     def forward(self, x, mask, past):
-        # Split, not qkv[0]: the gradient of an index is a full-size array of zeros per projection.
+        # split instead of indices: the gradient of an index is a full-size array of zeros.
         q, k, v = self.c_attn(x).split(3, axis=-1)
-        # Scaling q costs T x D products a head, scaling the scores T x S.
+        # Scale q, not the scores: T x D products a head instead of T x S.
         q = self._heads_first(q * (1.0 / math.sqrt(self.head_size)))  # (B, H, T, D)
         k, v = self._heads_first(k), self._heads_first(v)
         if past is not None:
@@ -173,10 +175,10 @@ class MLP(nn.Layer):
 
 
 def causal_mask(new: int, total: int, dtype) -> paddle.Tensor | None:
-    """Additive (new, total) mask: query i stands at total - new + i and sees keys up to itself.
+    """Additive mask (new, total): query i is at position total - new + i and sees no later key.
 
-    None where nothing is hidden, as for one new token. A finite -1e9 rather than -inf: adding
-    it is exact enough to vanish in softmax in float32 and float64, and no row can become NaN.
+    None for one new token, which sees all keys. Masked entries are -1e9 and not -inf: softmax turns
+    both into 0 in float32 and float64, but -inf can make a row NaN.
     """
     if new == 1:
         return None
@@ -187,8 +189,9 @@ def initialize(model: GPT, seed: int) -> None:
     """Weights N(0, initializer_range), residual projections divided by sqrt(2 n_layer), biases 0.
 
     As transformers' GPT2PreTrainedModel._init_weights. Each tensor has its own numpy stream, keyed
-    by seed and name, so that neither the device nor the order of creation changes a weight. Of a
-    split tensor all numbers are drawn, and a process keeps its own: no degree changes a weight.
+    by seed and name, so that neither the device nor the order of creation changes a weight. For a
+    split tensor each process draws all numbers and keeps its share, so that the tensor parallel
+    degree changes no weight either.
     """
     config, shapes = model.config, model.whole_shapes()
     for name, parameter in model.named_parameters():
@@ -211,7 +214,7 @@ class Linear(nn.Linear):
         super().__init__(inputs, outputs, weight_attr=zero, bias_attr=zero)
 
     def forward(self, x):
-        # While a static graph is traced, as for an export, a tensor is on no device yet.
+        # While a static graph is traced, as for an export, a tensor has no device yet.
         if not paddle.in_dynamic_mode() or not x.place.is_cpu_place():
             return super().forward(x)
         product = paddle.matmul(x, self.weight)  # F.linear takes 1.1 x as long for a few rows
@@ -223,7 +226,7 @@ class Linear(nn.Linear):
 
 
 class ColumnLinear(Linear):
-    """A Linear of which this process has its share of the outputs."""
+    """(..., in) -> (..., out / n): a Linear split by outputs over n processes."""
 
     def __init__(self, inputs: int, outputs: int, parts: Parts):
         super().__init__(inputs, outputs // parts.degree)
@@ -234,7 +237,10 @@ class ColumnLinear(Linear):
 
 
 class RowLinear(Linear):
-    """A Linear that gets its share of the inputs. The bias is added once, to the sum."""
+    """(..., in / n) -> (..., out): a Linear split by inputs over n processes.
+
+    The bias is added once, after the all_reduce.
+    """
 
     def __init__(self, inputs: int, outputs: int, parts: Parts):
         super().__init__(inputs // parts.degree, outputs)

@@ -1,7 +1,7 @@
 """Load, generate and train from Python: `from paddle_impl import load, pretrain`.
 
-Paddle reads its threads and kernels once, when it is imported. The functions here set them for
-their device first, so this module does not import Paddle itself.
+Paddle reads its settings of threads and kernels once, when it is imported. The functions here make
+these settings for their device and import Paddle then, so this module does not import it itself.
 """
 
 from __future__ import annotations
@@ -19,10 +19,10 @@ if TYPE_CHECKING:
 
 
 def load(directory: str | os.PathLike, *, device: str = "cpu", **options) -> TextGenerator:
-    """The model and the tokenizer of a checkpoint directory, ready to write text.
+    """Load the model and the tokenizer of a checkpoint directory, ready to generate text.
 
     device: cpu, gpu or xpu. options: vocab_file and merge_file, where the directory has no
-    tokenizer; decoder and rows, see generate.as_they_end. ValueError where the directory holds no
+    tokenizer; decoder and rows, see generate.generate_iter. ValueError where the directory holds no
     model or no tokenizer, and for a device that this build of Paddle lacks.
     """
     _import_paddle(device)

@@ -1,7 +1,8 @@
-"""Losses. An objective tells the weight of a batch, then its loss as a sum over that weight.
+"""Losses. An objective gives the weight of a batch, and its loss as a sum over that weight.
 
-Whoever calls divides by the global weight, in `mean` below: with sums and weights, micro batches,
-ranks and masks are neutral. Means of means are not.
+The caller divides the sum by the weight of all micro batches and ranks, with `mean` below. So the
+split into micro batches and ranks does not change the loss, nor do labels that are ignored. A mean
+of the batches' means would depend on the split.
 """
 
 from collections.abc import Callable, Mapping
@@ -22,10 +23,10 @@ Metrics = Mapping[str, tuple[float | paddle.Tensor, float | paddle.Tensor]]
 class Objective(NamedTuple):
     """What a task minimizes.
 
-    weight: (batch of numpy arrays) -> the number by which this batch's share of the loss counts,
-    before the forward pass: counted labels, pairs, examples.
+    weight: (batch of numpy arrays) -> how much the batch counts: its number of counted labels,
+    pairs or examples. It is called before the forward pass.
     loss: (model, batch of tensors) -> (loss sum, metrics). The loss is summed over what `weight`
-    counts. Its gradient is taken once, of all that the function computed with the model.
+    counts. backward() is called once on it, even if the function calls the model several times.
     """
 
     weight: Callable[[Batch], float]
@@ -33,15 +34,15 @@ class Objective(NamedTuple):
 
 
 def mean(total: Number, weight: float) -> Number:
-    """A sum, or a share of one, divided by the weight of all micro batches of all ranks.
+    """A sum, or one batch's part of it, divided by the weight of all micro batches of all ranks.
 
-    Nothing else divides a loss or a metric. Of weight 0 the sum is 0, and stays so.
+    Every loss and metric is divided here. With weight 0 the sum, which is 0, is returned.
     """
     return total / (weight or 1.0)
 
 
 def counted_labels(batch: Batch) -> float:
-    """How many labels (B, T) are not -100."""
+    """The number of labels (B, T) that are not -100."""
     return float((batch["labels"] != IGNORED).sum())
 
 
@@ -56,7 +57,7 @@ def causal_lm(model, batch) -> tuple[paddle.Tensor, Metrics]:
         losses = split_cross_entropy(logits, labels, model.parts, model.config.vocab_size)
         return losses.sum(), {}
     logits = model(batch["input_ids"])  # (B, T, V)
-    if logits.element_size() < 4:  # at O2 Paddle would take the logarithm in half precision too
+    if logits.element_size() < 4:  # at O2 Paddle would compute the log in half precision
         logits = logits.astype("float32")
     losses = F.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORED)  # (B, T)
     return losses.sum(), {}
@@ -70,8 +71,9 @@ def split_cross_entropy(
 ) -> paddle.Tensor:
     """-log p of the labels (B, T), from this process's columns (B, T, V / n) of the logits.
 
-    In float32 at least. Label -100 costs nothing; any other outside the vocabulary costs NaN, which
-    stops a run: were one process alone to raise, the others would wait for it.
+    It is computed in float32 at least. Label -100 costs 0. Another label outside the vocabulary
+    costs NaN, which stops the run. It does not raise, because an error in one process would leave
+    the others waiting in the all_reduce.
     """
     wide = logits if logits.element_size() >= 4 else logits.astype("float32")
     losses = _SplitCrossEntropy.apply(wide, labels, parts, vocab_size)
@@ -90,7 +92,7 @@ class _SplitCrossEntropy(PyLayer):
         index, own = index.unsqueeze(-1), own.unsqueeze(-1).astype(logits.dtype)  # (B, T, 1)
         highest = logits.max(axis=-1, keepdim=True)
         parts.group.all_reduce_max_(highest)
-        softmax = logits - highest  # (B, T, V / n): the only copy, turned in place
+        softmax = logits - highest  # (B, T, V / n): the only copy; exp_ below works in place
         target = paddle.take_along_axis(softmax, index, axis=-1) * own
         softmax.exp_()
         total = softmax.sum(axis=-1, keepdim=True)

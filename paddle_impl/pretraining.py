@@ -17,7 +17,7 @@ from paddle_impl.training.validation import validate
 
 
 class Pretraining(Task):
-    """The next token of windows or blocks of documents."""
+    """Predict the next token in windows over all documents, or in blocks of one document."""
 
     name = "pretraining"
     facts = (
@@ -43,7 +43,7 @@ class Pretraining(Task):
         self.has_texts = config.validation.test_file is not None
 
     def fit(self, shape: ModelConfig) -> ModelConfig:
-        """With the data's end token and the run's dropout."""
+        """The model's configuration with the data's end token and the run's dropout."""
         fitted = self.inputs.fit(shape)
         self.completions = Completions.of(self.config, self.tokenizer, fitted)
         self.loaders = self.inputs.loaders(fitted)
@@ -93,5 +93,5 @@ class Pretraining(Task):
 
 
 def pretraining_run(config: PretrainConfig) -> Run:
-    """The run that the flags ask for, checked; ValueError for what cannot be trained."""
+    """Check the configuration and put the run together; ValueError if it cannot be trained."""
     return Run(config, partial(Pretraining, config))

@@ -105,7 +105,7 @@ def test_lists_and_words(saved, capsys, key, value, said):
 @pytest.mark.parametrize(("content", "said"), [
     ("{", "is not JSON: "), ("[1]", "holds [1], expected an object whose keys are flags"),
     ("null", "holds null, expected an object"), ("[" * 99999, "is nested too deeply"),
-    ('{"seed": 1, "seed": 2}', "seed stands there twice"),
+    ('{"seed": 1, "seed": 2}', "seed is there twice"),
 ])
 def test_what_holds_no_flags(saved, capsys, content, said):
     assert said in refusal(capsys, run_pretrain.parse, saved(content))

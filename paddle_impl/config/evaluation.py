@@ -61,10 +61,10 @@ class EvaluationConfig(Options):
 
     @property
     def mode(self) -> str:
-        """Which of MODES is asked for."""
-        return self._asked()[0]
+        """Which of MODES the flags choose."""
+        return self._chosen_modes()[0]
 
-    def _asked(self) -> list[str]:
+    def _chosen_modes(self) -> list[str]:
         measure = self.measure
         given = {"input_dir": self.data.input_dir, "wikitext": measure.wikitext,
                  "lambada": measure.lambada, "minitest": measure.minitest,
@@ -72,10 +72,10 @@ class EvaluationConfig(Options):
         return [name for name in MODES if given[name]]
 
     def _check_mode(self) -> None:
-        asked = [f"--{name}" for name in self._asked()]
+        chosen = [f"--{name}" for name in self._chosen_modes()]
         every = ", ".join(f"--{name}" for name in MODES)
-        require(len(asked) > 0, f"what to measure? Name one of {every}")
-        require(len(asked) == 1, f"{' and '.join(asked)} exclude each other: name one of {every}")
+        require(len(chosen) > 0, f"what to measure? Name one of {every}")
+        require(len(chosen) == 1, f"{' and '.join(chosen)} exclude each other: name one of {every}")
         for name in self.given():
             modes = _OF.get(name, MODES)
             require(self.mode in modes,

@@ -1,9 +1,9 @@
-"""A batch: numpy arrays by name, as a loader gives it and an objective takes it."""
+"""A batch: numpy arrays by name, which a loader makes and an objective reads."""
 
 import numpy as np
 
 Batch = dict[str, np.ndarray]
 
-# A label that costs nothing, as in PyTorch's cross entropy and in transformers. There is no other
-# mask of the loss.
+# A label that is not counted in the loss, as ignore_index of PyTorch's cross entropy. The loss has
+# no other mask.
 IGNORED = -100

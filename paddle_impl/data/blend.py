@@ -1,7 +1,7 @@
-"""A split of one dataset or of several, and which of them each sample comes from.
+"""One split of a dataset, or of a blend of several datasets by weights.
 
-PaddleNLP's way and Megatron-LM's (BlendedDataset of megatron.core): each dataset is asked for its
-share of the samples and half a percent more, and gives them in its own order.
+As in PaddleNLP and Megatron-LM (BlendedDataset of megatron.core), each dataset of a blend provides
+its share of the samples and half a percent more, in its own order.
 """
 
 import hashlib
@@ -17,7 +17,7 @@ from paddle_impl.data.packed import PackedDataset
 from paddle_impl.data.pretrain import PretrainDataset, Samples, has_samples
 from paddle_impl.data.sources import Datasets
 
-SURPLUS = 1.005  # of the samples each dataset is asked for
+SURPLUS = 1.005  # factor of each dataset's share: the blend may take a few more from one
 
 
 def split_dataset(
@@ -35,7 +35,8 @@ def split_dataset(
 ):
     """At least `num_samples` samples of one split, or None where it is empty.
 
-    order, packing: as --data_order and --packing. The shares of the split apply to each dataset.
+    shares: of train, valid and test documents; each dataset is divided by them. order, packing:
+    values of --data_order and --packing. notes: gets warnings for the user.
     """
     def part(tokens: TokenFile, samples: int) -> PretrainDataset | PackedDataset:
         options = {"seq_length": seq_length, "num_samples": samples, "seed": seed}
@@ -89,16 +90,16 @@ class BlendedDataset(Samples):
         return self.size
 
     def read(self, index: int, out: np.ndarray) -> int:
-        """Write sample `index` to `out` (T + 1,); how many of its tokens are no padding."""
+        """Write sample `index` to `out` (T + 1,); returns the number of tokens before padding."""
         part = self.datasets[self.dataset_index.item(index)]
         return part.read(self.dataset_sample_index.item(index), out)
 
     def sample_order(self) -> str:
-        """Digest of each dataset's first samples; whose turn it is hangs on the weights alone."""
+        """Digest of the order within each dataset; the order of datasets is in `order_key`."""
         return _digest([part.sample_order() for part in self.datasets])
 
     def epoch(self, samples: int) -> int:
-        """Whole passes over the dataset that has been repeated most (to a sample)."""
+        """Whole passes over the most repeated dataset (rounding may shift it by a sample)."""
         return max(part.epoch(int(samples * weight))
                    for part, weight in zip(self.datasets, self.weights, strict=True))
 

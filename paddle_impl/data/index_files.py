@@ -1,12 +1,12 @@
-"""Index files: arrays built once, checked at every start, and mapped by all processes.
+"""Index files: arrays that are built once, checked at every start and mapped by all processes.
 
     STEM_KIND_idx.npy   one array of each kind
     STEM_idx.json       key, sizes in bytes, shapes, types and Adler-32 of the files; written last
-    .indexmap.lock      held by the one process that builds in this folder
+    .indexmap.lock      locked by the one process that builds in this folder
 
-A file is written under a temporary name and renamed. A killed builder frees the lock, and
-whoever holds it next removes what was left: no two builders are ever at work in one folder.
-Adler-32 finds any damage, at 2 GB/s: 0.1 s for the indices of 11e9 tokens.
+A file is written under a temporary name and renamed. The lock of a killed process is released, and
+the next one to lock removes the temporary files that were left.
+Adler-32 detects damage at 2 GB/s, which takes 0.1 s for the indices of 11e9 tokens.
 """
 
 import fcntl
@@ -22,20 +22,21 @@ import numpy as np
 from data_tools.files import whole_file
 
 LOCK = ".indexmap.lock"
-VERSION = 1  # of what the arrays mean, in every key: files of another version are not opened
+VERSION = 1  # of the arrays' format and meaning; part of every key, so other versions never match
 
 
 def first_on_node(ranks) -> bool:
-    """Whether this process is the first of its machine; without a launcher's word, of the job."""
+    """Whether this process is the first of its machine, or of the job if no launcher says which."""
     number = os.environ.get("PADDLE_RANK_IN_NODE") if ranks.world_size > 1 else None
     return ranks.is_main if number is None else int(number) == 0
 
 
 @contextmanager
 def main_first(ranks) -> Iterator[None]:
-    """The block runs in the first process of each machine, then in its others, which find files.
+    """Run the block in the first process of each machine, then in the other processes, which find
+    the files that the first has made.
 
-    ranks: as paddle_impl.parallel.ranks.Ranks. An error in the first is met by the others too.
+    ranks: a Ranks. After an error in the first process the others run the block too.
     """
     first = first_on_node(ranks)
     if not first:
@@ -54,10 +55,11 @@ def open_or_build(
     build: Callable[[], Sequence[np.ndarray]],
     notes: list[str],
 ) -> list[np.ndarray]:
-    """One array of each kind, mapped from index files; they are built where they are not right.
+    """One array of each kind, mapped from index files, which are built if missing or damaged.
 
-    stem: path and beginning of the names. key: whatever shapes the arrays. `notes` gets a line
-    for files that were damaged, and one where none can be written: then the arrays stay in memory.
+    stem: path and first part of the file names. key: a digest of everything that the arrays depend
+    on. notes: gets a line about damaged files, and one if no files can be written; the arrays are
+    then kept in memory.
     """
     arrays, damage = _open(stem, key, kinds)
     if arrays is not None:
@@ -73,10 +75,10 @@ def open_or_build(
                 notes.append(f"{damage}; the index files are made again")
             _write(stem, key, kinds, built)
     except OSError as error:
-        notes.append(f"{Path(stem).parent} takes no index files ({error.strerror}): every process "
-                     "keeps its own in memory")
+        notes.append(f"no index files can be written to {Path(stem).parent} ({error.strerror}): "
+                     "every process keeps its own index in memory")
         return list(build() if built is None else built)
-    # Mapped, the processes of a machine share them.
+    # Mapped, not `built`: the processes of a machine share mapped pages.
     return [_map(path) for path in _paths(stem, kinds)]
 
 
@@ -85,7 +87,7 @@ def _paths(stem: str, kinds: Sequence[str]) -> list[Path]:
 
 
 def _map(path: Path) -> np.ndarray:
-    """A plain array: slices of an np.memmap take three times as long."""
+    """The file as a plain array over the mapping: slicing an np.memmap is three times slower."""
     return np.asarray(np.lib.format.open_memmap(path, mode="r"))
 
 
@@ -98,11 +100,11 @@ def _open(
         with open(about, encoding="utf-8") as file:
             told = json.load(file)
         if told["key"] != key:
-            return None, f"{about} is of something else"
+            return None, f"{about} has another key"
         arrays = []
         for kind, path in zip(kinds, _paths(stem, kinds), strict=True):
             if _sums(path) != [told[kind]["bytes"], told[kind]["adler32"]]:
-                return None, f"{path} is not what was written"
+                return None, f"{path} differs from what was written"
             array = _map(path)
             if [list(array.shape), str(array.dtype)] != [told[kind]["shape"], told[kind]["dtype"]]:
                 return None, f"{path} holds {array.dtype} {array.shape}"
@@ -140,7 +142,7 @@ def _sums(path: Path) -> list[int]:
 
 @contextmanager
 def _locked(folder: Path) -> Iterator[None]:
-    """OSError where the folder takes no files, or its file system no locks."""
+    """Hold the folder's lock; OSError if it cannot be written or its file system has no locks."""
     with open(folder / LOCK, "a") as file:
         fcntl.flock(file, fcntl.LOCK_EX)
         yield

@@ -1,7 +1,7 @@
-"""Samples -> batches. Which sample goes where is a function of the step: nothing to save.
+"""Samples -> batches. The step determines the samples of a batch, so there is no state to save.
 
-Paddle's DistributedBatchSampler order: step by step, micro batch by micro batch, each process
-takes the next block of `micro_batch_size` samples.
+The order is that of Paddle's DistributedBatchSampler: for each micro batch of each step, process
+after process takes the next `micro_batch_size` samples.
 """
 
 from collections.abc import Iterator
@@ -14,21 +14,21 @@ from paddle_impl.data.origin import described
 
 
 class DamagedData(ValueError):
-    """A batch holds ids that the model has not."""
+    """A batch holds ids outside the model's vocabulary."""
 
 
 @dataclass(frozen=True)
 class PretrainLoader:
-    """Batches of `dataset` (items (T + 1,) int64) for one of `world_size` processes.
+    """Batches of `dataset` for one of `world_size` processes: input_ids and labels, (B, T) int64.
 
-    Labels are shifted here, once. They are -100, which costs nothing, where the *input* is
-    `eos_token_id`: what follows the end of a document is not predictable from it; and where the
-    label is padding.
+    Labels are shifted here, once. A label is -100, which the loss ignores, if it is padding or if
+    its *input* is `eos_token_id`: the next document cannot be predicted from the end of one.
 
-    dataset: its length, seq_length (T) and read(i, out), which writes item i to a row and tells
-    how many of its tokens are no padding. Or the items themselves as one array (samples, T + 1).
-    vocab_size: the model's; ValueError for a batch with other ids. Paddle's embedding would read
-    foreign memory for a negative one, without a word. None does not look.
+    dataset: an object with a length, seq_length (T) and read(i, out), which writes sample i to a
+    row (T + 1,) and returns the number of its tokens before padding; or an array of all samples
+    (samples, T + 1).
+    vocab_size: the model's; DamagedData, a ValueError, for a batch with other ids. For a negative
+    id Paddle's embedding would silently read memory outside its table. None does not check.
     """
 
     dataset: object
@@ -66,9 +66,9 @@ class PretrainLoader:
         return {"input_ids": inputs, "labels": labels}
 
     def describe(self, step_index: int, micro: int = 0) -> str:
-        """What a micro batch of optimizer step `step_index`, counted from 0, is made of.
+        """Samples and documents of a micro batch of optimizer step `step_index`, counted from 0.
 
-        A phrase for messages: samples 8 to 9 (documents 3, 5-6 of data/code).
+        A phrase for messages, such as: samples 8 to 9 (documents 3, 5-6 of data/code).
         """
         index = step_index * self.accumulation_steps + micro
         return described(self.dataset, self.items(index))
@@ -87,7 +87,7 @@ class PretrainLoader:
 
 
 def read_rows(dataset, items: range) -> tuple[np.ndarray, list[int]]:
-    """The items as rows (B, T + 1) int64, and how many tokens of each are no padding."""
+    """The samples as rows (B, T + 1) int64, and the number of tokens before padding in each."""
     if isinstance(dataset, np.ndarray):
         return dataset[items], [dataset.shape[1]] * len(items)
     rows = np.empty((len(items), dataset.seq_length + 1), np.int64)

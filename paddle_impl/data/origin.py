@@ -1,4 +1,4 @@
-"""Where samples come from: which documents of which token file."""
+"""The token file and the documents that a sample comes from, for messages."""
 
 from collections.abc import Iterable, Iterator
 from itertools import groupby
@@ -7,11 +7,11 @@ from paddle_impl.data.blend import BlendedDataset
 from paddle_impl.data.packed import PackedDataset
 from paddle_impl.data.pretrain import PretrainDataset
 
-_RANGES = 8  # that a message names; a batch may hold thousands of documents
+_RANGES = 8  # most ranges in a message; a batch may hold thousands of documents
 
 
 def origin(dataset, sample: int) -> tuple[str, list[int]]:
-    """(prefix of the token file, its documents) that a sample is cut from; ("", []) if unknown."""
+    """(prefix of the token file, document numbers) of a sample; ("", []) if unknown."""
     if isinstance(dataset, BlendedDataset):
         part = dataset.datasets[dataset.dataset_index.item(sample)]
         return origin(part, dataset.dataset_sample_index.item(sample))
@@ -26,7 +26,7 @@ def origin(dataset, sample: int) -> tuple[str, list[int]]:
 
 
 def described(dataset, samples: range) -> str:
-    """Such as samples 8 to 9 (documents 3, 5-6 of data/code); all numbers count from 0."""
+    """A phrase such as: samples 8 to 9 (documents 3, 5-6 of data/code). Numbers count from 0."""
     documents: dict[str, set[int]] = {}
     for sample in samples:
         prefix, found = origin(dataset, sample)
@@ -38,7 +38,7 @@ def described(dataset, samples: range) -> str:
 
 
 def _listed(numbers: Iterable[int]) -> str:
-    """Such as document 3, or documents 3, 5-6 and 12 more."""
+    """A phrase such as: document 3; or: documents 3, 5-6 and 12 more."""
     numbers = sorted(numbers)
     shown, named = [], 0
     for first, last in _runs(numbers):

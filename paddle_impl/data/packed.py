@@ -1,4 +1,4 @@
-"""Documents cut into blocks of their own, instead of windows over all documents end to end."""
+"""Samples that are blocks of single documents, instead of windows over all documents joined."""
 
 import numpy as np
 
@@ -17,11 +17,11 @@ from paddle_impl.data.pretrain import (
 class PackedDataset(Samples):
     """Blocks of at most T tokens of one document: `dataset[i]` is (T + 1,) int64, padded.
 
-    tail: what becomes of a document's last tokens that fill no block, "keep" or "drop".
-    pad_id: the token that fills a row up; read() says where it begins, the loader masks it.
-    A block holds its inputs and its labels: its first token is never predicted, nor the one behind
-    it, as in Hugging Face's course. Blocks are shuffled epoch by epoch with one generator, so
-    asking for more epochs leaves the earlier ones as they were.
+    tail: whether a document's last tokens, fewer than T, are kept as a short block ("keep") or
+    dropped ("drop"). pad_id: the token that pads a row; the loader masks it.
+    Inputs and labels both come from within a block, as in Hugging Face's course: the first token
+    of a block is never a label, and its last is never an input whose label counts. Blocks are
+    shuffled epoch by epoch with one generator, so more epochs do not change the earlier ones.
     """
 
     def __init__(
@@ -56,7 +56,7 @@ class PackedDataset(Samples):
         return len(self.shuffle_idx)
 
     def read(self, index: int, out: np.ndarray) -> int:
-        """Write block `index` to `out` (T + 1,); how many of its tokens are no padding."""
+        """Write block `index` to `out` (T + 1,); returns the number of tokens before padding."""
         document, start, length = self.blocks[self.shuffle_idx.item(index)].tolist()
         begin = self._offsets.item(document) + start
         out[:length] = self._ids[begin : begin + length]
@@ -64,7 +64,7 @@ class PackedDataset(Samples):
         return length
 
     def sample_order(self) -> str:
-        """Digest of the first epoch's order, which more epochs leave as it is."""
+        """Digest of the first epoch's order, which does not depend on the number of epochs."""
         return digest_of_order(self.shuffle_idx[: len(self.blocks)])
 
     def epoch(self, samples: int) -> int:

@@ -1,7 +1,8 @@
 """Token files -> training samples: split, index files, and one sample at a time.
 
-Documents of a split, repeated epoch by epoch, cut into overlapping windows of T + 1 tokens, windows
-shuffled: PaddleNLP's order for PaddleNLP's parameters, or Megatron-LM's for the same.
+The documents of a split are joined, repeated for each epoch and cut into windows of T + 1 tokens
+that overlap by one token; then the windows are shuffled. For equal parameters the order is that of
+PaddleNLP, or that of Megatron-LM.
 """
 
 import hashlib
@@ -16,7 +17,7 @@ from paddle_impl.data.index_files import VERSION, open_or_build
 
 
 class Samples:
-    """`dataset[i]` of the datasets whose read(i, out) writes a sample to a row."""
+    """Base of the datasets whose read(i, out) writes a sample to a row: adds `dataset[i]`."""
 
     seq_length: int
 
@@ -28,9 +29,9 @@ class Samples:
 
 
 class PretrainDataset(Samples):
-    """Samples of one split: `dataset[i]` is (T + 1,) int64, the inputs and the labels one later.
+    """Samples of one split: `dataset[i]` is (T + 1,) int64; inputs are [:-1], labels [1:].
 
-    `num_samples` of them are asked for; the epochs that takes are indexed whole.
+    Its length is at least `num_samples`, rounded up to whole epochs.
     """
 
     def __init__(
@@ -48,7 +49,7 @@ class PretrainDataset(Samples):
         first, last = bounds[which], bounds[which + 1]
         self.tokens, self.split, self.seq_length = tokens, split, seq_length
         self.documents = np.arange(first, last, dtype=np.int32)
-        # Checkpoints of runs in PaddleNLP's order have always held the key without its name.
+        # The name of PaddleNLP's order is left out: keys in existing checkpoints lack it.
         named = () if order == "paddlenlp" else (order,)
         self.order_key = order_key(tokens, bounds, seq_length, seed, *named)
         self.notes: list[str] = []
@@ -65,7 +66,7 @@ class PretrainDataset(Samples):
         return len(self.shuffle_idx)
 
     def read(self, index: int, out: np.ndarray) -> int:
-        """Write sample `index` to `out` (T + 1,); how many of its tokens are no padding: all."""
+        """Write sample `index` to `out` (T + 1,); returns T + 1, since no token is padding."""
         index_helper.copy_sample(
             self._ids, self._offsets, self.doc_idx, self.sample_idx,
             self.shuffle_idx.item(index), out,
@@ -73,7 +74,7 @@ class PretrainDataset(Samples):
         return len(out)
 
     def sample_order(self) -> str:
-        """Digest of the first samples' order. Asking for more epochs shuffles anew."""
+        """Digest of the first samples' order, which changes with the number of epochs."""
         return digest_of_order(self.shuffle_idx)
 
     def epoch(self, samples: int) -> int:
@@ -84,9 +85,10 @@ class PretrainDataset(Samples):
 def index_arrays(
     dataset, num_samples: int, kinds: Sequence[str], build: Callable[[], Sequence[np.ndarray]]
 ) -> list[np.ndarray]:
-    """The dataset's arrays, from index files beside its tokens; their key names all they hang on.
+    """The dataset's index arrays, from files beside its token file.
 
-    PaddleNLP's names, and the key: no file serves two orders.
+    The file names are PaddleNLP's with a key added, a digest of everything that the arrays depend
+    on. So different orders never share a file.
     """
     shaped_by = (VERSION, dataset.order_key, dataset.split, num_samples)
     key = hashlib.sha256(repr(shaped_by).encode()).hexdigest()
@@ -102,7 +104,7 @@ def has_samples(
     packing: str = "windows",
     seq_length: int = 1,
 ) -> bool:
-    """Whether the split holds enough tokens for one sample, in however many epochs."""
+    """Whether the split holds enough tokens for one sample, with documents repeated if needed."""
     which = SPLITS.index(split)
     sizes = tokens.document_sizes[bounds[which] : bounds[which + 1]]
     if packing == "windows":
@@ -111,7 +113,9 @@ def has_samples(
 
 
 def order_key(tokens: TokenFile, bounds: list[int], seq_length: int, seed: int, *more) -> str:
-    """Names everything that shapes the order of samples, so that a stale file is never read."""
+    """A digest of everything that determines the order of samples, so that no stale index file is
+    read.
+    """
     digest = hashlib.sha256(tokens.document_sizes.tobytes())
     digest.update(repr((bounds, seq_length, seed, len(tokens.ids), *more)).encode())
     return digest.hexdigest()[:12]

@@ -1,4 +1,4 @@
-"""What a pretraining run reads: its datasets, the tokenizer that made them, and the batches."""
+"""The input of a pretraining run: its datasets, their tokenizer, and the loaders of batches."""
 
 from pathlib import Path
 
@@ -14,11 +14,11 @@ from paddle_impl.data.pretrain import has_samples
 from paddle_impl.data.sources import Datasets, check_ids, check_tokenizer, open_datasets
 from paddle_impl.parallel.ranks import Ranks
 
-TEST_ITERS = 10  # the test at the end takes this many times eval_iters batches, as PaddleNLP's
+TEST_ITERS = 10  # the test at the end reads TEST_ITERS x eval_iters batches, as in PaddleNLP
 
 
 class PretrainingData:
-    """The data of a run, opened and checked. `warnings` is what a reader should know of them."""
+    """The opened and checked data of a run. warnings: lines to show the user."""
 
     def __init__(self, config: PretrainConfig, ranks: Ranks):
         self.config, self.ranks = config, ranks
@@ -52,13 +52,16 @@ class PretrainingData:
         return self.config.training.with_dropout(shape)
 
     def identity(self) -> dict:
-        """What a resumed run compares: digests of the ids, None where unknown, and the end token.
+        """What a resumed run compares: the digest of each dataset's ids (None if unknown), and the
+        end token.
         """
         digests = [(tokens.meta or {}).get("ids_sha256") for tokens in self.data.tokens]
         return {"ids_sha256": digests, "eos_token_id": self.data.eos_token_id}
 
     def loaders(self, model: ModelConfig) -> dict[str, PretrainLoader | None]:
-        """One of each split, None where it is empty. The first process of a machine builds."""
+        """One loader a split, None if the split is empty. The first process of each machine builds
+        the index files.
+        """
         with main_first(self.ranks):
             return self._loaders(model)
 
@@ -67,8 +70,8 @@ class PretrainingData:
         batch = options.micro_batch_size * data.size
         wanted = {
             "train": self.global_batch_size * config.training.max_steps,
-            # PaddleNLP asks for those of all evaluations together. Ours read the same ones each
-            # time, and these must not depend on how long the run is.
+            # Each evaluation reads the same samples, so that they do not depend on the length of
+            # the run. PaddleNLP reads other samples at each evaluation.
             "valid": batch * config.validation.eval_iters,
             "test": batch * TEST_ITERS * config.validation.eval_iters,
         }
@@ -99,7 +102,7 @@ class PretrainingData:
 
 
 def end_of(tokenizer: AnyTokenizer) -> int | None:
-    """The id that ends a document; None for a vocabulary that has none."""
+    """The id of the end token; None if the tokenizer has none."""
     try:
         return tokenizer.eos_token_id
     except ValueError:
@@ -107,7 +110,10 @@ def end_of(tokenizer: AnyTokenizer) -> int | None:
 
 
 def find_tokenizer(options: ModelOptions, data: Datasets) -> AnyTokenizer | None:
-    """The tokenizer that made the ids: the one the flags name, else the one beside the data."""
+    """The tokenizer that the flags name, else the one beside the data, else None.
+
+    ValueError if it is not the one that the datasets were made with.
+    """
     beside = [path for tokens in data.tokens
               if (path := Path(f"{tokens.prefix}_tokenizer")).is_dir()]
     if options.vocab_file is not None:

@@ -1,4 +1,4 @@
-"""What --input_dir names: one dataset, or several with weights."""
+"""Open the dataset, or the blend of several by weights, that --input_dir names."""
 
 import math
 import os
@@ -9,19 +9,19 @@ from data_tools.token_files.token_file import TokenFile, find_prefixes
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.options import require
 
-READ_THROUGH = 1 << 26  # ids looked at in any case: up to 256 MiB, a fraction of a second
+READ_THROUGH = 1 << 26  # datasets of up to so many ids (256 MiB) are always read through
 
 
 @dataclass(frozen=True)
 class Datasets:
-    """The datasets that --input_dir names, and the weights of a blend as they were given."""
+    """The datasets that --input_dir names, and the weights of a blend, not normalized."""
 
     tokens: tuple[TokenFile, ...]
     weights: tuple[float, ...]
 
     @property
     def eos_token_id(self) -> int | None:
-        """The id that ends documents, where the data say so."""
+        """The id that ends documents; None if the data do not say."""
         return next((eos for tokens in self.tokens if (eos := _eos(tokens)) is not None), None)
 
     def __str__(self) -> str:
@@ -34,7 +34,11 @@ class Datasets:
 
 
 def open_datasets(input_dir: str) -> Datasets:
-    """One dataset, or those of a blend such as "0.3 A 0.7 B"; all must be of one tokenizer."""
+    """The one dataset, or all of a blend such as "0.3 A 0.7 B".
+
+    ValueError if none is found, if datasets of a blend were made with different tokenizers or end
+    tokens, or if one is named twice.
+    """
     blend = parse_blend(input_dir) or [(1.0, input_dir)]
     data = Datasets(
         tuple(open_dataset(path) for _, path in blend), tuple(weight for weight, _ in blend)
@@ -60,7 +64,7 @@ def open_datasets(input_dir: str) -> Datasets:
 
 
 def open_dataset(input_dir: str) -> TokenFile:
-    """The one dataset under input_dir; ValueError where there is none, or several."""
+    """The one dataset in input_dir; ValueError if there is none or more than one."""
     if parse_blend(input_dir):
         raise ValueError(f"--input_dir {input_dir} is a blend: name one of its datasets")
     prefixes = find_prefixes(input_dir)
@@ -74,9 +78,10 @@ def open_dataset(input_dir: str) -> TokenFile:
 
 
 def parse_blend(input_dir: str) -> list[tuple[float, str]]:
-    """[(weight, path), ...] of "0.3 A 0.7 B"; nothing where it is one path, spaces and all.
+    """[(weight, path), ...] of "0.3 A 0.7 B"; [] for a single path, which may hold spaces.
 
-    A path with spaces in a blend is quoted as in a shell. ValueError for half a blend.
+    In a blend, a path with spaces is quoted as in a shell. ValueError for an incomplete blend, or
+    weights that are not above 0.
     """
     try:
         find_prefixes(input_dir)
@@ -90,13 +95,13 @@ def parse_blend(input_dir: str) -> list[tuple[float, str]]:
     if len(words) % 2 or not total > 0 or not all(0 < w / total < math.inf for w in weights):
         raise ValueError(
             f"--input_dir {input_dir} is no blend: expected weight path weight path, as in "
-            "'0.3 A 0.7 B', with weights above 0 that do not vanish beside each other"
+            "'0.3 A 0.7 B', with weights above 0 of comparable size"
         )
     return list(zip(weights, words[1::2], strict=True))
 
 
 def check_tokenizer(tokens: TokenFile, tokenizer: Tokenizer) -> None:
-    """ValueError where the dataset says that another tokenizer made it."""
+    """ValueError if the dataset's meta file says that it was made with another tokenizer."""
     made_with = (tokens.meta or {}).get("tokenizer_fingerprint")
     if made_with not in (None, tokenizer.fingerprint()):
         raise ValueError(
@@ -106,10 +111,10 @@ def check_tokenizer(tokens: TokenFile, tokenizer: Tokenizer) -> None:
 
 
 def check_ids(tokens: TokenFile, vocab_size: int) -> None:
-    """ValueError where the dataset holds ids that a model of `vocab_size` tokens has not.
+    """ValueError if the dataset holds ids outside the vocabulary of the model.
 
-    Of a large dataset whose meta file names a vocabulary that fits, no id is read: every process
-    would read 22 GB before its first step. The loader looks at each batch.
+    A large dataset is not read if its meta file names a vocabulary that fits: every process would
+    read up to 22 GB before its first step. The loader checks the ids of each batch anyway.
     """
     told = (tokens.meta or {}).get("vocab_size")
     if told is not None and told <= vocab_size and len(tokens.ids) > READ_THROUGH:

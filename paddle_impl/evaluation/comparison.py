@@ -29,7 +29,7 @@ def side_by_side(paths: list[str], width: int) -> str:
     files = [read(path) for path in paths]
     for path, other in zip(paths, files, strict=True):
         for name in ("prompts", "settings", "seed"):
-            if _asked(other, name) != _asked(files[0], name):
+            if _inputs_of(other, name) != _inputs_of(files[0], name):
                 raise ValueError(f"{paths[0]} and {path} were made with different {name}: run "
                                  "--minitest again for one of them")
     column = max(16, (width + 2) // len(files) - 2)
@@ -44,7 +44,7 @@ def side_by_side(paths: list[str], width: int) -> str:
     return "\n".join(rows)
 
 
-def _asked(told: dict, name: str):
+def _inputs_of(told: dict, name: str):
     return [one["prompt"] for one in told["answers"]] if name == "prompts" else told.get(name)
 
 

@@ -57,7 +57,7 @@ def check_place(path: str | None, flag: str) -> None:
         raise ValueError(f"{flag} {path} is a directory: name a file")
 
 
-def check_apart(named: dict[str, str | None]) -> None:
+def check_distinct(named: dict[str, str | None]) -> None:
     """ValueError where two of {flag: path} are one file: the later would replace the earlier."""
     known: dict[str, str] = {}
     for flag, path in named.items():

@@ -15,7 +15,7 @@ def run(config: EvaluationConfig) -> None:
     """ValueError, before anything is measured, for files that cannot be read or written."""
     output, samples = config.output.output_file, config.humaneval.samples_file
     files.check_place(output, "--output_file")
-    files.check_apart({
+    files.check_distinct({
         "--output_file": output, "--samples_file": samples,
         "the results of --samples_file": samples and f"{samples}_results.jsonl",
         "--input_dir": config.data.input_dir, "--wikitext": config.measure.wikitext,

@@ -1,4 +1,4 @@
-"""AdamW, Paddle's own, with decay on matrices and embeddings only."""
+"""Paddle's AdamW, with weight decay on matrices and embeddings only."""
 
 from collections.abc import Mapping
 
@@ -26,9 +26,10 @@ def build_optimizer(
 ) -> Optimizer:
     """AdamW over the model's trainable parameters: those whose stop_gradient is False.
 
-    The model's weights are final before this is called: where precision has master weights they
-    start from them, and then the model is cast down. What is loaded into the model later does not
-    reach masters, or weights of other owners. ranks, stage: what processes share, see sharding.py.
+    Load the model's weights before this call. With master weights (see precision.py) these are
+    copied from the model, which is then cast to the lower type; weights loaded later would not
+    reach the masters, nor parameters that another process owns. ranks, stage: how the state is
+    sharded, see sharding.py. ValueError if no parameter is trainable.
     """
     def rule(parameters: Mapping[str, paddle.Tensor]) -> AdamW:
         return AdamW(parameters, learning_rate=learning_rate, weight_decay=weight_decay,
@@ -38,9 +39,9 @@ def build_optimizer(
 
 
 class AdamW:
-    """Decoupled weight decay (Loshchilov & Hutter 2019) on tensors of two dimensions and more.
+    """AdamW (Loshchilov & Hutter 2019) as an UpdateRule of optimizer.py.
 
-    An update rule, as Optimizer takes it. parameters: name -> the tensors that it changes.
+    parameters: name -> the tensor that it updates. Tensors of two dimensions or more decay.
     """
 
     slots = ("moment1", "moment2", "beta1_pow_acc", "beta2_pow_acc")
@@ -50,8 +51,9 @@ class AdamW:
         weight_decay: float, beta1: float, beta2: float, epsilon: float,
     ):
         self._named = dict(parameters)
-        # Paddle hands the filter its own names (`layer_norm_1.w_0`), where looking for "norm" or
-        # "bias" decays LayerNorm gains; so the decayed names are collected from the tensors.
+        # Paddle calls the filter with its own names, such as `layer_norm_1.w_0`. They are selected
+        # by dimensions: a search for "norm" and "bias" in the model's names, as is usual, would
+        # decay LayerNorm gains, which are called `ln_1.weight`.
         decayed = {p.name for p in parameters.values() if len(p.shape) >= 2}
         self.adamw = paddle.optimizer.AdamW(
             learning_rate=learning_rate,
@@ -74,14 +76,14 @@ class AdamW:
 
     @staticmethod
     def slot_shape(slot: str, shape: list[int]) -> list[int]:
-        """Of a slot of a parameter of that shape; beta powers are one number."""
+        """The shape of a slot of a parameter with that shape; a beta power is one number."""
         return list(shape) if slot.startswith("moment") else [1]
 
     def tensors(self) -> dict[str, paddle.Tensor]:
-        """`<parameter>.<slot>` -> Paddle's tensor, of every parameter.
+        """`<parameter>.<slot>` -> Paddle's state tensor, for every parameter.
 
-        Paddle's names, such as `linear_3.w_0_moment1_0`, hold two counters of the process, so they
-        mean nothing in a file.
+        Paddle's own names, such as `linear_3.w_0_moment1_0`, contain two counters of the process,
+        so they cannot be used in files.
         """
         if not self.adamw.state_dict():
             self._make_slots()
@@ -96,7 +98,10 @@ class AdamW:
 
     @paddle.no_grad()
     def _make_slots(self) -> None:
-        """Paddle makes them in the first step. One that changes nothing, and is not counted."""
+        """Make the state tensors, which Paddle makes in the first step.
+
+        This takes a step with zero gradients and learning rate 0, and then resets the beta powers.
+        """
         optimizer, parameters = self.adamw, self._named.values()
         rate = optimizer.get_lr()
         optimizer.set_lr(0.0)

@@ -12,25 +12,26 @@ from paddle_impl.parallel.ranks import ALONE, Group
 
 @dataclass(frozen=True)
 class NormReduction:
-    """How the squares of a gradient norm are completed over the processes.
+    """How squared norms of gradients are summed over processes that hold parts of them.
 
-    split: for each holder, whether the processes of `model` have a share of it each. owners: the
-    processes of which one has a gradient and the others do not.
+    split: for each parameter, whether it is split over the processes of `model`. owners: a group in
+    which each gradient is with one process only.
     """
 
     split: Sequence[bool]
     model: Group = ALONE
     owners: Group = ALONE
 
-    def complete(self, holders, squares: list[paddle.Tensor]) -> list[paddle.Tensor]:
-        """The squares of all holders, in their order and of entire tensors, in every process.
+    def complete(self, parameters, squares: list[paddle.Tensor]) -> list[paddle.Tensor]:
+        """The squared gradient norm of every entire parameter, in order, in every process.
 
-        A sum in the same order has the same bits, however many processes there are.
+        squares: scalars, for those `parameters` that have a gradient in this process. All processes
+        get the squares in one order, so that their sum is the same bit for bit.
         """
         own = iter(squares)
         nothing = paddle.zeros([], "float64")
-        parts = paddle.stack([nothing if holder.grad is None else next(own).astype("float64")
-                              for holder in holders])
+        parts = paddle.stack([nothing if parameter.grad is None else next(own).astype("float64")
+                              for parameter in parameters])
         self.owners.all_reduce_([parts])
         split = paddle.to_tensor(self.split)
         shares = paddle.where(split, parts, paddle.zeros_like(parts))
@@ -39,20 +40,23 @@ class NormReduction:
 
 
 @paddle.no_grad()
-def clip_grad_norm(holders: list, max_norm: float, reduction: NormReduction | None = None) -> float:
-    """Global gradient norm before clipping; scales the gradients in place where it is too large.
+def clip_grad_norm(
+    parameters: list, max_norm: float, reduction: NormReduction | None = None
+) -> float:
+    """Scale the gradients in place so that their global norm is at most max_norm.
 
-    The coefficient is min(1, max_norm / (norm + 1e-6)), as torch.nn.utils.clip_grad_norm_. Paddle's
-    ClipGradByGlobalNorm lacks the 1e-6. max_norm 0 only measures. holders: parameters, or
-    whatever has their gradients as `.grad`; None is no gradient. reduction: where this process does
-    not have all of the gradients.
+    Returns the norm before clipping. The coefficient is min(1, max_norm / (norm + 1e-6)), as in
+    torch.nn.utils.clip_grad_norm_; Paddle's ClipGradByGlobalNorm lacks the 1e-6. max_norm 0 does
+    not clip. parameters: objects with a gradient, or None, as `.grad`. reduction: needed if this
+    process does not hold all gradients.
     """
-    grads = [p.grad for p in holders if p.grad is not None]
-    # Not paddle.nn.utils.clip_grad_norm_: its p_norm adds one element after another, in float32 on
-    # a CPU 5 % short for the 38.6 million entries of GPT-2's embedding (and ten times slower).
+    grads = [p.grad for p in parameters if p.grad is not None]
+    # Not paddle.nn.utils.clip_grad_norm_: its p_norm adds the elements one by one. On a CPU in
+    # float32 the norm of GPT-2's embedding (38.6 million entries) is 5 % too small, and the call is
+    # ten times slower.
     squares = [(grad * grad).sum() for grad in map(_squarable, grads)]
     if reduction is not None:
-        squares = reduction.complete(holders, squares)
+        squares = reduction.complete(parameters, squares)
     if not squares:
         return 0.0
     norm = math.sqrt(float(paddle.stack(squares).astype("float64").sum()))
@@ -63,5 +67,5 @@ def clip_grad_norm(holders: list, max_norm: float, reduction: NormReduction | No
 
 
 def _squarable(grad: paddle.Tensor) -> paddle.Tensor:
-    """The square of 256 is more than float16 can hold."""
+    """The gradient in a type that holds its squares; the square of 256 overflows float16."""
     return grad.astype("float32") if grad.dtype in HALF else grad

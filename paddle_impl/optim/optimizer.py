@@ -1,8 +1,8 @@
-"""The optimizer: one object from gradients to new weights, however many processes share the work.
+"""The optimizer: from gradients to new weights, in one process or in several.
 
 It works on the trainable parameters, those whose stop_gradient is False, under their names in the
-model. What differs between optimizers, the rule of the update, is an argument; gradients, clipping,
-state and sharding are the same for all of them.
+model. The update rule, such as AdamW, is an argument. Reducing and clipping gradients, the state
+and sharding are the same for every rule.
 """
 
 from collections.abc import Callable, Mapping
@@ -19,9 +19,10 @@ from paddle_impl.parallel.ranks import ALONE, Ranks
 
 
 class UpdateRule(Protocol):
-    """How parameters change by their `.grad`. It knows no other process.
+    """Updates parameters from their `.grad`. It does not communicate with other processes.
 
-    slots: what it keeps for each parameter, in the order in which a checkpoint gathers it.
+    slots: names of the tensors it keeps for each parameter, in the order in which a checkpoint
+    gathers them.
     """
 
     slots: tuple[str, ...]
@@ -34,18 +35,19 @@ class UpdateRule(Protocol):
         """Change every parameter that has a gradient."""
 
     def slot_shape(self, slot: str, shape: list[int]) -> list[int]:
-        """Of a slot of a parameter of that shape."""
+        """The shape of a slot of a parameter with that shape."""
 
     def tensors(self) -> dict[str, paddle.Tensor]:
-        """`<parameter>.<slot>` -> the tensor that holds it, before the first step too."""
+        """`<parameter>.<slot>` -> its tensor. They exist before the first step too."""
 
 
 class Optimizer:
-    """A rule over this process's share of a model. All processes make every call together.
+    """Applies an update rule to the parameters that this process owns.
 
-    rule: makes an UpdateRule of the parameters that this process updates, by name. precision: may
-    have master weights, which the rule then changes in the parameters' place. stage: what the
-    processes of ranks.sharding share, see sharding.py; without several of them it means nothing.
+    All processes make every call together. rule: a function from {name: parameter}, those that this
+    process updates, to an UpdateRule. precision: if it has master weights, the rule gets these in
+    place of the parameters. stage: the ZeRO stage within ranks.sharding, see sharding.py; ignored
+    if that group has one process.
     """
 
     def __init__(
@@ -64,41 +66,42 @@ class Optimizer:
         return self.rule.get_lr()
 
     def gradients(self) -> list[paddle.Tensor]:
-        """Those that this process has, in the order of the model's parameters."""
+        """The gradients that this process holds, in the order of the model's parameters."""
         return [weight.grad for weight in self.share.weights if weight.grad is not None]
 
     def reduce_gradients(self) -> None:
-        """Sum them over ranks.data, unless the backward pass has done it (stages 2 and 3)."""
+        """Sum the gradients over ranks.data. In stages 2 and 3 the backward pass has done so."""
         if self.share.stage == 1:
             self.ranks.data.all_reduce_(self.gradients())
 
     def clip_gradients(self, max_norm: float) -> float:
-        """The norm of all gradients before clipping; see clip_grad_norm."""
+        """Clip the global gradient norm and return it as it was before; see clip_grad_norm."""
         return clip_grad_norm(self.share.weights, max_norm, self._norm_reduction())
 
     def step(self) -> None:
-        self.share.hand_over()
+        self.share.assign_gradients()
         self.rule.step()
         self.share.broadcast()
 
     def clear_grad(self) -> None:
-        """Of all parameters, those of other owners too."""
+        """Clear the gradients of all parameters, also of those that other processes own."""
         for weight in self.share.weights:
             weight.clear_grad()
 
-    def used_alone(self) -> AbstractContextManager[None]:
-        """The context in which a process may use the model for itself, forwards and backwards.
+    def without_sharding(self) -> AbstractContextManager[None]:
+        """A context in which a process can run passes of its own, whatever the stage.
 
-        Gradients of such a pass are the parameters' own.
+        In it every process holds all parameters, and gradients are not reduced but stay in the
+        parameters' `.grad`. All processes enter it together. Tensor parallelism is not affected.
         """
-        return self.share.used_alone()
+        return self.share.without_sharding()
 
     @paddle.no_grad()
     def weights(self, keep: bool = True) -> dict[str, np.ndarray]:
-        """The entire model by name, frozen parameters too; masters where there are some.
+        """Name -> entire parameter, frozen ones too; the master weight if there is one.
 
-        keep: False takes part and returns nothing, so that only the process that writes them has
-        all tensors at once.
+        keep: with False this process takes part in the collective calls and returns nothing, so
+        that only the process that writes the checkpoint holds all tensors at once.
         """
         trained = {weight.name: weight for weight in self.share.weights}
         found = {}
@@ -111,7 +114,7 @@ class Optimizer:
 
     @paddle.no_grad()
     def state(self, keep: bool = True) -> dict[str, np.ndarray]:
-        """What the rule keeps, entire, as `<parameter>.<slot>`. keep: as in `weights`."""
+        """`<parameter>.<slot>` -> entire tensor of the rule's state. keep: as in `weights`."""
         tensors = self.rule.tensors()
         found = {}
         for weight in self.share.weights:
@@ -125,9 +128,9 @@ class Optimizer:
         return found
 
     def load_state(self, state: Mapping[str, np.ndarray]) -> None:
-        """The inverse of `state`; ValueError unless names and shapes match entirely.
+        """The inverse of `state`; ValueError unless all names and shapes match.
 
-        state: entire tensors, of which each process reads those that it updates.
+        state: entire tensors; each process reads those of the parameters that it updates.
         """
         needed = {f"{weight.name}.{slot}" for weight in self.share.weights
                   for slot in self.rule.slots}
@@ -146,7 +149,7 @@ class Optimizer:
             tensor.set_value(np.ascontiguousarray(values, dtype=dtype))
 
     def _norm_reduction(self) -> NormReduction | None:
-        """None where every process has all of every gradient."""
+        """None if every process holds all gradients entirely."""
         divided = self.share.stage > 1
         if self.ranks.model.size == 1 and not divided:
             return None

@@ -1,4 +1,4 @@
-"""Who owns which weight of a model, and weights that are here only while they are needed."""
+"""Ownership of parameters: which process updates each one, and which processes hold its values."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,9 +10,10 @@ from paddle_impl.parallel.ranks import Group
 
 
 def owners(sizes: Sequence[int], processes: int) -> list[int]:
-    """Who owns each tensor: the largest first, to the process that has least so far.
+    """The process that owns each tensor. sizes: elements of each tensor.
 
-    ValueError where there are more processes than tensors.
+    Tensors are assigned from the largest to the smallest, each to the process with the fewest
+    elements so far. ValueError if there are more processes than tensors.
     """
     if processes > len(sizes):
         raise ValueError(f"--sharding_degree {processes} is more than the {len(sizes)} tensors of "
@@ -26,12 +27,12 @@ def owners(sizes: Sequence[int], processes: int) -> list[int]:
 
 @dataclass(eq=False)
 class Weight:
-    """A parameter of the model, as this process has it.
+    """A parameter of the model in this process.
 
-    owner: the place in the sharding group of the process that updates it. updated: what AdamW
-    changes there, the parameter or its master; None in the other processes. dtype: that tensor's.
-    apart: the gradient is not left with the parameter but collected, in that type. lent: the other
-    processes have the owner's values at the moment.
+    owner: rank in the sharding group of the process that updates it. updated: in the owner, the
+    tensor that the rule updates, which is the parameter or its master weight; None in other
+    processes. dtype: the type of `updated`. separate_grad: the gradient is kept in `collected`, in
+    type dtype, and not in parameter.grad. gathered: all processes hold the parameter's values now.
     """
 
     name: str
@@ -39,13 +40,13 @@ class Weight:
     owner: int
     updated: paddle.Tensor | None
     dtype: paddle.dtype
-    apart: bool
+    separate_grad: bool
     collected: paddle.Tensor | None = None
-    lent: bool = True
+    gathered: bool = True
 
     @property
     def grad(self) -> paddle.Tensor | None:
-        return self.collected if self.apart else self.parameter.grad
+        return self.collected if self.separate_grad else self.parameter.grad
 
     @property
     def master(self) -> paddle.Tensor | None:
@@ -60,17 +61,17 @@ class Weight:
             if tensor is not None:
                 tensor.clear_gradient(False)
 
-    def let_go(self) -> None:
-        """Free the memory in every process but the owner's."""
+    def free(self) -> None:
+        """Free the parameter's memory, except in the owner."""
         if self.updated is None:
             self.parameter._clear_data()
-        self.lent = False
+        self.gathered = False
 
 
 class OffloadedBlock:
-    """A layer whose weights processes other than their owners have only while it computes.
+    """A layer whose weights only their owners hold, and other processes while it computes.
 
-    stays: they are not let go of.
+    stays: if true, the weights are not freed.
     """
 
     def __init__(self, layer: nn.Layer, weights: list[Weight], group: Group):
@@ -81,34 +82,34 @@ class OffloadedBlock:
 
     @paddle.no_grad()
     def fetch(self) -> None:
-        """All processes of the group call together, here and below: they compute in step."""
+        """Broadcast the weights from their owners. All processes of the group call it together."""
         for weight in self.weights:
-            if weight.lent:
+            if weight.gathered:
                 continue
             if weight.updated is not None:
                 self.group.broadcast_(weight.parameter, weight.owner)
             else:
                 values = paddle.empty(weight.parameter.shape, weight.parameter.dtype)
                 self.group.broadcast_(values, weight.owner)
-                # The parameter remains the same tensor: the backward pass reads it as kept.
+                # The parameter must stay the same tensor object: the backward pass has kept it.
                 values._share_buffer_to(weight.parameter)
-            weight.lent = True
+            weight.gathered = True
 
     def release(self) -> None:
         if not self.stays:
             for weight in self.weights:
-                weight.let_go()
+                weight.free()
 
     def _computed(self, layer, inputs, outputs) -> None:
         self.release()
         first = outputs[0] if isinstance(outputs, tuple) else outputs
         if not first.stop_gradient:
-            # Its gradient is the first that the backward pass has of this block.
+            # The gradient of a block's output is the first that the backward pass computes there.
             first.register_hook(lambda gradient: self.fetch())
 
 
 def blocks(model: nn.Layer, weights: list[Weight], group: Group) -> list[OffloadedBlock]:
-    """The members of the model's lists of layers, which are alike and compute one by one."""
+    """An OffloadedBlock for every layer in a LayerList of the model."""
     named = {weight.parameter.name: weight for weight in weights}
     lists = [layer for layer in model.sublayers() if isinstance(layer, nn.LayerList)]
     return [OffloadedBlock(layer, [named[parameter.name] for parameter in layer.parameters()

@@ -1,11 +1,11 @@
-"""Mixed precision: what is computed in which type, and the scale of the loss.
+"""Mixed precision: which computations use which type, and loss scaling.
 
-    level O1  operations compute in the lower type, weights and gradients stay float32
-    level O2  weights are of the lower type too, LayerNorm's excepted; the optimizer keeps float32
-              masters of them and collects gradients in float32 (see sharding.py)
+    level O1  operations compute in the lower type; weights and gradients stay float32
+    level O2  weights have the lower type too, except LayerNorm's; the optimizer keeps float32
+              master weights and collects gradients in float32 (see sharding.py)
 
-Paddle has no half precision kernels for a CPU, so neither level has been run in half precision
-where this was written; what does not depend on the type is tested with float32 below float64.
+Paddle has no half precision kernels for a CPU, and no GPU was available, so neither level has been
+run in half precision. Tests use float32 as the lower type of float64 instead.
 Source: Micikevicius et al. 2018.
 """
 
@@ -27,7 +27,8 @@ _BLACK = {"reduce_sum", "softmax_with_cross_entropy", "c_softmax_with_cross_entr
 
 @dataclass(frozen=True)
 class Precision:
-    """level: None, "O1" or "O2"; dtype: the lower type, float32 where there is no level."""
+    """level: None (no mixed precision), "O1" or "O2". dtype: the lower type; float32 without level.
+    """
 
     level: str | None = None
     dtype: str = "float32"
@@ -37,7 +38,7 @@ class Precision:
         return self.level == "O2"
 
     def check_device(self, device: str) -> None:
-        """ValueError where Paddle would compute in float32 without a word: auto_cast only warns."""
+        """ValueError if the device lacks the type: Paddle's auto_cast would compute in float32."""
         if self.level is None:
             return
         if device.startswith("cpu"):
@@ -52,7 +53,7 @@ class Precision:
                              "float16 and bfloat16, or leave --use_amp out")
 
     def autocast(self):
-        """The context of a forward pass."""
+        """The context in which to compute the forward pass and the loss."""
         if self.level is None:
             return contextlib.nullcontext()
         return paddle.amp.auto_cast(
@@ -61,7 +62,7 @@ class Precision:
         )
 
     def lowered(self, model: nn.Layer) -> list[nn.Layer]:
-        """The layers whose weights are of the lower type: all with weights but LayerNorm."""
+        """The layers whose weights have the lower type: all but LayerNorms."""
         if not self.has_masters:
             return []
         return [layer for layer in model.sublayers(include_self=True)
@@ -69,12 +70,12 @@ class Precision:
                 and not isinstance(layer, nn.LayerNorm)]
 
     def cast(self, model: nn.Layer) -> None:
-        """Cast the weights down in place. What their values were is lost: make masters first."""
+        """Cast the weights to the lower type in place. Copy master weights before."""
         for layer in self.lowered(model):
             layer.to(dtype=self.dtype)
 
     def scaler(self, scale: float) -> "LossScaler":
-        """The scaler that the lower type needs: bfloat16 has float32's range, and needs none."""
+        """The loss scaler for the lower type. bfloat16 has the range of float32 and needs none."""
         needed = self.level is not None and self.dtype == "float16"
         return LossScaler(scale) if needed else LossScaler.off()
 
@@ -83,14 +84,14 @@ FULL = Precision()
 
 
 class LossScaler:
-    """torch.amp.GradScaler's rule: half the scale at an overflow, twice it after good steps.
+    """Loss scaling as in torch.amp.GradScaler: halve at an overflow, double after enough good steps.
 
-    The trainer's calls, in their order: scaled, unscale_, overflows (of a bad step), update. Not
-    Paddle's GradScaler, which dies at its first overflow with numpy >= 2.4 and, with bfloat16,
-    switches itself off and lets infinite gradients through.
+    The trainer calls scaled, unscale_, overflows (if a step is not finite) and update, in this
+    order. Paddle's GradScaler is not used: with numpy >= 2.4 it fails at its first overflow, and
+    with bfloat16 it turns itself off and lets infinite gradients through.
 
-    scale: what the loss is multiplied by, kept in float32 as torch's. growth_interval: good steps
-    in a row before it doubles.
+    scale: factor of the loss, rounded to float32 as torch's. growth_interval: good steps in a row
+    after which it doubles.
     """
 
     def __init__(self, scale: float = 2.0**15, growth_interval: int = 2000, active: bool = True):
@@ -100,7 +101,7 @@ class LossScaler:
 
     @classmethod
     def off(cls) -> "LossScaler":
-        """One that changes nothing."""
+        """A scaler that does not scale."""
         return cls(1.0, active=False)
 
     def scaled(self, loss: paddle.Tensor) -> paddle.Tensor:
@@ -111,22 +112,24 @@ class LossScaler:
     def unscale_(self, gradients: Iterable[paddle.Tensor]) -> None:
         """Divide the gradients by the scale, in place.
 
-        What was infinite or NaN stays so, and makes the norm of all gradients infinite or NaN.
+        Infinite and NaN entries stay so, and make the global norm infinite or NaN.
         """
         if not self.active:
             return
         inverse = float(np.float32(1.0 / self.scale))
         for gradient in gradients:
-            # Small gradients would be lost here: it is for them that the loss was scaled.
+            # In half precision the division would flush small gradients to 0 again.
             assert gradient.dtype not in HALF, "a half precision gradient cannot be unscaled"
             gradient.scale_(inverse)
 
     def overflows(self) -> bool:
-        """Whether infinite gradients of a finite loss are the scale's doing."""
+        """Whether infinite gradients of a finite loss may come from the scale, and a lower one may
+        help.
+        """
         return self.active and self.scale >= 1.0
 
     def update(self, finite: bool) -> None:
-        """Count the step; a new scale for the next. finite: whether all gradients were."""
+        """Set the scale for the next step. finite: whether all gradients of this step were."""
         if not self.active:
             return
         if not finite:
@@ -139,10 +142,10 @@ class LossScaler:
                 self.scale *= 2.0
 
     def state(self) -> dict[str, float]:
-        """What a checkpoint keeps, as JSON holds it."""
+        """The state for a checkpoint, as JSON values."""
         return {"loss_scale": self.scale, "good_steps": self.good_steps}
 
     def restore(self, state: dict[str, float]) -> None:
-        """Go on from `state()`; a scaler that is off stays so."""
+        """Continue from `state()`; a scaler that is off ignores it."""
         if self.active:
             self.scale, self.good_steps = float(state["loss_scale"]), int(state["good_steps"])

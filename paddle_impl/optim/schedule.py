@@ -1,4 +1,4 @@
-"""The learning rate as a function of the step: no object, so nothing to save or restore."""
+"""The learning rate as a pure function of the step, so that a checkpoint needs no state of it."""
 
 import math
 

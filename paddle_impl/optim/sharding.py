@@ -1,19 +1,21 @@
-"""An optimizer of which every process has a share: ZeRO's three stages, and master weights.
+"""Sharding of the optimizer over processes: ZeRO's three stages, and master weights.
 
-    stage 1  all processes have all weights and gradients; moments and masters are with one owner
-    stage 2  gradients too: each is summed as soon as the backward pass has it, its owner keeps it
-    stage 3  weights of blocks too: they come from their owners before a block computes, forwards
-             and backwards, and are let go of afterwards. Embeddings and the last LayerNorm, which
-             a pass needs from its beginning to its end, stay everywhere.
+    stage 1  Every process holds all weights and gradients. Each tensor has one owner, which alone
+             holds its moments and its master weight and updates it.
+    stage 2  Gradients are sharded too: each is summed as soon as the backward pass has computed it,
+             and only its owner keeps it.
+    stage 3  Weights of blocks are sharded too: they are broadcast by their owners before a block
+             computes, forward and backward, and freed afterwards. Every process keeps the
+             embeddings and the last LayerNorm, which are used at both ends of a pass.
 
-A tensor is owned as a whole, so the largest one bounds how even the shares can be. AdamW works on
-each number alone: whoever computes it, the bits are the same. All of it has been run with gloo, on
-CPUs; NCCL has the same calls, but no GPU was there to run them.
+A tensor has one owner as a whole, so the largest tensor limits how evenly memory is divided. AdamW
+updates each number independently, so the result is the same bit for bit whichever process computes
+it. Everything here has been run with gloo on CPUs; NCCL has the same calls but has not been run.
 Source: Rajbhandari et al. 2020 (ZeRO).
 
-Paddle's own group_sharded_parallel is no base for this. It refuses a CPU, so nothing about it could
-be tested here; it averages gradients where masked labels call for a weighted sum, and it unscales
-half precision gradients in half precision. The tensors' methods that it is built on are used here.
+Paddle's own group_sharded_parallel is not used, for three reasons: it does not run on a CPU; it
+averages gradients, where ignored labels require a weighted sum; and it unscales half precision
+gradients in half precision. The tensor methods that it is built on are used here too.
 """
 
 from collections.abc import Iterator, Sequence
@@ -28,10 +30,11 @@ from paddle_impl.parallel.ranks import Ranks
 
 
 class Share:
-    """What this process updates of a model's trainable parameters.
+    """The trainable parameters of a model, and which of them this process owns and updates.
 
-    The model's weights are final when this is built: masters start from them, those of the lower
-    type are cast down from them, and in stage 3 those of other owners are let go of.
+    Load the model's weights before. Creating this copies the master weights, casts layers to the
+    lower type, and in stage 3 frees the block weights of other owners. ValueError if the model has
+    no trainable parameter, or fewer than there are processes.
     """
 
     def __init__(self, model: nn.Layer, ranks: Ranks, precision: Precision, stage: int = 1):
@@ -43,63 +46,66 @@ class Share:
         if not named:
             raise ValueError("the model has no trainable parameter: every one is frozen")
         owned_by = owners([parameter.size for _, parameter in named], ranks.sharding.size)
-        apart = stage > 1 or precision.has_masters
+        separate_grad = stage > 1 or precision.has_masters
         self.weights = [
             Weight(name, parameter, owner, self._updated(parameter, owner, lowered),
-                   parameter.dtype, apart)
+                   parameter.dtype, separate_grad)
             for (name, parameter), owner in zip(named, owned_by, strict=True)
         ]
         precision.cast(model)
-        if apart:
+        if separate_grad:
             for weight in self.weights:
                 weight.parameter._register_backward_hook(self._collector(weight))
         self.blocks = blocks(model, self.weights, ranks.sharding) if stage == 3 else []
-        self.travelling = {id(weight) for block in self.blocks for weight in block.weights}
+        self.offloaded = {id(weight) for block in self.blocks for weight in block.weights}
 
     def named_parameters(self) -> Iterator[tuple[str, paddle.Tensor]]:
-        """The tensors that change in this process, under the model's names."""
+        """The tensors that this process updates, under the model's names."""
         for weight in self.weights:
             if weight.updated is not None:
                 yield weight.name, weight.updated
 
     @paddle.no_grad()
-    def hand_over(self) -> None:
-        """Give the collected gradients to what AdamW changes."""
+    def assign_gradients(self) -> None:
+        """Copy the collected gradients to `.grad` of the tensors that the rule updates."""
         for weight in self.weights:
             if weight.updated is not None and weight.collected is not None:
                 weight.updated._copy_gradient_from(weight.collected)
 
     @paddle.no_grad()
     def broadcast(self) -> None:
-        """After the update: masters down into the weights, and these to all processes."""
+        """After an update: cast masters into the weights and broadcast these from their owners."""
         for weight in self.weights:
             if weight.master is not None:
                 paddle.assign(weight.master.astype(weight.parameter.dtype), weight.parameter)
-            if id(weight) not in self.travelling:
-                # One by one: with gloo, joining an owner's tensors in one takes six times as long.
+            if id(weight) not in self.offloaded:
+                # One by one: with gloo, one call for an owner's joined tensors is six times slower.
                 self.ranks.sharding.broadcast_(weight.parameter, weight.owner)
 
     def value(self, weight: Weight) -> paddle.Tensor:
-        """The weight as AdamW has it, master or not. All processes call together."""
-        if weight.dtype == weight.parameter.dtype and id(weight) not in self.travelling:
+        """The weight as the rule updates it, which is the master if there is one. Collective."""
+        if weight.dtype == weight.parameter.dtype and id(weight) not in self.offloaded:
             return weight.parameter
         return self.from_owner(weight, weight.updated, weight.parameter.shape)
 
     def from_owner(
         self, weight: Weight, own: paddle.Tensor | None, shape: Sequence[int]
     ) -> paddle.Tensor:
-        """A tensor of weight.dtype that its owner has, in every process. All call together."""
+        """The owner's tensor of weight.dtype, broadcast to every process. Collective.
+
+        own: the tensor in the owner, None in the other processes.
+        """
         if self.ranks.sharding.size == 1:
             return own
-        # By way of numpy: beta powers are in the host's memory, which NCCL does not reach.
+        # By way of numpy: beta powers are in host memory, from which NCCL cannot send.
         held = (paddle.empty(list(shape), weight.dtype) if own is None
                 else paddle.to_tensor(own.numpy()))
         self.ranks.sharding.broadcast_(held, weight.owner)
         return held
 
     @contextmanager
-    def used_alone(self) -> Iterator[None]:
-        """All weights are here, and passes meet no other process: gradients stay where they are."""
+    def without_sharding(self) -> Iterator[None]:
+        """The context of Optimizer.without_sharding."""
         for block in self.blocks:
             block.fetch()
             block.stays = True
@@ -117,7 +123,7 @@ class Share:
             return None
         if parameter.name not in lowered:
             return parameter
-        # The default initializer would draw from the stream that dropout draws from.
+        # Constant: the default initializer would draw from the random stream of dropout.
         master = paddle.create_parameter(
             parameter.shape, parameter.dtype, default_initializer=nn.initializer.Constant(0.0))
         with paddle.no_grad():
@@ -125,13 +131,13 @@ class Share:
         return master
 
     def _collector(self, weight: Weight):
-        """Called when a backward pass has added all it has to the parameter's gradient."""
+        """The hook that Paddle calls when a backward pass has completed a parameter's gradient."""
 
         @paddle.no_grad()
         def collect(*_):
             if self.alone:
                 return
-            # A copy in any case: Paddle's own may be memory that others still read.
+            # Always a copy: Paddle may still read the memory of its own gradient.
             gradient = weight.parameter.grad
             gradient = (gradient.clone() if gradient.dtype == weight.dtype
                         else gradient.astype(weight.dtype))
@@ -140,7 +146,7 @@ class Share:
                 self.ranks.data.all_reduce_([gradient])
             if self.stage == 1 or weight.updated is not None:
                 weight.collect(gradient)
-            if id(weight) in self.travelling:
-                weight.let_go()
+            if id(weight) in self.offloaded:
+                weight.free()
 
         return collect

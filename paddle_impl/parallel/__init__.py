@@ -1,1 +1,1 @@
-"""The processes of a job and what they share: groups, collective calls, shares of a model."""
+"""The processes of a job: groups and collective calls (ranks), tensor parallelism (tensor)."""

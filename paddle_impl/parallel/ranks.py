@@ -1,13 +1,16 @@
-"""Processes of one job: who am I, who shares what with me, and the calls in which we meet.
+"""The processes of a job: their ranks, their groups, and collective calls within a group.
 
-Launched by `python -m paddle.distributed.launch`, which sets PADDLE_TRAINER_ID and friends; one
-process needs no launcher. Every call below exists in gloo (CPU) and in NCCL (GPU).
+Several processes are started by `python -m paddle.distributed.launch`, which sets
+PADDLE_TRAINER_ID and other variables; one process needs no launcher. gloo (CPU) and NCCL (GPU)
+offer every collective call used here.
 
-The processes form a grid, data x sharding x model, in which the last changes fastest:
+The processes form a grid, data x sharding x model, in which the model index changes fastest. A
+process is in one group of each kind:
 
-    model     the same samples, each a share of the tensors (tensor parallel)
-    sharding  other samples; together they hold the optimizer's state once
-    data      all with other samples, those of `sharding` among them
+    model     processes that read the same samples; each holds a share of every split tensor
+              (tensor parallelism)
+    sharding  processes that read different samples and together hold one optimizer state
+    data      all processes that read different samples, the sharding group among them
 """
 
 import itertools
@@ -22,18 +25,18 @@ import paddle
 
 from paddle_impl.config.options import require
 from paddle_impl.config.parallel import ParallelOptions
-from paddle_impl.process.launch import AnotherFailed, others_failed
+from paddle_impl.process.launch import PeerFailed, peer_failed
 
 _BUCKET = 1 << 25  # bytes summed in one call: small tensors cost a round trip each
-_barriers = itertools.count()  # every process counts the same ones
+_barriers = itertools.count()  # numbered alike in every process, to name them in the store
 
 
 @dataclass(frozen=True)
 class Group:
-    """Processes that meet in collective calls. Alone, every call returns at once.
+    """A group of processes. All members make each collective call; in a group of one it is a no-op.
 
-    rank: this process's place among `members`, which are numbers in the whole job. handle:
-    Paddle's group, None for that of all processes.
+    rank: the index of this process in `members`. members: ranks in the whole job. handle: Paddle's
+    group; None is the group of all processes.
     """
 
     rank: int = 0
@@ -66,12 +69,12 @@ class Group:
             )
 
     def broadcast_(self, tensor: paddle.Tensor, source: int) -> None:
-        """Replace the tensor by that of the group's member number `source`."""
+        """Replace the tensor by that of the group's rank `source`."""
         if self.size > 1:
             paddle.distributed.broadcast(tensor, src=self.members[source], group=self.handle)
 
     def gather(self, tensor: paddle.Tensor) -> list[paddle.Tensor]:
-        """The tensors of all members, which are of one shape, in their order."""
+        """The tensors of all members, in the order of their ranks. All must have one shape."""
         if self.size == 1:
             return [tensor]
         gathered: list[paddle.Tensor] = []
@@ -79,7 +82,7 @@ class Group:
         return gathered
 
     def total(self, *numbers: float) -> list[float]:
-        """Each number summed over the group, in float64; without numbers nobody is waited for."""
+        """Each number summed over the group, in float64. Without numbers it is not collective."""
         if self.size == 1 or not numbers:  # gloo refuses an empty tensor
             return list(numbers)
         tensor = paddle.to_tensor(np.asarray(numbers, dtype=np.float64))
@@ -113,10 +116,11 @@ class Ranks:
         return self.world.rank == 0
 
     def barrier(self) -> None:
-        """Wait until all are here, however long one takes to build an index or write a checkpoint.
+        """Wait until all processes have called this, for as long as it takes.
 
-        Not by a collective call: gloo's give up after 30 seconds. The launcher ends those who wait
-        for a process that died.
+        It polls Paddle's store, because a collective call of gloo fails after 30 seconds, and
+        building an index or writing a checkpoint may take longer. PeerFailed if another process
+        has reported an error; if one died without a report, the launcher ends the waiting ones.
         """
         store = paddle.distributed.collective._default_store
         if self.world_size == 1 or store is None:
@@ -125,22 +129,23 @@ class Ranks:
         name = f"barrier/{next(_barriers)}"
         store.add(name, 1)
         while store.add(name, 0) < self.world_size:
-            if others_failed(store):
-                raise AnotherFailed("it said that it ends with an error")
+            if peer_failed(store):
+                raise PeerFailed("it reported that it ends with an error")
             time.sleep(0.01)
 
 
-def launched() -> int:
-    """Processes of the job, as the launcher says."""
+def process_count() -> int:
+    """The number of processes of the job, from the launcher's PADDLE_TRAINERS_NUM."""
     return int(os.environ.get("PADDLE_TRAINERS_NUM", "1") or 1)
 
 
 def join(sharding: int = 1, model: int = 1) -> Ranks:
-    """Meet the other processes of the job; a single process joins nothing.
+    """Connect to the other processes of the job and return this process's groups.
 
-    sharding, model: the grid's sizes; ValueError where the number of processes is no multiple.
+    sharding, model: sizes of these groups. ValueError if the number of processes is not a multiple
+    of their product.
     """
-    size = launched()
+    size = process_count()
     if size % (sharding * model):
         raise ValueError(
             f"--sharding_degree {sharding} x --mp_degree {model} needs a multiple of "
@@ -156,8 +161,9 @@ def join(sharding: int = 1, model: int = 1) -> Ranks:
 
 
 def join_grid(options: ParallelOptions) -> Ranks:
-    """`join` as the flags ask for; ValueError where the launched processes do not fill the grid."""
-    world = launched()
+    """`join` with the sizes that the flags name. ValueError if the processes do not fill the grid.
+    """
+    world = process_count()
     sharding = options.sharding_processes(world)
     ranks = join(sharding, options.mp_degree)
     left = ranks.data.size // sharding
@@ -171,9 +177,9 @@ def grid(
     rank: int, size: int, sharding: int = 1, model: int = 1,
     connect: Callable[[tuple[int, ...]], Any] = lambda members: None,
 ) -> Ranks:
-    """The groups of process `rank` of `size`. connect(members) makes Paddle's group of them.
+    """The groups of process `rank` of `size`. connect(members) returns Paddle's group of them.
 
-    Every process calls `connect` for every group, in the same order.
+    Paddle requires that every process calls `connect` for every group, in the same order.
     """
     numbers = np.arange(size).reshape(-1, sharding, model)
     rows = {
@@ -195,13 +201,14 @@ def grid(
 
 def _connect(members: tuple[int, ...]) -> Any:
     group = paddle.distributed.new_group(list(members))
-    # Two of gloo's groups that meet at the same time take each other's addresses.
+    # A collective call completes this group's connections before the next group is made: two gloo
+    # groups that connect at the same time mix up their addresses.
     paddle.distributed.all_reduce(paddle.zeros([1]))
     return group
 
 
 def _buckets(tensors: Sequence[paddle.Tensor]) -> Iterator[list[paddle.Tensor]]:
-    """Neighbours of one type, up to _BUCKET bytes; larger tensors alone."""
+    """Consecutive tensors of one type, up to _BUCKET bytes together; a larger one alone."""
     bucket: list[paddle.Tensor] = []
     filled = 0
     for tensor in tensors:

@@ -1,12 +1,14 @@
 """Tensor parallelism: n processes hold one model, each a share of its large tensors.
 
 Attention is split by heads, the MLP by its inner width, the embedding and the tied head by rows of
-the vocabulary; LayerNorms, positions and the biases that follow a sum are in every process, with
-equal values and equal gradients. Source: Shoeybi et al. 2019 (Megatron-LM), section 3.
+the vocabulary. Every process holds the LayerNorms, the position embedding and the biases added
+after an all_reduce, with equal values and equal gradients.
+Source: Shoeybi et al. 2019 (Megatron-LM), section 3.
 
-Paddle's own layers for this (fleet's mpu) need calls that gloo lacks; these need only all_reduce,
-and all_gather where somebody wants a whole tensor. NCCL has both too, but here only gloo was run.
-Shares of a dimension of v are the ranges v * i // n to v * (i + 1) // n: 50257 rows split too.
+Paddle's own layers for this (fleet's mpu) need calls that gloo lacks. These layers need all_reduce,
+and all_gather for entire tensors. NCCL has both, but only gloo has been run.
+Process i of n holds the range v * i // n to v * (i + 1) // n of a dimension of size v, so that any
+size can be split, such as 50257 rows.
 """
 
 import math
@@ -31,13 +33,17 @@ _AXES = {
     "mlp.c_fc.bias": 0,
     "mlp.c_proj.weight": 0,
 }
-# A parameter, or what an optimizer keeps for each of its numbers; beta powers are one number.
+# Names of split parameters, and of optimizer state of the same shape (`<parameter>.moment1`). A
+# beta power is one number and is not split.
 _NAME = re.compile(r"(?:^|\.)((?:wte|(?:attn|mlp)\.c_\w+)\.(?:weight|bias))(?:\.(?!\w*_pow)\w+)?$")
 
 
 @dataclass(frozen=True)
 class Parts:
-    """This process's share of a model. Alone, every operation returns its argument."""
+    """Which share of the split tensors this process holds. For one process, nothing is split.
+
+    index: this process, of `degree`.
+    """
 
     group: Group = ALONE
 
@@ -66,29 +72,29 @@ class Parts:
         return self._range(size, self.index)
 
     def copy_to(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Into a split region: x as it is; its gradient is the sum of all processes'."""
+        """Enter a split region: returns x; the gradient is summed over the processes."""
         return x if self.degree == 1 else _CopyTo.apply(x, self.group)
 
     def reduce_from(self, x: paddle.Tensor) -> paddle.Tensor:
-        """Out of a split region: the sum of all processes' x; the gradient as it is."""
+        """Leave a split region: x summed over the processes; the gradient is passed on as it is."""
         return x if self.degree == 1 else _ReduceFrom.apply(x, self.group)
 
     def gather_from(self, x: paddle.Tensor, size: int) -> paddle.Tensor:
-        """Shares (..., own) of a last dimension to the whole (..., size), in every process."""
+        """Join shares (..., own) along the last axis to (..., size), in every process."""
         return x if self.degree == 1 else _GatherFrom.apply(x, self, size)
 
     def embedding(self, rows: int, width: int, **options) -> nn.Embedding:
-        """ids -> (..., width), the table split by rows."""
+        """An embedding, ids (...) -> (..., width), whose table is split by rows."""
         if self.degree == 1:
             return nn.Embedding(rows, width, **options)
         return SplitEmbedding(self, rows, width, **options)
 
     def head_dropout(self, dropout: nn.Dropout) -> nn.Layer:
-        """The same dropout for attention weights of which this process holds its heads."""
+        """The dropout for attention weights (B, own heads, T, S)."""
         return dropout if self.degree == 1 else HeadDropout(dropout, self)
 
     def splits(self, name: str) -> bool:
-        """Whether the parameter, or its moment, of that name is another in every process."""
+        """Whether the parameter or moment of that name is split over the processes."""
         return self._axis(name) is not None
 
     def whole_shape(self, name: str, shape: list[int], vocab_size: int) -> tuple[int, ...]:
@@ -129,7 +135,10 @@ class Parts:
         return size * index // self.degree, size * (index + 1) // self.degree
 
     def _gathered(self, x: paddle.Tensor, axis: int, size: int) -> list[paddle.Tensor]:
-        """All processes' shares of a dimension of that size; only equal shapes can be gathered."""
+        """The shares of all processes along an axis, whose entire size is `size`.
+
+        Only equal shapes can be gathered, so shorter shares are padded, and cut again afterwards.
+        """
         largest = -(-size // self.degree)
         if missing := largest - x.shape[axis]:
             shape = [*x.shape]
@@ -148,12 +157,12 @@ def _rows(name: str) -> bool:
 
 
 def _pieces(name: str) -> int:
-    """c_attn holds q, k and v side by side: its heads are columns of each, not of the whole."""
+    """Parts to split separately: 3 for c_attn, whose columns are those of q, then k, then v."""
     return 3 if ".c_attn." in name else 1
 
 
-# The copies below cost one (B, T, C) each. Without them Paddle takes a PyLayer that returns its
-# argument for an operation in place: whoever else uses x then gets a wrong gradient in silence.
+# Each clone below costs a (B, T, C) tensor. Without it the PyLayer would return its argument, which
+# Paddle treats as an in-place operation: other uses of x would silently get a wrong gradient.
 
 
 class _CopyTo(PyLayer):
@@ -189,16 +198,17 @@ class _GatherFrom(PyLayer):
 
     @staticmethod
     def backward(ctx, gradient):
-        # Every process goes on with the same whole, so its gradient is whole in each: no sum.
+        # All processes compute the same from the joined tensor, so each has its entire gradient,
+        # which must not be summed.
         first, end = ctx.bounds
         return gradient[..., first:end].clone()
 
 
 class SplitEmbedding(nn.Embedding):
-    """ids (...) -> (..., width): rows of other processes count as zero, and all are summed.
+    """ids (...) -> (..., width): each process looks up its own rows; all_reduce adds the results.
 
-    An id outside the vocabulary gives NaN, which stops a run: were one process alone to raise, the
-    others would wait for it.
+    An id outside the vocabulary gives NaN, which stops the run. It does not raise, because an error
+    in one process would leave the others waiting in the all_reduce.
     """
 
     def __init__(self, parts: Parts, rows: int, width: int, **options):
@@ -214,9 +224,10 @@ class SplitEmbedding(nn.Embedding):
 
 
 class HeadDropout(nn.Layer):
-    """Drops as one process would: the mask is drawn for all heads, and this process's heads taken.
+    """Dropout with the mask that a single process would draw: it draws one for all heads and uses
+    the part of its own heads.
 
-    Its price is a tensor of ones as large as the attention weights of all heads.
+    This costs a tensor of ones as large as the attention weights of all heads.
     """
 
     def __init__(self, dropout: nn.Dropout, parts: Parts):
@@ -235,7 +246,7 @@ class HeadDropout(nn.Layer):
 
 
 def own_ids(ids: paddle.Tensor, first: int, end: int) -> tuple[paddle.Tensor, paddle.Tensor]:
-    """(index into rows first to end, whether it is there); 0 for ids of other processes."""
+    """(ids - first, whether first <= id < end), both of the ids' shape; index 0 for other ids."""
     own = paddle.logical_and(ids >= first, ids < end)
     return paddle.where(own, ids - first, paddle.zeros_like(ids)), own
 

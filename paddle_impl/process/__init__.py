@@ -1,1 +1,1 @@
-"""What happens before Paddle is imported: its settings, the launcher's processes, signals."""
+"""The process before Paddle is imported: Paddle's settings, Paddle's launcher, signals."""

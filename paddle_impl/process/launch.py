@@ -1,11 +1,12 @@
-"""A process among those that `python -m paddle.distributed.launch` started.
+"""Start, failure and end of a process that `python -m paddle.distributed.launch` started.
 
-The launcher writes what process N says to log_dir/workerlog.N. On its console it repeats number 0
-of the machine all the time, and of the others only the end of the log of one that failed, while
-the rest are still running. So that this one is the one with something to say, a process that
-merely misses another keeps silent until the launcher has found out.
+The launcher writes the output of process N to log_dir/workerlog.N. Its console shows all output of
+process 0 of the machine, but of the other processes only the last lines of the log of one that
+failed. Only the process with the original error should be that one: a process that fails because a
+peer is gone prints nothing until the launcher has noticed the peer.
 
-Standard library only: it acts before Paddle is imported. Alone, every call does nothing.
+Standard library only, since this module runs before Paddle is imported. In a process that no
+launcher started, its functions change nothing.
 """
 
 import contextlib
@@ -29,32 +30,32 @@ def is_launched() -> bool:
 
 
 def prepare() -> None:
-    """What a launched process does first, before Paddle is imported."""
+    """Prepare a launched process. Call this before Paddle is imported."""
     if not is_launched():
         return
     if int(os.environ.get("PADDLE_TRAINERS_NUM", "1") or 1) > 1:
         sys.stderr = _Prefixed(sys.stderr, f"[rank {os.environ['PADDLE_TRAINER_ID']}] ")
     _die_with_the_launcher()
-    _meet_where_the_launcher_does()
+    _use_launcher_interface()
 
 
-class AnotherFailed(RuntimeError):
-    """Another process of the job has said that it ends with an error."""
+class PeerFailed(RuntimeError):
+    """Another process of the job has reported that it ends with an error."""
 
 
 @contextlib.contextmanager
-def in_company(prog: str) -> Iterator[None]:
-    """Run the block as one process of several: an error in it ends all of them.
+def end_job_on_error(prog: str) -> Iterator[None]:
+    """Run the block as one process of a job: an error in it ends all processes of the job.
 
-    Where the error is that another is missing, its own message is the one to read: this process
-    waits for the launcher to end it. If none does, the other is on another machine, whose launcher
-    tells its own processes only; then it exits with a message.
+    If the block fails because a peer is gone, the message of the peer is the useful one. Then this
+    process waits for the launcher to end it. A launcher ends the processes of its own machine only,
+    so if the peer was on another machine, this process exits with a message of its own.
     """
     try:
         yield
     except BaseException as error:
-        if not misses_another(error):
-            _tell_the_others()
+        if not lost_peer(error):
+            _report_failure()
             raise
         if is_launched():
             time.sleep(PATIENCE)
@@ -62,33 +63,35 @@ def in_company(prog: str) -> Iterator[None]:
                  f"too long; its own log says why ({' '.join(str(error).split())})")
 
 
-def misses_another(error: BaseException) -> bool:
-    """Whether a call in which processes meet failed because another was gone, or never came.
+def lost_peer(error: BaseException) -> bool:
+    """Whether a collective call failed because another process had ended or never called it.
 
-    gloo and the store say so at once when a process dies, gloo as a timeout and the store as a
-    ValueError; gloo also waits only 30 seconds. NCCL says nothing: the launcher ends who waits.
+    gloo and the store notice at once that a process died; gloo raises a timeout, the store a
+    ValueError. gloo also raises after 30 seconds of waiting. NCCL raises nothing: the launcher ends
+    the processes that wait.
     """
-    if isinstance(error, AnotherFailed):
+    if isinstance(error, PeerFailed):
         return True
     said = str(error) if isinstance(error, (RuntimeError, ValueError)) else ""
     return "/gloo/transport/" in said or "/store/tcp_utils.h" in said
 
 
-def others_failed(store) -> bool:
-    """Whether another process has told Paddle's store that it ends with an error."""
+def peer_failed(store) -> bool:
+    """Whether another process has recorded in Paddle's store that it ends with an error."""
     return store.add(_FAILED, 0) > 0
 
 
 def leave_together(ranks) -> None:
-    """Wait until all processes have taken their last step, then let them go.
+    """Return when all processes of the job have taken their last step.
 
-    One that closes its connections breaks the common call that another is still in, even if its own
-    part of that is done. The first process, which keeps the store, goes last. None waits for ever.
+    A process that exits closes its connections. That breaks a collective call in which another
+    process still is, even if the first has done its part of it. The main process holds the store,
+    so it returns last. It waits 5 seconds for that at most, and each process 60 for the last step.
     """
     store = _store()
     if store is None:
         return
-    with contextlib.suppress(RuntimeError, ValueError):  # the store is gone: so may we be
+    with contextlib.suppress(RuntimeError, ValueError):  # the store is gone, so nobody waits
         store.add("leaving", 1)
         _wait_for(60, lambda: store.add("leaving", 0) >= ranks.world_size)
         if ranks.is_main:
@@ -104,13 +107,13 @@ def _wait_for(seconds: float, condition: Callable[[], bool]) -> None:
 
 
 def _store():
-    """Paddle's store of the job's processes; None where Paddle, or company, is missing."""
+    """Paddle's store of the job; None if Paddle is not imported or there is one process only."""
     return getattr(sys.modules.get("paddle.distributed.collective"), "_default_store", None)
 
 
-def _tell_the_others() -> None:
+def _report_failure() -> None:
     if (store := _store()) is not None:
-        with contextlib.suppress(RuntimeError, ValueError):  # gone itself
+        with contextlib.suppress(RuntimeError, ValueError):  # the store is gone
             store.add(_FAILED, 1)
 
 
@@ -133,19 +136,21 @@ class _Prefixed:
 
 
 def _die_with_the_launcher() -> None:
-    """A launcher killed with -9 leaves its processes running, and the next job writes beside them.
+    """Let the kernel kill this process when the launcher dies. Linux only.
 
-    Linux only; elsewhere they are left.
+    Without this, a launcher killed with -9 leaves its processes running, and they write to the same
+    files as the next job.
     """
     pr_set_pdeathsig = 1
     with contextlib.suppress(OSError, AttributeError):
         ctypes.CDLL(None).prctl(pr_set_pdeathsig, signal.SIGKILL)
 
 
-def _meet_where_the_launcher_does() -> None:
-    """gloo listens where the machine's name points to, often 127.0.0.1, whatever --host says.
+def _use_launcher_interface() -> None:
+    """Make gloo listen on the network interface that has the launcher's address.
 
-    It is given the interface that has the launcher's address instead.
+    By default gloo listens on the address of the machine's name. That is often 127.0.0.1, whatever
+    --host says.
     """
     address = os.environ.get("PADDLE_CURRENT_ENDPOINT", "").rpartition(":")[0]
     if address and "GLOO_SOCKET_IFNAME" not in os.environ:

@@ -1,7 +1,7 @@
-"""SIGTERM and SIGINT as a wish: the step is finished and a checkpoint written before the end.
+"""SIGTERM and SIGINT as a request to stop after the current step and a checkpoint.
 
-Ctrl-C, `kill`, a batch system's warning before the time is up and Paddle's launcher all ask this
-way. Nothing here touches files: a signal may come at any moment.
+Ctrl-C, `kill`, batch systems before their time limit and Paddle's launcher send these signals. A
+signal may arrive at any moment, so the handler only notes it and touches no file.
 """
 
 import signal
@@ -9,19 +9,20 @@ import threading
 import time
 
 SIGNALS = (signal.SIGTERM, signal.SIGINT)
-# Paddle's launcher sends SIGTERM three times in 0.4 seconds, and a batch system to it and to us.
+# Seconds. Paddle's launcher sends SIGTERM three times in 0.4 seconds, and a batch system sends it
+# both to the launcher and to its processes.
 REPEATED = 5.0
 
 
 class StopSignals:
     """While the block runs, the first SIGTERM or SIGINT is only noted, in `received`.
 
-    The second of a kind does what it did before the block, but SIGTERMs within `repeated` seconds
-    of the first count as one. Signals that are ignored (nohup) stay so. Only the main thread gets
-    signals: elsewhere the block notes none.
+    A second signal of the same kind has the effect that it had before the block. SIGTERMs within
+    `repeated` seconds of the first count as one. Ignored signals (nohup) stay ignored. Python
+    handles signals in the main thread only: in another thread the block does nothing.
 
-    Neither in the block nor after it does a signal interrupt a call of the system: Paddle's store
-    would take that for a lost connection.
+    No signal interrupts a system call, neither in the block nor after it, because Paddle's store
+    would take an interrupted call for a lost connection.
     """
 
     def __init__(self, repeated: float = REPEATED):
@@ -40,10 +41,10 @@ class StopSignals:
 
     def __exit__(self, *_) -> None:
         for number in list(self._before):
-            self._give_back(number)
+            self._restore(number)
 
-    def asked(self) -> bool:
-        """Whether to stop."""
+    def requested(self) -> bool:
+        """Whether a signal has asked to stop."""
         return self.received is not None
 
     def _note(self, number: int, _frame) -> None:
@@ -52,28 +53,29 @@ class StopSignals:
             self._first[number] = now
             self.received = self.received or signal.Signals(number).name
         elif number == signal.SIGINT or now - self._first[number] > self._repeated:
-            self._give_back(number)
+            self._restore(number)
             signal.raise_signal(number)
 
-    def _give_back(self, number: int) -> None:
+    def _restore(self, number: int) -> None:
         before = self._before.pop(number, None)
-        # None: not Python's to give back.
+        # None: the handler was installed outside of Python and cannot be restored from here.
         signal.signal(number, signal.SIG_DFL if before is None else before)
-        signal.siginterrupt(number, False)  # `before` may be that of a block around this one
+        signal.siginterrupt(number, False)  # `before` may belong to an outer block
 
 
 def exit_code(name: str) -> int:
-    """What a shell reports of a process that the signal ended: 143 of SIGTERM, 130 of SIGINT."""
+    """The exit code of a process that the signal ended: 143 for SIGTERM, 130 for SIGINT."""
     return 128 + signal.Signals[name]
 
 
-def end_at_once() -> None:
-    """As long as there is nothing to save, an interrupt ends the process, without a traceback."""
+def use_default_sigint() -> None:
+    """Let SIGINT end the process at once and without a traceback, while there is nothing to save.
+    """
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
 
 
 def undo_paddles_handler() -> None:
-    """Loaded, Paddle calls SIGTERM a fatal error and prints a C++ trace: as before its import."""
+    """Restore Python's handler of SIGTERM. Paddle's, set on import, prints a C++ stack trace."""
     if threading.current_thread() is threading.main_thread():
         signal.signal(signal.SIGTERM, signal.getsignal(signal.SIGTERM))

@@ -1,4 +1,4 @@
-"""--test_file: what the model makes of a few prompts, at each evaluation of a training run."""
+"""--test_file: completions of a few prompts at each evaluation of a training run."""
 
 from contextlib import contextmanager
 from functools import partial
@@ -17,10 +17,10 @@ from paddle_impl.text.prompts import read_lines
 
 
 class Completions:
-    """The prompts of a file, one a line; a line without a character begins a new document.
+    """Completes the prompts of a file, one a line; an empty line stands for a new document.
 
-    Read and checked at once: ValueError for a file that cannot be read or has no lines, without a
-    tokenizer, and for a line that with its new tokens exceeds the model's positions.
+    The file is read and checked at once: ValueError if it cannot be read or has no lines, if there
+    is no tokenizer, or if a line and its new tokens exceed the model's positions.
 
     decoding: how tokens are chosen, as in run_generation.py.
     """
@@ -48,18 +48,18 @@ class Completions:
     def of(
         cls, config: PretrainConfig, tokenizer: AnyTokenizer | None, model: ModelConfig
     ) -> "Completions | None":
-        """As the flags say; None without --test_file."""
+        """Make them from the flags; None without --test_file."""
         path = config.validation.test_file
         if path is None:
             return None
         return cls(path, tokenizer, model, config.decoding, config.runtime.seed)
 
     def complete(self, model, step: int, ranks: Ranks) -> list[tuple[str, str]]:
-        """(prompt, new text) of each line; what is drawn is a function of seed, step and line.
+        """(prompt, new text) of each line. Random draws depend on seed, step and line only.
 
-        Every process calls it. Those that share a model with the main process work together and
-        all return the same; the others return nothing at once. Training goes on as if it had not
-        been called: the model's mode is put back, and Paddle's random state is not touched.
+        Every process calls it. The tensor parallel group of the main process computes the texts,
+        and all its members return them; other processes return [] at once. Training is not
+        affected: the model's mode is restored, and Paddle's random state is not used.
         """
         if 0 not in ranks.model.members:
             return []

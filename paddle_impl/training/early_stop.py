@@ -1,13 +1,13 @@
-"""--early_stop: end a run whose valid loss no longer falls."""
+"""--early_stop: end a run whose validation loss no longer falls."""
 
 import math
 
 
 class EarlyStop:
-    """Counts evaluations since the best; whether to stop is a function of what was seen.
+    """Counts the evaluations since the one with the lowest loss.
 
-    patience: evaluations without a new best after which a run ends; 0 never ends it. A new best is
-    strictly below the old: NaN, or the same loss again, is none.
+    patience: end the run after so many evaluations without a new lowest loss; 0 never ends it.
+    An equal loss or NaN is not a new lowest one. ValueError for a negative patience.
     """
 
     def __init__(self, patience: int):
@@ -17,7 +17,7 @@ class EarlyStop:
         self.best, self.since = math.inf, 0
 
     def saw(self, loss: float) -> bool:
-        """Count an evaluation; whether the run ends with it."""
+        """Count an evaluation with this loss; returns whether the run ends with it."""
         if loss < self.best:
             self.best, self.since = float(loss), 0
         else:
@@ -26,16 +26,16 @@ class EarlyStop:
 
     @property
     def over(self) -> bool:
-        """Whether the run has ended already, as one may have that is resumed."""
+        """Whether patience is exhausted, which may be so at the start of a resumed run."""
         return 0 < self.patience <= self.since
 
     def state(self) -> dict[str, float | int | None]:
-        """What a checkpoint keeps, as JSON holds it; the best is None before there is one."""
+        """The state for a checkpoint, as JSON values; the best is None before an evaluation."""
         best = None if self.best == math.inf else self.best
         return {"best_valid_loss": best, "evaluations_since_best": self.since}
 
     def restore(self, state: dict) -> None:
-        """Go on from `state()`; from a checkpoint without one, as if nothing had been seen."""
+        """Continue from `state()`; missing values mean that there was no evaluation yet."""
         best = state.get("best_valid_loss")
         self.best = math.inf if best is None else float(best)
         self.since = int(state.get("evaluations_since_best") or 0)

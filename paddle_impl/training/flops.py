@@ -1,7 +1,7 @@
-"""How much of the device a training step uses: FLOP of a step, FLOP/s of a device, their quotient.
+"""Model FLOPs utilization (MFU): FLOP of a training step, peak FLOP/s of a device, and their ratio.
 
-Model FLOPs utilization, MFU, as in PaLM (Chowdhery et al. 2022, appendix B): the matrix products
-that the mathematics asks for, whatever was recomputed or left out by a kernel.
+As in PaLM (Chowdhery et al. 2022, appendix B), the FLOP are those of the model's matrix products.
+Recomputation does not add to them, and masked attention that a kernel skips is not subtracted.
 """
 
 import os
@@ -18,8 +18,8 @@ def training_flops(config: ModelConfig, batch_tokens: int, seq_len: int) -> floa
     """FLOP of the matrix products of one step, forward and backward, on `batch_tokens` tokens.
 
     PaLM's 6 N + 12 L T C a token, with N the weights of the blocks' matrices and of the head; equal
-    to Narayanan et al. 2021 (Megatron-LM), equation 3, less its recomputed forward pass. Looking up
-    embeddings is no product; attention counts in full, though half of it is masked.
+    to Narayanan et al. 2021 (Megatron-LM), equation 3, without its recomputed forward pass. An
+    embedding look-up is not counted. Attention is counted in full, though half of it is masked.
     """
     width = config.n_embd
     block = 4 * width * width + 2 * width * config.inner  # c_attn and attn.c_proj, the two of mlp
@@ -28,12 +28,12 @@ def training_flops(config: ModelConfig, batch_tokens: int, seq_len: int) -> floa
 
 
 def mfu(step_flops: float, steps_per_s: float, processes: int, peak: float) -> float:
-    """Share of the peak of `processes` equal devices, each of `peak` FLOP/s, that training uses."""
+    """FLOP/s of training as a share of the peak of `processes` devices with `peak` FLOP/s each."""
     return step_flops * steps_per_s / (processes * peak)
 
 
 class _Peak(NamedTuple):
-    """Dense TFLOP/s with sums in float32; None where the tensor cores lack the type."""
+    """Peak TFLOP/s of dense products with float32 sums; None for types without tensor cores."""
 
     float32: float
     tf32: float | None
@@ -44,9 +44,9 @@ class _Peak(NamedTuple):
 _HOPPER_SXM = _Peak(67, 494.5, 989, 989)
 _HOPPER_NVL = _Peak(60, 417.5, 835, 835)
 
-# Patterns of the whole name, without maker and memory: an "A100 MIG 3g" is another device.
-# From NVIDIA's data sheets of each product; they print twice as much "with sparsity". GeForce from
-# the white papers of GA102 and Ada, whose tensor cores halve when they sum in float32.
+# Patterns match the whole name without maker and memory, so that an "A100 MIG 3g" does not match.
+# Numbers are from NVIDIA's data sheets, without sparsity. For GeForce they are from the white papers
+# of GA102 and Ada, at the half rate with float32 sums.
 _GPUS = {
     r"A[18]00( SXM4| PCIE)?": _Peak(19.5, 156, 312, 312),
     r"H[18]00( SXM5)?|H200": _HOPPER_SXM,
@@ -74,12 +74,12 @@ _MAKER_AND_MEMORY = re.compile(r"\b(NVIDIA|TESLA|GEFORCE|\d+GB|HBM\w+)\b")
 def peak_flops(
     device: str, dtype: str = "float32", given_tflops: float | None = None
 ) -> tuple[float | None, str]:
-    """(FLOP/s that one process's device can reach in `dtype`, where that number is from).
+    """(peak FLOP/s of one process's device in `dtype`, the source of that number).
 
-    device: cpu, gpu or xpu. given_tflops: --peak_tflops, which wins. A CPU is measured in half a
-    second, in float32 whatever the dtype, with the threads and so the cores of this process. None
-    where nothing is known: then there is no MFU, and the text says what to do. No GPU was at hand:
-    that part is tested on names alone.
+    device: cpu, gpu or xpu. given_tflops: --peak_tflops, used if given; ValueError unless it is
+    positive. A CPU is measured for half a second, in float32 whatever the dtype, with the threads
+    of this process. If the peak is unknown it is None, and the text says what to do. The GPU part
+    has been tested with device names only, not on a GPU.
     """
     if given_tflops is not None:
         if not 0 < given_tflops < float("inf"):
@@ -93,7 +93,7 @@ def peak_flops(
 
 
 def gpu_peak(name: str, dtype: str, tf32: bool) -> tuple[float | None, str]:
-    """The table's FLOP/s of a GPU by the name CUDA gives it; see peak_flops."""
+    """The peak of a GPU in the table, by the name that CUDA reports. Returns as peak_flops."""
     words = _MAKER_AND_MEMORY.sub(" ", name.upper().replace("-", " ")).split()
     row = next(
         (row for pattern, row in _GPUS.items() if re.fullmatch(pattern, " ".join(words))), None
@@ -106,17 +106,17 @@ def gpu_peak(name: str, dtype: str, tf32: bool) -> tuple[float | None, str]:
 
 
 def _tf32_allowed() -> bool:
-    """Whether cuBLAS may round float32 factors to TF32: Paddle lets it, unlike PyTorch."""
+    """Whether cuBLAS may round float32 factors to TF32, as Paddle allows by default."""
     switch = getattr(paddle.base.core, "get_cublas_switch", lambda: True)
     return switch() and os.environ.get("NVIDIA_TF32_OVERRIDE") != "0"
 
 
 def _measured(budget_s: float = 0.5) -> float:
-    """FLOP/s of the fastest product in `budget_s`; slower ones shared the cores with others."""
+    """FLOP/s of the fastest product within `budget_s`; other processes may slow the rest down."""
     best, began = 0.0, time.perf_counter()
     factors = [paddle.ones([size, size], dtype="float32") for size in (512, 1024)]
     for factor in factors:
-        paddle.matmul(factor, factor)  # the first one makes the threads
+        paddle.matmul(factor, factor)  # the first product starts the threads
     while time.perf_counter() - began < budget_s:
         for factor in factors:
             start = time.perf_counter()

@@ -1,4 +1,4 @@
-"""Losses and metrics of several batches and ranks, summed and then divided once."""
+"""Losses and metrics over several batches and ranks: sums, which are divided once at the end."""
 
 from collections.abc import Iterable
 
@@ -11,7 +11,7 @@ from paddle_impl.parallel.ranks import Group, Ranks
 
 
 class Totals:
-    """Sums and counts by name, over the batches that were added."""
+    """Sums and counts of metrics over batches."""
 
     def __init__(self):
         self._sums: dict[str, list[float]] = {}
@@ -24,9 +24,9 @@ class Totals:
                 held[place] += float(value)
 
     def means(self, group: Group) -> dict[str, float]:
-        """name -> sum / count over the batches of all processes of the group, which call together.
+        """name -> sum / count over the batches of all processes of the group, which all call this.
 
-        A name that counts nothing is left out.
+        A name whose count is 0 is left out.
         """
         flat = group.total(*(value for pair in self._sums.values() for value in pair))
         pairs = zip(self._sums, flat[::2], flat[1::2], strict=True)
@@ -37,9 +37,10 @@ class Totals:
 def measure(
     model, objective: Objective, batches: Iterable[Batch], ranks: Ranks
 ) -> dict[str, float]:
-    """"loss" and the objective's metrics over the batches of all processes, dropout off.
+    """Mean "loss" and metrics of the objective over the batches of all processes, without dropout.
 
-    Empty where nothing is counted. Every process of ranks.data calls it, with as many batches.
+    Empty if nothing is counted. Every process of ranks.data calls it, with equally many batches.
+    Afterwards the model is in training mode.
     """
     model.eval()
     totals = Totals()

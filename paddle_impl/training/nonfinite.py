@@ -1,4 +1,4 @@
-"""A loss or gradient that is not finite: where it began, said by every process to all."""
+"""Find the first tensor that is not finite, in this process and over all processes."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -10,19 +10,20 @@ from paddle_impl.parallel.ranks import Group, Ranks
 
 
 class NonFiniteError(FloatingPointError):
-    """A step that must not update; the message names step, batch and first bad tensor."""
+    """The loss or a gradient is not finite; the message names step, batch and first bad tensor."""
 
 
 def first_bad_tensor(model, forward: Callable[[], paddle.Tensor]) -> str | None:
-    """The first tensor of a forward and backward pass, in their order, that is not finite.
+    """Describe the first tensor of a forward and backward pass that is not finite; None if all are.
 
-    forward: computes the loss from the model. Outputs of layers come in the order in which they
-    finish, then the loss, then gradients of parameters, the last layer's first.
+    forward: computes the loss with the model. The order is: outputs of layers as they are computed,
+    the loss, gradients of parameters from the last layer to the first.
     """
     bad: list[str] = []
     with _watched(model, bad):
         loss = forward()
-    # Before anything is returned: backwards the processes of a model meet, whatever each has found.
+    # Always before returning: with tensor parallelism the backward pass makes collective calls, so
+    # every process must run it.
     loss.backward()
     if bad:
         return f"output of {bad[0]}"
@@ -35,17 +36,20 @@ def first_bad_tensor(model, forward: Callable[[], paddle.Tensor]) -> str | None:
 
 
 def where(ranks: Ranks, own: str | None) -> str:
-    """The finding of the first process that has one, with its rank. Every process calls it."""
+    """A sentence with the first process's finding and its rank. Every process calls it.
+
+    own: this process's result of `first_bad_tensor`.
+    """
     found = _texts(ranks.world, own or "")
     for rank, text in enumerate(found):
         if text:
             return f"first bad tensor: {text}" + (f", rank {rank}" if len(found) > 1 else "")
-    return "every tensor of every micro batch is finite alone: their sum is not"
+    return "every tensor of each micro batch is finite, but their sum is not"
 
 
 @contextmanager
 def _watched(model, bad: list[str]) -> Iterator[None]:
-    """Names of layers are added to `bad` as their outputs turn out not to be finite."""
+    """In this context, names of layers whose output is not finite are appended to `bad`."""
     def hook(name: str):
         def look(layer, inputs, outputs):
             first = outputs[0] if isinstance(outputs, tuple) else outputs
@@ -67,7 +71,7 @@ def _finite(tensor: paddle.Tensor) -> bool:
 
 
 def _texts(group: Group, own: str, length: int = 400) -> list[str]:
-    """The text of every process of the group."""
+    """The texts of all processes of the group, each cut to `length` bytes."""
     codes = np.zeros(length, np.int32)
     encoded = own.encode()[:length]
     codes[: len(encoded)] = list(encoded)

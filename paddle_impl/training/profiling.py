@@ -1,8 +1,7 @@
-"""--profiler_options: what the operators of some batches cost. PaddleNLP's keys, paddle.profiler.
+"""--profiler_options: profile a range of batches with paddle.profiler. The keys are PaddleNLP's.
 
-PaddleNLP (paddlenlp/utils/profiler.py) drops keys it does not know and values it cannot read, and
-ignores four of the seven; here each one works or is refused. No GPU was at hand: on one, the same
-calls of paddle.profiler were not run.
+PaddleNLP (paddlenlp/utils/profiler.py) silently drops unknown keys and values, and ignores four of
+its seven keys. Here every key works, and anything else is refused. This has not been run on a GPU.
 """
 
 import contextlib
@@ -29,7 +28,7 @@ _TRUE, _FALSE = ("yes", "true", "t", "1"), ("no", "false", "f", "0")
 
 @dataclass(frozen=True)
 class ProfilerOptions:
-    """batch_range: batches of this launch, counted from 0, the last one excluded.
+    """batch_range: [first, end) of the batches to profile, counted from 0 in this launch.
 
     state, sorted_key: which devices are traced, what the operators are sorted by. tracer_option:
     Default lists operators, OpDetail what is inside of them, AllOpDetail also each allocation of
@@ -47,7 +46,8 @@ class ProfilerOptions:
 
     @classmethod
     def checked(cls, text: str | None, device: str, steps: int) -> "ProfilerOptions | None":
-        """Of the flag, for a launch of `steps` batches on `device`; None without the flag."""
+        """Parse and check the flag for a launch of `steps` batches on `device`; None if not given.
+        """
         if text is None:
             return None
         options = cls.parse(text)
@@ -56,9 +56,9 @@ class ProfilerOptions:
 
     @classmethod
     def parse(cls, text: str) -> "ProfilerOptions":
-        """From "key=value;key=value". A key of the trace switches timer_only off.
+        """Parse "key=value;key=value". A key that belongs to traces sets timer_only to false.
 
-        ValueError for an unknown or repeated key, and for a value it cannot take.
+        ValueError for an unknown or repeated key or a wrong value.
         """
         known = [field.name for field in fields(cls)]
         values: dict[str, Any] = {}
@@ -79,7 +79,7 @@ class ProfilerOptions:
         return cls(**values)
 
     def check(self, device: str, steps: int) -> None:
-        """ValueError where this launch, of `steps` batches on `device`, cannot be profiled so."""
+        """ValueError if a launch of `steps` batches on `device` cannot be profiled like this."""
         require(self.state != "GPU" or device == "gpu",
                 f"--profiler_options state=GPU does not go with --device {device}")
         require(self.batch_range[1] <= steps,
@@ -88,7 +88,7 @@ class ProfilerOptions:
 
 
 def _value(key: str, text: str) -> Any:
-    """A key's value; ValueError says what it takes."""
+    """The value of a key; ValueError, which says what the key takes, for another text."""
     if key == "batch_range":
         match = re.fullmatch(r"\[?\s*(\d+)\s*,\s*(\d+)\s*\]?", text)
         require(match is not None and int(match[1]) < int(match[2]),
@@ -106,10 +106,10 @@ def _value(key: str, text: str) -> Any:
 
 
 class Profiler:
-    """Profiles the range's batches: `start` before the first step of a launch, `step` after each.
+    """Profiles the batches of the range. Call `start` before the first step, `step` after each.
 
-    Every process writes its trace, `process_<rank>.json`, for chrome://tracing or Perfetto; `say`
-    gets what is to be read, so other ranks than the main one pass a function that drops it.
+    Every process writes a trace, `process_<rank>.json`, for chrome://tracing or Perfetto. say: gets
+    the lines for the user; in other ranks than the main one pass a function that drops them.
     """
 
     def __init__(
@@ -136,7 +136,7 @@ class Profiler:
         self._mark()
 
     def step(self) -> bool:
-        """A batch is done; true when the range is over and training shall stop."""
+        """Call this after each batch. True if the range is over and training should stop."""
         if not self._done:
             self._batches += 1
             self._mark()
@@ -147,7 +147,9 @@ class Profiler:
         return self._done and self.options.exit_on_finished
 
     def stop(self) -> None:
-        """Report what was profiled; the range's end calls it, a run that ends earlier has to."""
+        """Report what was profiled. `step` calls it at the end of the range; call it yourself if
+        the run ends before.
+        """
         if self._done:
             return
         self._done = True
@@ -163,7 +165,7 @@ class Profiler:
                 self._say(_summary(self._paddle, self.options))
                 self._say(f"trace {self._trace}" if self._trace.exists()
                           else f"warning: no trace could be written to {self._trace}")
-        self._paddle = None  # Paddle makes no second one while this exists
+        self._paddle = None  # Paddle allows only one profiler at a time
 
     def _export(self, paddle_profiler) -> None:
         if len(self._marks) > 1:
@@ -176,7 +178,7 @@ class Profiler:
 
 
 def _speed(first: int, marks: list[float]) -> str:
-    """Seconds from one batch's end to the next one's, evaluations and checkpoints included."""
+    """A line with the times between ends of batches, which include evaluations and checkpoints."""
     seconds = [end - start for start, end in zip(marks, marks[1:], strict=False)]
     mean = sum(seconds) / len(seconds)
     return (f"profiler: batches {first} to {first + len(seconds) - 1}: mean {1e3 * mean:.2f} ms, "
@@ -185,8 +187,8 @@ def _speed(first: int, marks: list[float]) -> str:
 
 
 def _paddle_profiler(options: ProfilerOptions, export: Callable[[Any], None]):
-    """paddle.profiler's own for the range; it calls `export` when the range is over."""
-    # Not at the top: the flags are checked where Paddle is not loaded yet.
+    """A paddle.profiler.Profiler for the range; it calls `export` when the range is over."""
+    # Imported here: the options are also checked before Paddle is imported.
     import paddle
     from paddle import profiler
 
@@ -200,13 +202,14 @@ def _paddle_profiler(options: ProfilerOptions, export: Callable[[Any], None]):
     return profiler.Profiler(
         targets=targets[options.state], scheduler=options.batch_range,
         on_trace_ready=export,
-        # record_shapes, the other detail there is, records none in dynamic graphs (2.6.2, 3.3.1).
+        # Not record_shapes: in dynamic graphs it records no shapes (Paddle 2.6.2, 3.3.1).
         profile_memory=options.tracer_option == "AllOpDetail",
     )
 
 
 def _stop(paddle_profiler) -> None:
-    # It prints its own timing, of all batches but the first ten, and warns of an early end.
+    # Paddle prints its own timing, which leaves out the first ten batches, and a warning of an
+    # early end. `Profiler.stop` reports both itself.
     with contextlib.redirect_stdout(io.StringIO()), warnings.catch_warnings():
         warnings.simplefilter("ignore")
         paddle_profiler.stop()

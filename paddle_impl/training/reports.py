@@ -1,4 +1,4 @@
-"""What a run says while it trains: a record of its steps, evaluations, texts, events."""
+"""Reports of a run while it trains: records of steps, evaluations, texts and events."""
 
 from pathlib import Path
 
@@ -11,7 +11,10 @@ from paddle_impl.training.task import Task
 
 
 class Reports:
-    """Records and announces; every process calls it, the main one writes."""
+    """Writes reports through a Tracker. Every process calls it; only the main process writes.
+
+    step_flops: floating point operations of an optimizer step of all processes, for MFU.
+    """
 
     def __init__(self, config: RunConfig, task: Task, step_flops: float):
         self.config, self.task, self.ranks = config, task, task.ranks
@@ -32,7 +35,7 @@ class Reports:
             self.say(f"MFU is of {self.peak / 1e12:.3g} TFLOP/s a process ({source})")
 
     def log(self, record: dict) -> None:
-        """A record of the trainer's: step, loss, lr, grad_norm, steps_per_s, metrics."""
+        """Report the trainer's record: step, loss, lr, grad_norm, steps_per_s, metrics."""
         step_tokens, size = self.task.step_tokens, self.ranks.world_size
         tokens_per_s = record["steps_per_s"] * step_tokens
         mfu = flops.mfu(self.step_flops, record["steps_per_s"], size, self.peak) if self.peak \
@@ -46,7 +49,7 @@ class Reports:
         })
 
     def evaluation(self, step: int, split: str, measured: dict[str, float]) -> None:
-        """What was measured of a split; nothing where nothing was counted."""
+        """Report the measures of a split by name, unless there are none."""
         if measured:
             named = {f"{split}_{name}": value for name, value in measured.items()}
             self.tracker.evaluation(step, named)

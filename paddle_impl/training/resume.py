@@ -1,4 +1,4 @@
-"""Where a run starts: from which files, after which step, and whether that is the same run."""
+"""Where a run starts: from which checkpoint and after which step, and whether it may continue it."""
 
 import os
 from collections.abc import Callable, Iterable
@@ -16,12 +16,13 @@ from paddle_impl.tracking import METRICS
 
 
 class Fact(NamedTuple):
-    """Something that is the same in a run and in its continuation, or it is another run.
+    """Something that must not change when a run is resumed.
 
-    what: as a message names it. key: the field of the training state that holds it; a dot leads
-    into an object. mend: what to do about a difference; a text in which {was} is the old value and
-    {moved} says that the number of processes changed, or a function of the old value. implied: the
-    fact differs wherever an earlier one does, and is compared only where none does.
+    what: its name in messages. key: the field of the training state that holds it; `field.name` is
+    an entry of a field that is a dict. mend: what the user can do about a difference, as a text, in
+    which {was} is the old value and {moved} a remark if the number of processes changed, or as a
+    function of the old value. implied: a difference of an earlier fact implies one here, so this
+    fact is compared only if no earlier one differs.
     """
 
     what: str
@@ -46,8 +47,8 @@ def find_source(
 ) -> Path | None:
     """The checkpoint directory to start from, or None to initialise a named model.
 
-    All processes call it together. notes: is told of damaged checkpoints that were passed over;
-    left out, Python's warnings are.
+    All processes call it together. notes: gets a line for each damaged checkpoint that is skipped;
+    None makes these Python warnings. ValueError for an unknown model or another model family.
     """
     name = model.model_name_or_path
     if options.resume and (found := checkpoint.newest(Path(options.output_dir), notes, ranks)):
@@ -63,7 +64,7 @@ def find_source(
 def check_output(
     options: CheckpointOptions, max_steps: int, source: Path | None, task: str
 ) -> None:
-    """ValueError where output_dir holds another run, or no step is left to take."""
+    """ValueError if output_dir holds another run or cannot be written, or if no step is left."""
     state = _own_state(source, task)
     step = state.step if state else 0
     output_dir = Path(options.output_dir)
@@ -83,7 +84,7 @@ def check_output(
     require(continues or not (own or (output_dir / METRICS).exists()),
             f"--output_dir {output_dir} holds another run; continue it with --resume or name an "
             "empty one")
-    # What --resume has passed over is damaged, and will be set aside.
+    # With --resume, later checkpoints are damaged ones that were skipped; they are moved later.
     require(options.resume or max(own, default=0) <= step,
             f"{own.get(max(own, default=0))} is later than step {step} of {source}; continue with "
             "--resume or name another --output_dir")
@@ -93,10 +94,10 @@ def check_output(
 def start_step(
     max_steps: int, source: Path | None, now: TrainingState, facts: Iterable[Fact]
 ) -> tuple[int, list[str]]:
-    """(the step to continue after, warnings); ValueError where it would not be the same run.
+    """(the step to continue after, warnings). ValueError if a fact differs from the checkpoint's.
 
-    `now` is this run's state, of which only what it is trained on, and how, counts. facts: what
-    must be the same. The weights of another task are where a run starts, at step 0.
+    now: this run's state, for its data and settings. facts: what must be equal. A run that starts
+    from the weights of another task starts at step 0.
     """
     state = _own_state(source, now.task)
     if state is None:
@@ -110,19 +111,19 @@ def start_step(
     if state.sample_order != now.sample_order:
         notes.append(
             f"--max_steps {max_steps} asks for more epochs than {source} did, which "
-            "shuffles anew: some samples it has seen come again, others later"
+            "shuffles again: some samples that it has seen are repeated, others come later"
         )
     return state.step, [note for note in notes if note]
 
 
 def _own_state(source: Path | None, task: str) -> TrainingState | None:
-    """The state of a checkpoint of this task; None where there is nothing to continue."""
+    """The state of a checkpoint of this task; None if there is no such state."""
     state = checkpoint.load_state(source) if source else None
     return state if state is not None and state.task == task else None
 
 
 def _differences(facts: Iterable[Fact], was: TrainingState, now: TrainingState) -> list[str]:
-    """What makes it another run, each as `<what>: <old> there, <new> now (<what mends it>)`."""
+    """The facts that differ, each as `<what>: <old> there, <new> now (<how to mend it>)`."""
     found = []
     for fact in facts:
         old, new = _known(_value(was, fact.key), _value(now, fact.key))
@@ -135,7 +136,7 @@ def _differences(facts: Iterable[Fact], was: TrainingState, now: TrainingState) 
 
 
 def _value(state: TrainingState, key: str) -> Any:
-    """What the state holds under the key; _UNKNOWN where it does not tell."""
+    """The state's value of a fact's key; _UNKNOWN if the state lacks it."""
     field, _, inside = key.partition(".")
     value = getattr(state, field)
     if inside:
@@ -144,7 +145,7 @@ def _value(state: TrainingState, key: str) -> Any:
 
 
 def _known(old: Any, new: Any) -> tuple[Any, Any]:
-    """Both; of lists of one length without the digests that only one of them knows."""
+    """Both values; from lists of equal length, entries that are unknown in either are removed."""
     if not (isinstance(old, list) and isinstance(new, list)) or len(old) != len(new):
         return old, new
     pairs = [(a, b) for a, b in zip(old, new, strict=True) if a and b]
@@ -152,13 +153,14 @@ def _known(old: Any, new: Any) -> tuple[Any, Any]:
 
 
 def _moved(was: TrainingState, now: TrainingState) -> str:
-    """`2 processes there, 1 now: ` where the world changed, and with it the default batch."""
+    """`2 processes there, 1 now: ` if the processes changed, which changes the default batch size.
+    """
     old, new = _processes(was), _processes(now)
     return f"{old} there, {new} now: " if was.world and now.world and old != new else ""
 
 
 def _changed_world(source: Path, was: TrainingState, now: TrainingState) -> str | None:
-    """Processes may come and go: samples are numbered over all of them."""
+    """A warning if the number of processes changed; samples continue in the same order anyway."""
     if not (was.world and now.world) or was.world == now.world:
         return None
     note = (f"{source} was trained by {_processes(was)}, now {_processes(now)}: the sample order "
@@ -184,7 +186,7 @@ def _changed_schedule(source: Path, was: dict, now: dict) -> str | None:
 
 
 def _short(value) -> str:
-    """Digests by their first 12 digits."""
+    """The value for a message; digests are cut to 12 digits."""
     if isinstance(value, list):
         return " + ".join(map(_short, value)) or "none"
     if value is None:

@@ -121,7 +121,7 @@ class Run:
                 ),
                 grad_clip=config.optimizer.grad_clip, seed=config.runtime.seed, ranks=self.ranks,
                 log=self._log, evaluate=self._evaluate, save=self._save,
-                event=self.reports.event, keep_evidence=self._keep_evidence, stop=signals.asked,
+                event=self.reports.event, keep_evidence=self._keep_evidence, stop=signals.requested,
                 stepped=profiler.step if profiler else lambda: False, scaler=self.scaler,
                 skip_nonfinite=config.training.skip_nonfinite, skipped=self.skipped,
             )
@@ -213,7 +213,7 @@ class Run:
     def _show_texts(self, step: int) -> None:
         if not self.task.has_texts:
             return
-        with self.optimizer.used_alone(), self.precision.autocast():
+        with self.optimizer.without_sharding(), self.precision.autocast():
             found = self.task.texts(self.model, step)
         self.ranks.barrier()  # the others wait longer than a collective call would
         self.reports.text(step, "completions", found)

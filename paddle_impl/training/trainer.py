@@ -129,7 +129,7 @@ class Trainer:
             return
         self.optimizer.clear_grad()
         own = None
-        with self.optimizer.used_alone():
+        with self.optimizer.without_sharding():
             for index, batch in enumerate(micro_batches):
                 forward = partial(self._forward, step, index, batch)
                 own = first_bad_tensor(self.model, lambda forward=forward: forward()[0])

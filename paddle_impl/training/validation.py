@@ -32,7 +32,7 @@ def validate(
         tokenizer, model.config.vocab_size, loader.eos_token_id
     )
     counts = _Counts(lengths)
-    found = measure(model, objective, counts.passing(loader.first(batches)), ranks)
+    found = measure(model, objective, counts.counting(loader.first(batches)), ranks)
     tokens, text = ranks.data.total(counts.tokens, counts.bytes)
     if not found:
         return {}
@@ -65,7 +65,7 @@ class _Counts:
         self.lengths = lengths
         self.tokens = self.bytes = 0.0
 
-    def passing(self, batches: Iterable[Batch]) -> Iterator[Batch]:
+    def counting(self, batches: Iterable[Batch]) -> Iterator[Batch]:
         for batch in batches:
             counted = batch["labels"][batch["labels"] != IGNORED]
             self.tokens += counted.size

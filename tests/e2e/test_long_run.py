@@ -187,6 +187,6 @@ def test_a_signal_in_the_last_step_changes_nothing(pretrain, tmp_path, monkeypat
     from paddle_impl.process.stopping import StopSignals
 
     asked = []
-    monkeypatch.setattr(StopSignals, "asked", lambda self: asked.append(1) or len(asked) == 6)
+    monkeypatch.setattr(StopSignals, "requested", lambda self: asked.append(1) or len(asked) == 6)
     pretrain(tmp_path / "run")
     assert [r["step"] for r in records(tmp_path / "run", "test_loss")] == [6]

@@ -51,7 +51,7 @@ BUGS = {
         _COMPLETE, "return paddle.where(split, shares, parts).unbind()",
         "self.model.all_reduce_([parts]); return paddle.where(split, shares, parts).unbind()"),
     "norm without the other shares": (
-        _CLIP, "squares = reduction.complete(holders, squares)", "pass"),
+        _CLIP, "squares = reduction.complete(parameters, squares)", "pass"),
     "updates not spread": (
         f"{_SHARE}.broadcast",
         "self.ranks.sharding.broadcast_(weight.parameter, weight.owner)", "pass"),

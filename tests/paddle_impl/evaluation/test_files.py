@@ -6,7 +6,7 @@ import math
 import pytest
 
 from paddle_impl.evaluation.files import (
-    check_apart,
+    check_distinct,
     check_place,
     read_passages,
     read_text,
@@ -73,10 +73,10 @@ def test_a_place_to_write_to_is_known_beforehand(tmp_path, monkeypatch):
 def test_no_file_is_written_over_another_of_the_call(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     (tmp_path / "link").symlink_to("a.json")
-    check_apart({"--output_file": None, "--samples_file": None, "--lambada": "b"})
+    check_distinct({"--output_file": None, "--samples_file": None, "--lambada": "b"})
     for other in ("a.json", str(tmp_path / "a.json"), "./link"):
         with pytest.raises(ValueError, match="--output_file and --wikitext name the same file"):
-            check_apart({"--output_file": "a.json", "--lambada": "b", "--wikitext": other})
+            check_distinct({"--output_file": "a.json", "--lambada": "b", "--wikitext": other})
 
 
 def test_a_mark_at_the_start_is_no_text(tmp_path):

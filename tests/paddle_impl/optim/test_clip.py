@@ -43,8 +43,8 @@ def test_the_norm_of_a_large_tensor_is_right_in_float32():
 
 def test_half_precision_gradients_are_squared_in_float32():
     """float16 ends at 65504: the square of 300 is infinite there."""
-    holder = SimpleNamespace(grad=paddle.to_tensor([300.0, 400.0]).astype("float16"))
-    assert clip_grad_norm([holder], 0.0) == pytest.approx(500.0)
+    weight = SimpleNamespace(grad=paddle.to_tensor([300.0, 400.0]).astype("float16"))
+    assert clip_grad_norm([weight], 0.0) == pytest.approx(500.0)
 
 
 def test_squares_of_shares_are_summed_and_of_copies_counted_once():
@@ -53,9 +53,10 @@ def test_squares_of_shares_are_summed_and_of_copies_counted_once():
     Clipped by the norm of (3, 3, 4), not of what a process has.
     """
     def work(ranks):
-        holders = [parameter([3.0]), parameter([4.0]), SimpleNamespace(grad=None)]
-        norm = clip_grad_norm(holders, 1.0, NormReduction((True, False, False), model=ranks.model))
-        return norm, holders[0].grad.item(), holders[1].grad.item()
+        parameters = [parameter([3.0]), parameter([4.0]), SimpleNamespace(grad=None)]
+        reduction = NormReduction((True, False, False), model=ranks.model)
+        norm = clip_grad_norm(parameters, 1.0, reduction)
+        return norm, parameters[0].grad.item(), parameters[1].grad.item()
 
     norm = 34**0.5
     for got in meeting.run(2, work, model=2):
@@ -65,9 +66,9 @@ def test_squares_of_shares_are_summed_and_of_copies_counted_once():
 def test_squares_that_one_owner_has_reach_all():
     """The norm of (3, 4) where one process holds the 3 and the other the 4."""
     def work(ranks):
-        holders = [parameter([3.0]), parameter([4.0])]
-        holders[1 - ranks.data.rank] = SimpleNamespace(grad=None)
-        return clip_grad_norm(holders, 0.0, NormReduction((False, False), owners=ranks.sharding))
+        parameters = [parameter([3.0]), parameter([4.0])]
+        parameters[1 - ranks.data.rank] = SimpleNamespace(grad=None)
+        return clip_grad_norm(parameters, 0.0, NormReduction((False, False), owners=ranks.sharding))
 
     assert meeting.run(2, work, sharding=2) == [5.0, 5.0]
 
@@ -75,8 +76,8 @@ def test_squares_that_one_owner_has_reach_all():
 def test_an_infinite_share_makes_every_norm_infinite():
     """Or one process would step and the other not."""
     def work(ranks):
-        holders = [parameter([np.inf if ranks.world.rank else 1.0]), parameter([1.0])]
-        return clip_grad_norm(holders, 1.0, NormReduction((True, False), model=ranks.model))
+        parameters = [parameter([np.inf if ranks.world.rank else 1.0]), parameter([1.0])]
+        return clip_grad_norm(parameters, 1.0, NormReduction((True, False), model=ranks.model))
 
     assert meeting.run(2, work, model=2) == [np.inf, np.inf]
 

@@ -98,12 +98,12 @@ def test_who_has_gradients_and_weights_after_a_backward_pass(stage):
         model, optimizer = built(ranks, stage)
         job.backward(ranks, model, job.IDS[0])
         found = {}
-        for holder in optimizer.share.weights:
-            here = holder.parameter._is_initialized()
-            found[holder.name] = holder.grad is not None, here, holder.updated is not None
-            assert stage == 1 or holder.parameter.grad is None
+        for weight in optimizer.share.weights:
+            here = weight.parameter._is_initialized()
+            found[weight.name] = weight.grad is not None, here, weight.updated is not None
+            assert stage == 1 or weight.parameter.grad is None
         optimizer.clear_grad()
-        assert all(holder.grad is None for holder in optimizer.share.weights)
+        assert all(weight.grad is None for weight in optimizer.share.weights)
         assert all(parameter.grad is None for parameter in model.parameters())
         return found
 
@@ -143,7 +143,7 @@ def test_one_process_may_use_the_model_alone():
     def work(ranks):
         model, optimizer = built(ranks, 3)
         losses = []
-        with optimizer.used_alone():
+        with optimizer.without_sharding():
             assert all(p._is_initialized() for p in model.parameters())
             if ranks.is_main:
                 loss, _ = causal_lm(model, job.batch(job.IDS[0, 0]))
@@ -241,5 +241,5 @@ def test_gradients_of_micro_batches_add_up_in_the_masters_type():
     optimizer = build_optimizer(net, learning_rate=0.01, weight_decay=0.1, precision=MASTERS)
     for size in (1.0, 2.0**-30):
         net.pull({name: np.full(p.shape, size) for name, p in net.named_parameters()})
-    for holder in optimizer.share.weights:
-        assert (holder.grad.numpy() == 1.0 + 2.0**-30).all(), holder.name
+    for weight in optimizer.share.weights:
+        assert (weight.grad.numpy() == 1.0 + 2.0**-30).all(), weight.name

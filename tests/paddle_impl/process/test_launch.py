@@ -82,22 +82,22 @@ STORE_GONE = ("(InvalidArgument) TCP receive error. Details: Connection reset by
 
 def test_whose_fault_it_is():
     """The messages are Paddle's own, of 2.6.2 and 3.3.1."""
-    for error in (RuntimeError(GONE), ValueError(STORE_GONE), launch.AnotherFailed()):
-        assert launch.misses_another(error)
+    for error in (RuntimeError(GONE), ValueError(STORE_GONE), launch.PeerFailed()):
+        assert launch.lost_peer(error)
     for error in (RuntimeError("CUDA error(2)"), ValueError("--seed"), OSError(GONE)):
-        assert not launch.misses_another(error)
+        assert not launch.lost_peer(error)
 
 
 def test_an_error_of_its_own_passes():
-    with pytest.raises(KeyError), launch.in_company("prog"):
+    with pytest.raises(KeyError), launch.end_job_on_error("prog"):
         raise KeyError("mine")
 
 
-def test_who_misses_another_waits_for_the_launcher_to_end_it():
+def test_a_process_that_lost_a_peer_waits_for_the_launcher_to_end_it():
     """In silence: the launcher's signal ends it before it says anything."""
     program = ("import os, signal, threading\n"
                "threading.Timer(0.3, os.kill, (os.getpid(), signal.SIGTERM)).start()\n"
-               f"with launch.in_company('prog'):\n    raise RuntimeError({GONE!r})\n")
+               f"with launch.end_job_on_error('prog'):\n    raise RuntimeError({GONE!r})\n")
     process = python(program, **LAUNCHED)
     assert (process.returncode, process.stdout, process.stderr) == (-signal.SIGTERM, "", "")
 
@@ -112,7 +112,7 @@ def test_who_is_not_ended_says_what_it_knows(monkeypatch):
         for name, value in environment.items():
             monkeypatch.setenv(name, value)
         waited.clear()
-        with pytest.raises(SystemExit) as exit_, launch.in_company("prog"):
+        with pytest.raises(SystemExit) as exit_, launch.end_job_on_error("prog"):
             raise ValueError(STORE_GONE)
         assert exit_.value.code.startswith("prog: error: another process of the job is gone")
         assert "Connection reset by peer. [Hint: " in exit_.value.code
@@ -129,15 +129,15 @@ def test_an_error_is_told_to_those_who_wait(monkeypatch):
     """Nobody else would tell a process on another machine."""
     store = Store()
     monkeypatch.setattr(sys.modules["paddle.distributed.collective"], "_default_store", store)
-    assert not launch.others_failed(store)
-    with launch.in_company("prog"):
+    assert not launch.peer_failed(store)
+    with launch.end_job_on_error("prog"):
         pass
-    with pytest.raises(SystemExit), launch.in_company("prog"):
-        raise launch.AnotherFailed
-    assert not launch.others_failed(store)
-    with pytest.raises(SystemExit), launch.in_company("prog"):
+    with pytest.raises(SystemExit), launch.end_job_on_error("prog"):
+        raise launch.PeerFailed
+    assert not launch.peer_failed(store)
+    with pytest.raises(SystemExit), launch.end_job_on_error("prog"):
         sys.exit(2)
-    assert launch.others_failed(store)
+    assert launch.peer_failed(store)
 
 
 class Place:

@@ -16,9 +16,9 @@ from paddle_impl.process.stopping import StopSignals, exit_code
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_first_is_noted(number):
     with StopSignals() as signals:
-        assert not signals.asked() and signals.received is None
+        assert not signals.requested() and signals.received is None
         signal.raise_signal(number)
-        assert signals.asked() and signals.received == number.name
+        assert signals.requested() and signals.received == number.name
 
 
 def test_the_second_interrupt_interrupts():
@@ -73,7 +73,7 @@ def test_what_is_ignored_stays_ignored():
     try:
         with StopSignals() as signals:
             signal.raise_signal(signal.SIGINT)
-            assert not signals.asked()
+            assert not signals.requested()
         assert signal.getsignal(signal.SIGINT) is signal.SIG_IGN
     finally:
         signal.signal(signal.SIGINT, before)
