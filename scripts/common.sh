@@ -4,10 +4,10 @@ caller="$PWD"
 cd "$root"
 python="$root/.venv/bin/python"
 
-# Makes .venv if need be; arguments go to setup.sh.
+# Makes .venv unless it is up to date. Arguments are those of setup.sh.
 prepare() { bash "$root/scripts/setup.sh" "$@"; }
 
-# value_of --flag default "$@": the flag's last value among the arguments, as argparse takes it.
+# value_of --flag default "$@": the flag's last value among the arguments, as in argparse, or the default.
 value_of() {
     local flag=$1 value=$2
     shift 2
@@ -21,7 +21,7 @@ value_of() {
     printf '%s' "$value"
 }
 
-# gpu where Paddle here can use one, else cpu.
+# Prints gpu if Paddle can use one here, else cpu.
 detect_device() {
     "$python" - <<'PY'
 from paddle_impl.process import runtime

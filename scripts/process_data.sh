@@ -5,8 +5,8 @@
 #   bash scripts/process_data.sh DIR [DIR|FILE ...]     folders, .tar.gz, .zip, .jsonl.zst, .parquet ...
 #   bash scripts/process_data.sh DIR --vocab_size 8192  flags after the paths: see --help
 #
-# Started again after it was stopped, it continues.
-# Paths before the first flag count from where you are, paths in flags from the project's root.
+# After an interruption, the same command continues.
+# Paths before the first flag are relative to the current folder, paths in flags to the project's root.
 set -euo pipefail
 
 inputs=()

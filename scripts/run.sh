@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Trains a GPT and shows what it writes. Set-up and data are made if they are not there.
-# usage: scripts/run.sh [run_pretrain.py flags, which win over those below]
+# Trains a GPT, measures it and shows some generated text. Makes the environment and data if missing.
+# usage: scripts/run.sh [run_pretrain.py flags, which override those below]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 prepare
@@ -8,19 +8,19 @@ device=$(value_of --device "$(detect_device)" "$@")
 input_dir=$(value_of --input_dir ./data_tools "$@")
 output_dir=$(value_of --output_dir output "$@")
 if [ "$input_dir" = ./data_tools ] && [ ! -f data_tools/code_python_ids.npy ]; then
-    # The tokenizer suits the model: gpt2-en has room for fifty thousand tokens, code-mini for 2,048.
+    # The vocabulary must fit the model: gpt2-en has 50,257 tokens, code-mini 2,048.
     if [ "$device" = gpu ]; then bash scripts/process_data.sh --vocab_size 32000; else bash scripts/process_data.sh; fi
 fi
 
 if [ "$device" = gpu ]; then
-    # The source document's values.
+    # The specification's values.
     split=949,50,1
     flags=(--model_name_or_path gpt2-en --max_seq_len 1024 --micro_batch_size 4
         --max_lr 0.00015 --min_lr 0.00001 --max_steps 50000 --save_steps 100000
         --decay_steps 320000 --weight_decay 0.01 --warmup_rate 0.01 --logging_freq 1
         --eval_freq 1000)
 else
-    # A model, a rate and a number of steps that two cores finish in some seven minutes.
+    # A model and a number of steps that take about seven minutes on two cores.
     split=987,12,1
     flags=(--model_name_or_path code-mini --max_seq_len 256 --micro_batch_size 8
         --max_lr 0.004 --min_lr 0.0001 --max_steps 1500 --save_steps 500

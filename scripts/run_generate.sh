@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Generates with the newest checkpoint of output/, or with the directory given first.
+# Generates text with the newest checkpoint in output/, or with the directory given as first argument.
 # usage: scripts/run_generate.sh [CHECKPOINT] [run_generation.py flags]
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
@@ -13,7 +13,7 @@ else
     [ -n "$checkpoint" ] || { echo "run_generate: no checkpoint in output/; train one with bash scripts/run.sh" >&2; exit 2; }
 fi
 
-# The source document's flags, unless another way to choose tokens, or another mode, is asked for.
+# The specification's flags, unless the arguments choose another decoding strategy or another mode.
 flags=(--decode_strategy sampling --top_k 10 --temperature 0.5 --num_return_sequences 10 --max_dec_len 512)
 for argument in "$@"; do
     case "$argument" in
@@ -22,7 +22,7 @@ for argument in "$@"; do
     esac
 done
 device=$(detect_device)
-# Where the user stands, so that --prompt_file and --output_file mean what they say.
+# Back to the user's folder, so that --prompt_file and --output_file are relative to it.
 cd "$caller"
 exec "$python" -u "$root/run_generation.py" \
     --model_type "gpt2-en" \

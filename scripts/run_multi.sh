@@ -3,13 +3,14 @@
 # (PROCESSES=2), with paddle.distributed.launch.
 # usage: scripts/run_multi.sh [run_pretrain.py flags]
 #
-# A job that lost a process starts again from its last checkpoint, RESTARTS=3 times in a row without
-# a new one. (The launcher's own --max_restart works with an etcd server only.) Ctrl-C, SIGTERM and
-# SIGHUP end the job after a checkpoint, however long that takes; the second one does not wait.
+# If a process fails, the job is started again from its last checkpoint, up to RESTARTS (3) times
+# without a new checkpoint between. (The launcher's --max_restart works with an etcd server only.)
+# Ctrl-C, SIGTERM and SIGHUP end the job after a checkpoint, however long that takes; a second signal
+# ends it at once.
 #
-# Several machines with one file system: the same line on each, with PADDLE_NNODES=2
-# PADDLE_MASTER=<address of the first>:<port> PADDLE_RANK=<0, 1 ...> before it, and
-# POD_IP=<own address> where the machine's name does not lead to it.
+# Several machines with a shared file system: run the same line on each, after PADDLE_NNODES=2
+# PADDLE_MASTER=<address of the first>:<port> PADDLE_RANK=<0, 1 ...>, and POD_IP=<own address> if the
+# machine's name does not resolve to it.
 set -euo pipefail
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 prepare
@@ -25,21 +26,21 @@ if [ "$device" = gpu ]; then
     model=(--model_name_or_path gpt2-en --max_seq_len 1024 --max_steps 500000)
 else
     launch=(--nproc_per_node "${PROCESSES:-2}")
-    # Empty, as one sets it to hide the GPUs, it makes the launcher fail.
+    # An empty value, which hides the GPUs, makes the launcher fail.
     [ -n "${CUDA_VISIBLE_DEVICES:-}" ] || unset CUDA_VISIBLE_DEVICES
     model=(--model_name_or_path code-mini --max_seq_len 256 --max_steps 500)
 fi
-# Machines that share the folder would write into each other's logs.
+# Each machine has its own logs, since all write to the same folder.
 logs="$output/log${PADDLE_RANK:+/machine_$PADDLE_RANK}"
 mkdir -p "$logs"
 
 newest() { find "$output" -maxdepth 1 -name 'model_*' | sort -V | tail -1; }
 
-# The launcher's own exit code is often that of a process it ended itself.
+# The exit codes of processes that failed. The launcher's own exit code is often that of a process
+# which the launcher itself ended.
 failed_with() { sed -n 's/^Container rank [0-9]* status failed .* code \(-\{0,1\}[0-9]*\) log .*/\1/p' "$logs/launch.log"; }
 
-# The launcher kills what has not ended 30 seconds after it was told to; its processes, told
-# themselves, take their time.
+# Signal the processes, not the launcher: after a signal of its own it kills them within 30 seconds.
 stop() {
     stopped=$2
     pkill "-$1" -P "$launcher" || kill -TERM "$launcher" || true
@@ -47,7 +48,7 @@ stop() {
 stopped="" launcher="" resume="" tries=0
 trap 'stop TERM 143' TERM HUP
 trap 'stop INT 130' INT
-set -m # a process group of its own: Ctrl-C reaches the job through `stop` alone
+set -m # the job gets its own process group, so that Ctrl-C reaches it through `stop` only
 
 while true; do
     before=$(newest)
@@ -76,13 +77,13 @@ while true; do
     exec 9>&-
     code=0
     wait "$launcher" || code=$?
-    # A signal ends `wait` before the job.
+    # A signal ends `wait` while the job still runs.
     while kill -0 "$launcher" 2>/dev/null; do wait "$launcher" || true; done
     wait "$tee" || true
     [ -z "$stopped" ] || exit "$stopped"
     failed=$(failed_with)
-    # 2 is a mistake that stays one, 130 and 143 are stops. Without a process that failed the
-    # launcher itself did, and is tried again only if it was killed.
+    # Code 2 is a mistake of the user, which a restart cannot mend; 130 and 143 are stops by a signal.
+    # If no process failed, the launcher itself did; it is started again only if it was killed (137).
     case "$code:$failed" in
         0:* | *:2 | *:130 | *:143) exit "${failed:-$code}" ;;
         137: | *:?*) ;;

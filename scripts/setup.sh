@@ -2,7 +2,7 @@
 # Makes .venv with everything pinned in pyproject.toml and builds the C++ extensions.
 # usage: scripts/setup.sh [--cpu|--gpu|--paddle VERSION] [--extras parity,dev]
 # --paddle makes .venv-paddle-VERSION instead, with the CPU build of that version.
-# Quick when nothing changed: a stamp holds what was installed, from which files.
+# Returns at once if nothing changed: a stamp file records what was installed and from which files.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -36,7 +36,7 @@ fi
 
 stamp=$environment/.setup-stamp
 if [ -z "$device" ]; then
-    # What the environment was made for stays; a new one follows the driver.
+    # An existing environment keeps its device; a new one is for a GPU if there is a driver.
     device=$(sed -n 's/^device=//p' "$stamp" 2>/dev/null || true)
     if [ -z "$device" ]; then
         if command -v nvidia-smi >/dev/null 2>&1 && nvidia-smi -L >/dev/null 2>&1; then device=gpu; else device=cpu; fi
@@ -62,8 +62,8 @@ else
     packages=("paddlepaddle==$paddle")
 fi
 if [ "$paddle" = 2.6.2 ] || [ "$device" = gpu ]; then
-    # That Paddle knows numpy 1 only, which pyarrow refuses from 26 on. It has no wheel for Python
-    # 3.13, and imports setuptools, which a new environment lacks from 3.12 on.
+    # This Paddle needs numpy 1, which pyarrow supports up to version 25. It has no wheel for Python
+    # 3.13, and imports setuptools, which new environments lack from Python 3.12 on.
     constraints=("numpy<2" "pyarrow<26")
     packages+=(setuptools)
     newest=12

@@ -1,9 +1,9 @@
 #!/usr/bin/env bash
-# Set-up, then everything that must hold: lint, import rules, unit tests, parity, whole journeys.
-# Ordered so that it fails early. Needs no network beyond the packages, and no data.
+# Sets up the environment and runs all checks: lint, import rules, unit tests, parity, end-to-end
+# tests. Quick checks come first. Needs no network except to install packages, and no data.
 # usage: scripts/test.sh [--all] [--paddle VERSION]
-# --paddle holds that version's CPU build, in an environment of its own, to all that Paddle computes.
-# --all adds the tests marked exhaustive, long sweeps, and then does the same with Paddle 2.6.2.
+# --paddle runs what depends on Paddle with that version's CPU build, in an environment of its own.
+# --all adds the long tests, which are marked exhaustive, and then runs --paddle 2.6.2.
 set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
@@ -22,29 +22,29 @@ if [ -n "$all" ] && [ -n "$paddle" ]; then
     exit 1
 fi
 
-# Every step keeps the cores busy with processes, so that each process computes in one thread.
+# One thread a process: every step runs enough processes for all cores.
 export OMP_NUM_THREADS=1
 
 step() { printf '\n== %s\n' "$*"; "$@"; }
-# A process a core; one that has nothing left takes over half of what another still has to do.
+# A process a core. A process that has finished its tests takes over half of another's (worksteal).
 tests() { step "$python" -m pytest -n auto --dist worksteal ${all:+-m ""} "$@"; }
 report="${PARITY_OUTPUT:-parity_report}"
 
 if [ -n "$paddle" ]; then
     bash scripts/setup.sh --paddle "$paddle" --extras parity,dev
-    bash scripts/setup.sh # for runs that begin under one version and end under the other
+    bash scripts/setup.sh # for tests that begin a run with one version and resume it with the other
     export OTHER_PADDLE_PYTHON="$PWD/.venv/bin/python"
     python=.venv-paddle-$paddle/bin/python
     step "$python" -c "import paddle; assert paddle.__version__ == '$paddle', paddle.__version__"
-    # Without what Paddle has no part in: samples in numpy, the sandbox.
+    # Without tests that do not use Paddle: samples in numpy, the sandbox.
     tests tests/paddle_impl --ignore tests/paddle_impl/data \
         --ignore tests/paddle_impl/evaluation/humaneval
-    # Not the rungs in which Paddle computes nothing, nor those that `many` and `grid` go beyond.
+    # Without rungs in which Paddle computes nothing, and those that `many` and `grid` include.
     rungs=$("$python" -m parity --list | sed 's/ .*//' | grep -vxE \
         'tokenizer|vocabulary|corpus|order|filters|foreign|newest'\
 '|greedy|sampled|beam|beams|sharded|split')
     step "$python" -m parity --only $rungs --output "$report/paddle-$paddle"
-    # Not a model of 124 million parameters, nor hundreds of steps, nor what runs in .venv.
+    # Without tests of a model of 124 million parameters, of hundreds of steps, or that run in .venv.
     tests tests/e2e/test_generation.py tests/e2e/test_pretraining.py \
         tests/e2e/test_launch.py -k 'not source_documents and not extended_run and not run_multi'
     printf '\nall tests passed on Paddle %s in %d s\n' "$paddle" "$SECONDS"

@@ -1,1 +1,1 @@
-"""Dataclasses behind every flag, and the model registry. Standard library only."""
+"""The dataclasses that declare all flags, and the model registry. Standard library only."""

@@ -1,4 +1,4 @@
-"""Flags of the directory of a run: what is kept there, and whether the run continues from it."""
+"""Flags of a run's directory: which checkpoints it keeps, and whether the run resumes from it."""
 
 from dataclasses import dataclass
 

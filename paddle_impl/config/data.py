@@ -1,4 +1,4 @@
-"""Flags of the data: which documents, in what order, as samples and batches of which size."""
+"""Flags of the training data: documents, order, and the sizes of samples and batches."""
 
 from dataclasses import dataclass
 
@@ -43,9 +43,10 @@ class DataOptions(Options):
                 f"must be at least 2, got {self.max_seq_len}")
 
     def accumulation_steps(self, data_processes: int) -> int:
-        """Micro batches of one process in an optimizer step; ValueError if it does not divide.
+        """Micro batches of one process in an optimizer step.
 
-        data_processes: those that read other samples, the sharding ones among them.
+        data_processes: processes that read different samples, which include the sharding ones.
+        ValueError if the global batch size is not a multiple of theirs.
         """
         per_pass = self.micro_batch_size * data_processes
         total = self.global_batch_size or per_pass

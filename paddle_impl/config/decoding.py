@@ -1,4 +1,4 @@
-"""How tokens are chosen: the settings of a continuation, and the flags that fill them."""
+"""How tokens are chosen: the settings of a generation, and the flags for them."""
 
 import re
 from dataclasses import dataclass, replace
@@ -11,15 +11,17 @@ BEAM_SCORES = ("hf", "paddlenlp", "lora")
 
 @dataclass(frozen=True)
 class Decoding:
-    """Names and meanings are transformers' GenerationConfig's, where it has them.
+    """Settings of a generation. Where transformers' GenerationConfig has a field, name and meaning
+    are the same.
 
-    strategy: the likeliest token, a draw, or beam search with num_beams.
+    strategy: the likeliest token, a random draw, or beam search with num_beams.
     beam_score: how a finished beam is scored and when the search ends; see decoding.beam.
-    early_stopping: of a beam search, True, False or "never".
-    no_repeat_ngram_size, repetition_penalty: of what the prompt and the new tokens hold.
-    min_new_tokens: before one of eos_token_ids may come; stop: texts that end a continuation.
+    early_stopping: for beam search: True, False or "never".
+    no_repeat_ngram_size, repetition_penalty: both consider the prompt and the new tokens.
+    min_new_tokens: new tokens before one of eos_token_ids may be chosen.
+    stop: texts that end a continuation.
     vocab_size: ids at and above it pad the embedding and are never chosen; None: the model's.
-    ValueError for a value that means nothing, with its name.
+    ValueError, which names the setting, for an invalid value.
     """
 
     max_new_tokens: int
@@ -56,7 +58,7 @@ class Decoding:
 
     @property
     def width(self) -> int:
-        """Sequences of one prompt that are computed side by side."""
+        """Sequences of one prompt that are computed at the same time."""
         return self.num_beams if self.strategy == "beam_search" else self.num_return_sequences
 
     def _check_lengths(self) -> None:
@@ -102,16 +104,16 @@ class Decoding:
 
 @dataclass(frozen=True, kw_only=True)
 class DecodingOptions(Options):
-    """The flags of Decoding, which checks their values.
+    """The flags for a Decoding, which checks their values.
 
-    A command may leave temperature, top_k and max_dec_len at None and fill them with_defaults.
+    A command may default temperature, top_k and max_dec_len to None and set them `with_defaults`.
     """
 
     decode_strategy: str = flag("sampling", "how to choose a token", choices=STRATEGIES)
     top_k: int | None = flag(5, "sample among the k likeliest tokens; 0 among all")
     top_p: float = flag(1.0, "sample among the likeliest tokens that reach this probability")
     temperature: float | None = flag(1.0, "divides the logits before the filters; above 0")
-    num_beams: int = flag(0, "beams of a beam search, which is the strategy beam_search")
+    num_beams: int = flag(0, "number of beams, with --decode_strategy beam_search")
     length_penalty: float = flag(1.0, "exponent of the length that divides a beam's score")
     early_stopping: bool | str = flag(
         False, "a beam search ends with num_beams finished beams; never: only when no beam can "
@@ -120,7 +122,7 @@ class DecodingOptions(Options):
         "hf", "transformers' beam search and score, PaddleNLP's or microsoft/LoRA's",
         choices=BEAM_SCORES)
     repetition_penalty: float = flag(1.0, "above 1: tokens that were seen become less likely")
-    no_repeat_ngram_size: int = flag(0, "no n tokens come twice in a row; 0: they may")
+    no_repeat_ngram_size: int = flag(0, "no sequence of n tokens occurs twice; 0: it may")
     num_return_sequences: int = flag(1, "continuations of each prompt")
     min_dec_len: int = flag(1, "new tokens before an end token may come")
     max_dec_len: int | None = flag(512, "new tokens at most; fewer where the positions end")
@@ -136,14 +138,15 @@ class DecodingOptions(Options):
             self.settings()
 
     def with_defaults(self, defaults: dict) -> "DecodingOptions":
-        """With values, by flag, for those flags that are None."""
+        """A copy in which flags that are None have the values of `defaults`, flag -> value."""
         return replace(self, **{name: value for name, value in defaults.items()
                                 if getattr(self, name) is None})
 
     def settings(
         self, eos_token_ids: tuple[int, ...] = (), vocab_size: int | None = None
     ) -> Decoding:
-        """What the flags say. eos_token_ids: the tokenizer's, which --eos_token_id replaces."""
+        """The settings from the flags. eos_token_ids: the tokenizer's, used without --eos_token_id.
+        """
         try:
             return Decoding(
                 strategy=self.decode_strategy, min_new_tokens=self.min_dec_len,
@@ -165,7 +168,7 @@ _FLAGS = {"max_new_tokens": "max_dec_len", "min_new_tokens": "min_dec_len",
 
 
 def _as_flags(message: str) -> str:
-    """A message of Decoding, with the names of the flags in place of those of its settings."""
+    """A message of Decoding with the names of its settings replaced by those of the flags."""
     def flag_of(match: re.Match) -> str:
         name = match.group()
         return f"--{_FLAGS.get(name, name)}"

@@ -1,4 +1,4 @@
-"""Flags of how the model is computed when it writes text."""
+"""Flags of how the model is computed when it generates text."""
 
 from dataclasses import dataclass
 
@@ -9,7 +9,7 @@ DECODERS = ("auto", "paddle", "native")
 
 @dataclass(frozen=True, kw_only=True)
 class EngineOptions(Options):
-    batch_size: int = flag(16, "sequences that are computed side by side")
+    batch_size: int = flag(16, "sequences that are computed at the same time")
     decoder: str = flag(
         "auto", "the C++ decode step (native, on a CPU), plain Paddle, or what fits",
         choices=DECODERS)

@@ -10,9 +10,9 @@ from paddle_impl.config.options import Options, changed, group, require
 from paddle_impl.config.prompts import OutputOptions
 from paddle_impl.config.runtime import RuntimeOptions
 
-# What can be measured, one at a time; the flags that name it.
+# The flags that choose what is measured. Exactly one of them is given.
 MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval")
-# Flags that mean something to some of them only.
+# Flags that only some of MODES use: flag -> those modes.
 _OF = {
     "split": ("input_dir",), "split_name": ("input_dir",), "stride": ("input_dir",),
     "max_seq_len": ("input_dir", "wikitext", "lambada"), "overlapping_eval": ("wikitext",),
@@ -27,7 +27,7 @@ _OF = {
 
 @dataclass(frozen=True, kw_only=True)
 class EvaluationConfig(Options):
-    """ValueError, which names the flag, for what makes no sense."""
+    """All flags of the command. ValueError, which names the flag, if they do not go together."""
 
     model: ModelOptions = group(
         ModelOptions, only=("model_name_or_path", "vocab_file", "merge_file"),
@@ -90,7 +90,7 @@ class EvaluationConfig(Options):
                     f"--{self.mode} needs a checkpoint: name it with --model_name_or_path")
 
     def _check_judging(self) -> None:
-        """Without a model, samples are read and judged."""
+        """Check that, without a model, there are samples to judge."""
         code = self.humaneval
         require(code.samples_file is not None and code.allow_code_execution,
                 "--humaneval needs a checkpoint that draws samples, --model_name_or_path, or "

@@ -14,7 +14,7 @@ from paddle_impl.config.serving import ServingFlags
 _DEFAULTS = {"max_dec_len": 512, "temperature": 1.0, "top_k": 5}
 _INTERACTIVE = {"max_dec_len": 128, "temperature": 0.7, "top_k": 0}
 _SERVING = tuple(one.name for one in ServingFlags.flags())
-# The flags that each mode knows; without one, all but the server's.
+# Mode -> the flags that it uses. Without a mode, all flags but the server's are used.
 _ALWAYS = ("model_name_or_path", "model_type", "vocab_file", "merge_file", "device")
 _MODES = {
     "interactive": (
@@ -30,9 +30,10 @@ _MODES = {
 
 @dataclass(frozen=True, kw_only=True)
 class ModeOptions(Options):
-    """What is done instead of continuing prompts."""
+    """Flags of what to do instead of continuing prompts."""
 
-    interactive: bool = flag(False, "ask for prompts until exit; see help there")
+    interactive: bool = flag(
+        False, "type prompts in a conversation; `help` there lists its commands, `exit` ends it")
     serve: bool = flag(False, "answer OpenAI's completion requests over HTTP until Ctrl-C")
     export: str | None = flag(None, "write a Paddle inference model to this directory and stop")
 
@@ -42,7 +43,7 @@ class ModeOptions(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class GenerationConfig(Options):
-    """ValueError, which names the flag, for what makes no sense."""
+    """All flags of the command. ValueError, which names the flag, if they do not go together."""
 
     model: ModelOptions = group(ModelOptions, model_type="gpt2-en")
     prompts: PromptOptions = group(PromptOptions)

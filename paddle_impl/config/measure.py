@@ -7,7 +7,7 @@ from paddle_impl.config.options import Options, flag, require, require_at_least_
 
 @dataclass(frozen=True, kw_only=True)
 class MeasureOptions(Options):
-    """Texts to measure, and how; a loss on a dataset is measured where --input_dir names one."""
+    """Flags of what to measure and how. --input_dir, for a dataset, is in DataOptions."""
 
     wikitext: str | None = flag(
         None, "measure the perplexity of a WikiText file, raw text, a token and a word")

@@ -5,8 +5,8 @@ from dataclasses import dataclass, fields, replace
 from paddle_impl.config.options import Options, flag, require
 
 MODEL_TYPES = ("gpt", "gpt2", "gpt2-en", "gpt2-cn")
-# What this implementation computes. A config.json that asks for anything else is refused:
-# it would load without a word and compute another function.
+# The values that this implementation supports. A config.json with others is refused: its weights
+# would load without an error, but the model would compute another function.
 _FIXED_HF_OPTIONS = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "scale_attn_weights": (True,),
@@ -17,7 +17,7 @@ _FIXED_HF_OPTIONS = {
 }
 
 
-# Classes of transformers whose weights this implementation has, as config.json names them.
+# The classes of transformers that this implementation supports, as config.json names them.
 LANGUAGE_MODEL, CLASSIFIER = "GPT2LMHeadModel", "GPT2ForSequenceClassification"
 
 
@@ -25,9 +25,9 @@ LANGUAGE_MODEL, CLASSIFIER = "GPT2LMHeadModel", "GPT2ForSequenceClassification"
 class ModelConfig:
     """GPT-2: pre-LayerNorm, tanh GELU, learned positions, tied head, biases everywhere.
 
-    Field names and meanings are those of transformers.GPT2Config. `eos_token_id` comes from the
-    tokenizer where there is one: the id differs between vocabularies of the same size. `labels` are
-    a classifier's, in the order of its logits; HF's `id2label`.
+    Field names and meanings are those of transformers.GPT2Config. eos_token_id: set from the
+    tokenizer if there is one, since it differs between vocabularies of the same size. labels: of a
+    classifier, in the order of its logits (HF's `id2label`). ValueError for an invalid value.
     """
 
     n_layer: int
@@ -62,13 +62,13 @@ class ModelConfig:
         return self.n_inner or 4 * self.n_embd
 
     def num_parameters(self) -> int:
-        """Trained numbers, the tied head counted once."""
+        """The number of trainable numbers; the tied head is counted once."""
         d, f = self.n_embd, self.inner
         block = 2 * 2 * d + (3 * d * d + 3 * d) + (d * d + d) + (d * f + f) + (f * d + d)
         return (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d
 
     def to_hf(self, architecture: str = LANGUAGE_MODEL) -> dict:
-        """The config.json with which transformers opens the weights as that class of its own."""
+        """The content of config.json. architecture: the class with which transformers opens it."""
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name != "labels"}
         fixed = {name: allowed[0] for name, allowed in _FIXED_HF_OPTIONS.items()}
         labels = {
@@ -87,7 +87,7 @@ class ModelConfig:
 
     @classmethod
     def from_hf(cls, config: dict) -> "ModelConfig":
-        """From config.json's dictionary; ValueError where it asks for another computation."""
+        """From the content of config.json; ValueError if it needs an unsupported computation."""
         if (family := config.get("model_type")) != "gpt2":
             raise ValueError(f"model_type in config.json is {family!r}, not 'gpt2'")
         for name, allowed in _FIXED_HF_OPTIONS.items():
@@ -106,7 +106,7 @@ class ModelConfig:
 
 
 def _labels(config: dict) -> tuple[str, ...]:
-    """A classifier's labels in config.json; HF writes none where there are two without a name."""
+    """A classifier's labels from config.json. HF writes none for two labels with default names."""
     named = config.get("id2label")
     if named is None:
         return tuple(f"LABEL_{number}" for number in range(config.get("num_labels") or 2))
@@ -124,10 +124,10 @@ _CPM = {"vocab_size": 30000, "bos_token_id": 0, "eos_token_id": 7, "pad_token_id
 _SMALL, _MEDIUM_HF = _gpt2(12, 768, 12), _gpt2(24, 1024, 16)
 _LARGE, _XL = _gpt2(36, 1280, 20), _gpt2(48, 1600, 25)
 
-# Vocabulary sizes differ on purpose: PaddleNLP pads gpt2-medium-en and gpt3-* to 50304,
-# Hugging Face publishes the same weights with 50257 rows.
-# code-mini is ours: what two CPU cores train best in a few minutes; a larger model or vocabulary
-# sees too few tokens in that time.
+# Vocabulary sizes differ on purpose: PaddleNLP pads gpt2-medium-en and gpt3-* to 50304, Hugging
+# Face publishes the same weights with 50257 rows.
+# code-mini is defined by this project. It reaches the lowest loss in a few minutes on two cores; a
+# larger model or vocabulary sees too few tokens in that time.
 MODELS: dict[str, ModelConfig] = {
     "code-mini": _gpt2(4, 128, 2, 2048, n_positions=256, bos_token_id=0, eos_token_id=0),
     "distilgpt2": _gpt2(6, 768, 12),
@@ -148,7 +148,7 @@ MODELS: dict[str, ModelConfig] = {
     "gpt3-175B-en": _gpt2(96, 12288, 96, 51200),
 }
 
-# The names the source documents and their upstreams use for the same models.
+# Other names of these models, in the specification and in the projects that it builds on.
 ALIASES: dict[str, str] = {
     "gpt2": "gpt2-en",
     "gpt2-small": "gpt2-en",
@@ -185,7 +185,7 @@ def named_model(name: str) -> ModelConfig:
 
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions(Options):
-    """Flags of which model it is, and which tokenizer goes with it."""
+    """Flags of the model and of its tokenizer."""
 
     model_type: str = flag(help="family of the model", choices=MODEL_TYPES)
     model_name_or_path: str | None = flag(help="a checkpoint directory")

@@ -1,7 +1,7 @@
-"""What every group of flags is made of, and the common refusals.
+"""Declare groups of flags, and check their values.
 
-The means to declare flags are those of data_tools, which has commands of its own and may not
-import this package.
+The functions are in data_tools, since its own commands need them too and it may not import this
+package.
 """
 
 from data_tools.options import (

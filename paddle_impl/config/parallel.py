@@ -1,4 +1,4 @@
-"""Flags of the processes of a run, and of the memory that each of them needs."""
+"""Flags of how a run is divided over processes, and of recomputation to save memory."""
 
 from dataclasses import dataclass
 
@@ -7,9 +7,9 @@ from paddle_impl.config.options import Options, flag, not_built, require, requir
 
 @dataclass(frozen=True, kw_only=True)
 class ParallelOptions(Options):
-    dp_degree: int = flag(1, "data parallel processes beside sharding (1: as many as are left)")
+    dp_degree: int = flag(1, "data parallel processes besides sharding (1: all that are left)")
     use_sharding: bool = flag(False, "shard over all data parallel processes, as --sharding_degree")
-    sharding_degree: int = flag(1, "processes that hold the optimizer's state once between them")
+    sharding_degree: int = flag(1, "processes over which the optimizer's state is sharded")
     sharding_stage: int = flag(
         1, "what is sharded: 1 optimizer state, 2 gradients too, 3 the blocks' weights too",
         choices=(1, 2, 3),
@@ -26,7 +26,7 @@ class ParallelOptions(Options):
                 f"--sharding_stage {self.sharding_stage} means nothing without --sharding_degree")
 
     def sharding_processes(self, world_size: int) -> int:
-        """--sharding_degree, or for a bare --use_sharding all processes that read own samples."""
+        """--sharding_degree; with --use_sharding alone, all data parallel processes."""
         if self.use_sharding and self.sharding_degree == 1:
             return max(1, world_size // self.mp_degree)
         return self.sharding_degree

@@ -10,7 +10,7 @@ from paddle_impl.config.run import RunConfig
 
 @dataclass(frozen=True, kw_only=True)
 class PretrainConfig(RunConfig):
-    """A run's groups, the data, and how prompts are completed at each evaluation."""
+    """The groups of every training run, the data, and how --test_file's prompts are completed."""
 
     data: DataOptions = group(DataOptions)
     decoding: DecodingOptions = group(

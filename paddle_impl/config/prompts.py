@@ -1,4 +1,4 @@
-"""Flags of which text is written from, and where it goes."""
+"""Flags of the prompts, and of where the generated text goes."""
 
 from dataclasses import dataclass
 
@@ -7,7 +7,8 @@ from paddle_impl.config.options import Options, flag, require
 
 @dataclass(frozen=True, kw_only=True)
 class PromptOptions(Options):
-    prompt: list[str] | None = flag(None, "one or more prompts (default: three that start a file)")
+    prompt: list[str] | None = flag(
+        None, "one or more prompts (default: three beginnings of source files)")
     prompt_file: str | None = flag(
         None, "one prompt a line, or .jsonl with a \"prompt\" each; - for lines of standard input")
     stream: bool | None = flag(

@@ -17,9 +17,9 @@ from paddle_impl.config.validation import ValidationOptions
 
 @dataclass(frozen=True, kw_only=True)
 class RunConfig(Options):
-    """What training/run.py reads. A command adds the groups of its task.
+    """The flags that training/run.py reads. A command adds the groups of its task.
 
-    ValueError, which names the flag, for what makes no sense or is not built.
+    ValueError, which names the flag, for values that are not valid together or not built.
     """
 
     model: ModelOptions = group(
@@ -45,7 +45,7 @@ class RunConfig(Options):
         validation = self.validation
         require(not self.precision.use_amp or self.runtime.device != "cpu",
                 "--use_amp on --device cpu: Paddle has no half precision kernels for a CPU and "
-                "would compute in float32 without a word; leave it out")
+                "would silently compute in float32; leave it out")
         require(validation.early_stop == 0 or validation.eval_freq <= self.training.max_steps,
                 f"--early_stop needs evaluations: --eval_freq {validation.eval_freq} is above "
                 f"--max_steps {self.training.max_steps}")

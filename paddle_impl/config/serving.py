@@ -10,7 +10,7 @@ from paddle_impl.config.options import Options, flag, require, require_at_least_
 
 @dataclass(frozen=True, kw_only=True)
 class ServingFlags(Options):
-    """ValueError for a value that means nothing, with its flag. Times are in seconds."""
+    """Flags of the server. Times are in seconds. ValueError, with the flag, for an invalid value."""
 
     host: str = flag("127.0.0.1", "address to listen on; 0.0.0.0 for every network of this machine")
     port: int = flag(8000, "port to listen on; 0 for any that is free")
@@ -53,11 +53,11 @@ class ServingFlags(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class ServingOptions(ServingFlags):
-    """What the server is told beyond its own flags.
+    """The server's flags, and settings that come from other flags.
 
-    model_name_or_path: the directory that names the model and may hold a chat template. rows:
-    sequences that are computed side by side; the others wait. decoder: see
-    paddle_impl.decoding.choice. eos_token_ids: end tokens; none for the tokenizer's.
+    model_name_or_path: the directory that gives the model its id and may hold a chat template.
+    rows: sequences that are computed at the same time; the others wait. decoder: see
+    paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the tokenizer's.
     """
 
     model_name_or_path: str

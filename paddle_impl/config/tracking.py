@@ -1,4 +1,4 @@
-"""Flags of what a run says about itself while it trains."""
+"""Flags of the logs, curves and profiles of a training run."""
 
 import math
 from dataclasses import dataclass

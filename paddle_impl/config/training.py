@@ -1,4 +1,4 @@
-"""Flags of the training loop: how long, with how much dropout, past how many bad steps."""
+"""Flags of the training loop: number of steps, dropout, and tolerated non-finite steps."""
 
 from dataclasses import dataclass
 

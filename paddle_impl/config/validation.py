@@ -1,4 +1,4 @@
-"""Flags of what is measured on held-out data while a run trains."""
+"""Flags of the evaluations on held-out data during training."""
 
 from dataclasses import dataclass
 

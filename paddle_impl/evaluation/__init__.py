@@ -1,13 +1,13 @@
-"""What a trained model is worth, in numbers that compare across checkpoints.
+"""Measures of a trained model, which compare across checkpoints.
 
-    windows.py      a long text as rows: each token predicted once, with enough context
-    scoring.py      rows -> how probable each target was, and whether it was the likeliest
-    code_length.py  documents of a dataset: loss, accuracy, bits per byte beside gzip's
+    windows.py      cut a long text into rows, so that each token is predicted once
+    scoring.py      rows -> log-probability of the targets, and how many were the likeliest token
+    code_length.py  documents of a dataset: loss, accuracy, and bits per byte compared with gzip
     wikitext.py     a WikiText file: perplexity a token and a word
     lambada.py      last words of passages: accuracy and perplexity
-    minitest.py     ten fixed prompts, continued
-    comparison.py   several checkpoints' answers to them, side by side
-    humaneval/      functions written to a docstring, judged by running them
-    running.py      a run of run_evaluation.py: the one of these that is asked for
-    files.py        text files in, a JSON object and a table out
+    minitest.py     continuations of ten fixed prompts
+    comparison.py   those of several checkpoints side by side
+    humaneval/      functions written from docstrings, tested by running them
+    running.py      a run of run_evaluation.py: one of these measures
+    files.py        read text files, write a JSON object, format a table
 """

@@ -1,4 +1,4 @@
-"""Held-out loss as a code length: every token of a document predicted once, from its context."""
+"""Held-out loss as a code length: each token of a document is predicted once from its context."""
 
 import gzip
 import math
@@ -19,9 +19,10 @@ from paddle_impl.evaluation.windows import Row, strided, window_of
 
 @dataclass(frozen=True)
 class CodeLength:
-    """What a model needs to tell the documents, beside what gzip -9 needs for the same bytes.
+    """The code length of documents under a model, and the size of gzip -9 for the same bytes.
 
-    right: tokens that were the likeliest at their place.
+    nats: sum of -log p over all tokens. right: tokens that the model gave the highest probability.
+    bytes: of the documents' text.
     """
 
     nats: float
@@ -49,7 +50,7 @@ class CodeLength:
 
     @property
     def accuracy(self) -> float:
-        """Share of the tokens that were the likeliest."""
+        """Share of the tokens that the model gave the highest probability."""
         return self.right / self.tokens
 
 
@@ -64,11 +65,12 @@ def code_length(
     vocab_size: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> CodeLength:
-    """Sum of -log p over all tokens of the documents, each after an end token and closed by one.
+    """The code length of documents. Each is preceded by an end token and followed by one.
 
-    documents: int arrays (n,), with or without their own final end token. The end token is paid
-    for too, as a decoder would need it. gzip compresses all documents as one stream.
-    vocab_size, progress: see scoring.score.
+    documents: int arrays (n,), with or without a final end token. The final end token counts, since
+    a decoder would need it. decode_bytes: ids -> the bytes of their text. window, stride: see
+    windows.strided. gzip compresses all documents as one stream. vocab_size, progress: see
+    scoring.score. ValueError if the documents hold no text.
     """
     parts: list[bytes] = []
     rows: list[Row] = []
@@ -88,7 +90,7 @@ def code_length(
 
 
 def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
-    """Loss, accuracy and bits per byte of one split's documents, beside gzip's."""
+    """Loss, accuracy and bits per byte of one split's documents, and gzip's bits per byte."""
     data, split_name = config.data, config.measure.split_name
     tokens = open_dataset(data.input_dir)
     check_tokenizer(tokens, tokenizer)

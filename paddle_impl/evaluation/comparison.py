@@ -1,4 +1,4 @@
-"""What --minitest wrote for several checkpoints, side by side. Needs no model, and no Paddle."""
+"""Show the --minitest answers of several checkpoints side by side. Needs no Paddle."""
 
 import json
 import textwrap
@@ -7,7 +7,7 @@ from paddle_impl.evaluation.files import read_text
 
 
 def read(path: str) -> dict:
-    """What --minitest wrote to its --output_file; ValueError for any other file."""
+    """Read an --output_file of --minitest; ValueError for any other file."""
     text = read_text(path, "--compare")
     try:
         told = json.loads(text)
@@ -24,7 +24,9 @@ def read(path: str) -> dict:
 
 
 def side_by_side(paths: list[str], width: int) -> str:
-    """A column a file, `width` characters in all; ValueError where they were not asked the same.
+    """The answers with a column for each file, `width` characters in all.
+
+    ValueError if the files differ in prompts, settings or seed.
     """
     files = [read(path) for path in paths]
     for path, other in zip(paths, files, strict=True):
@@ -49,7 +51,7 @@ def _inputs_of(told: dict, name: str):
 
 
 def _row(texts: list[str], column: int) -> str:
-    """Texts in columns, each line broken at the column's width and kept otherwise."""
+    """Texts in columns; lines longer than a column are broken, other line breaks are kept."""
     cells = [[piece for line in text.expandtabs(4).splitlines()
               for piece in textwrap.wrap(_printable(line), column, drop_whitespace=False,
                                          replace_whitespace=False) or [""]] for text in texts]
@@ -62,5 +64,5 @@ def _row(texts: list[str], column: int) -> str:
 
 
 def _printable(line: str) -> str:
-    """A model writes any byte; what moves a terminal's cursor would tear the columns apart."""
+    """The line with unprintable characters replaced, since these could move the cursor."""
     return "".join(character if character.isprintable() else "\ufffd" for character in line)

@@ -1,4 +1,4 @@
-"""Text files in; a JSON object and a short table out."""
+"""Read text files; write a JSON object; format a short table."""
 
 import json
 import math
@@ -9,9 +9,10 @@ from data_tools.files import whole_file
 
 
 def read_text(path: str, flag: str) -> str:
-    """The whole file; ValueError, which names the flag, where it is no text or has none."""
+    """The text of a UTF-8 file; ValueError, which names the flag, if it cannot be read or is empty.
+    """
     try:
-        text = Path(path).read_bytes().decode("utf-8-sig")  # a mark at the start is no text
+        text = Path(path).read_bytes().decode("utf-8-sig")  # without a byte order mark
     except UnicodeDecodeError as error:
         raise ValueError(f"{flag} {path} is not UTF-8 text: byte {error.start} cannot be read; a "
                          "compressed file must be unpacked first") from None
@@ -23,11 +24,12 @@ def read_text(path: str, flag: str) -> str:
 
 
 def read_passages(path: str, flag: str) -> list[tuple[int, str]]:
-    """(line number, text) of JSON lines with a "text", or of plain lines; empty ones left out.
+    """(line number, text) of JSON lines with a "text", or of plain lines; empty ones are left out.
 
-    A file whose first line begins with a brace is JSON lines throughout.
+    A file whose first line begins with a brace must be JSON lines. ValueError, which names the flag
+    and the line, for a line without a text.
     """
-    # Not splitlines: what it takes for the end of a line may stand in a passage.
+    # Not splitlines: it also splits at characters that may occur within a passage.
     lines = [(number, line.strip()) for number, line
              in enumerate(read_text(path, flag).split("\n"), start=1) if line.strip()]
     if not lines[0][1].startswith("{"):
@@ -48,7 +50,7 @@ def _text_of(line: str, place: str) -> str:
 
 
 def check_place(path: str | None, flag: str) -> None:
-    """ValueError where no file can be written: known before the work, not after it."""
+    """ValueError, before the work starts, if no file can be written at `path`."""
     if path is None:
         return
     if not Path(path).absolute().parent.is_dir():
@@ -58,7 +60,7 @@ def check_place(path: str | None, flag: str) -> None:
 
 
 def check_distinct(named: dict[str, str | None]) -> None:
-    """ValueError where two of {flag: path} are one file: the later would replace the earlier."""
+    """ValueError if two of {flag: path} are the same file, since one would replace the other."""
     known: dict[str, str] = {}
     for flag, path in named.items():
         if path is None:
@@ -69,7 +71,7 @@ def check_distinct(named: dict[str, str | None]) -> None:
 
 
 def write_json(path: str, numbers: dict) -> None:
-    """One object, in place when it is whole. What is infinite becomes null: JSON has no such."""
+    """Write one JSON object, atomically. Infinity and NaN become null: JSON cannot express them."""
     known = {name: None if isinstance(value, float) and not math.isfinite(value) else value
              for name, value in numbers.items()}
     text = json.dumps(known, ensure_ascii=False, allow_nan=False)
@@ -78,7 +80,7 @@ def write_json(path: str, numbers: dict) -> None:
 
 
 def table(title: str, rows: list[tuple[str, float | int, str]]) -> str:
-    """(name, value, what it is) in columns: counts with separators, other numbers to 4 places."""
+    """Rows (name, value, note) in columns: integers with separators, floats with 4 decimals."""
     shown = [(name, f"{value:,}" if isinstance(value, int) else f"{value:.4f}", note)
              for name, value, note in rows]
     first = max(16, *(len(name) + 2 for name, _, _ in shown))

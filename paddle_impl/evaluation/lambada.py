@@ -1,6 +1,6 @@
-"""LAMBADA: is the last word of a passage the one that the model would write?
+"""LAMBADA: how often a model predicts the last word of a passage.
 
-The LAMBADA dataset, https://arxiv.org/abs/1606.06031; cut as Megatron-LM and PaddleNLP cut it.
+Source: https://arxiv.org/abs/1606.06031. Passages are split as in Megatron-LM and PaddleNLP.
 """
 
 from collections.abc import Callable, Iterable
@@ -17,7 +17,7 @@ from paddle_impl.evaluation.windows import Row, window_of
 
 @dataclass(frozen=True)
 class Passage:
-    """Token ids of the context and of what is to be predicted after it, both (n,) and not empty."""
+    """Token ids of the context and of the last word, which is predicted; both (n,), not empty."""
 
     context: np.ndarray
     word: np.ndarray
@@ -25,7 +25,9 @@ class Passage:
 
 @dataclass(frozen=True)
 class LastWords:
-    """nats: -log p of all last words. cut: passages that began before the window."""
+    """right: passages whose last word was predicted. nats: sum of -log p of all last words.
+    cut: passages that are longer than the window.
+    """
 
     passages: int
     right: int
@@ -38,14 +40,14 @@ class LastWords:
 
     @property
     def perplexity(self) -> float:
-        """exp of the mean nats a last word, however many tokens it has."""
+        """exp(mean nats of a last word); words of several tokens count once."""
         return perplexity(self.nats, self.passages)
 
 
 def passage(text: str, encode: Callable[[str], np.ndarray], *, strict: bool = True) -> Passage:
-    """The text cut before its last word, or, unless strict, before its last token.
+    """Split a text before its last word (strict), or before its last token.
 
-    ValueError where nothing is left before it.
+    ValueError if nothing is left before it.
     """
     words = text.split()
     if strict and len(words) > 1:
@@ -69,10 +71,11 @@ def last_words(
     vocab_size: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> LastWords:
-    """A word is right when all its tokens are the greedy choice, that is after the right ones.
+    """Score the last words. A word is right if each of its tokens is the likeliest one, given the
+    context and the word's tokens before it.
 
-    window: tokens that the model sees at most; of a longer passage it sees the last ones.
-    vocab_size, progress: see scoring.score.
+    window: the most tokens that the model sees, the last ones of a passage; ValueError if a word is
+    longer. vocab_size, progress: see scoring.score.
     """
     rows, cut = [], 0
     for one in passages:
@@ -87,7 +90,7 @@ def last_words(
 
 
 def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
-    """How often the last word of a passage is the greedy choice."""
+    """Accuracy and perplexity of the last words of a file's passages."""
     path, strict = config.measure.lambada, config.measure.strict_lambada
     passages = []
     for line, text in files.read_passages(path, "--lambada"):

@@ -1,6 +1,6 @@
-"""Ten prompts that never change, continued: what a reader compares checkpoints by.
+"""Continuations of ten fixed prompts, by which a reader can compare checkpoints.
 
-See comparison.py for several of them side by side.
+comparison.py shows those of several checkpoints side by side.
 """
 
 from collections.abc import Callable, Iterable
@@ -38,10 +38,11 @@ def answers(
     seed: int,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> list[dict]:
-    """One record a prompt: prompt, prompt_ids, and under the names of SETTINGS what came of it.
+    """One record a prompt: prompt, prompt_ids, and a continuation under each name of SETTINGS.
 
-    Equal weights, tokenizer and seed give equal records. Of a prompt that takes more than half of
-    the model's positions the last tokens are continued. progress: wraps the prompts that are done.
+    Equal weights, tokenizer and seed give equal records. A prompt is cut to its last tokens if it
+    takes more than half of the model's positions. progress: wraps the iterator over finished
+    prompts, as tqdm does.
     """
     vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
     room = max(1, model.config.n_positions // 2)
@@ -59,7 +60,7 @@ def answers(
 
 
 def transcript(records: list[dict]) -> str:
-    """The prompts and their continuations, as a reader sees them."""
+    """The prompts and their continuations as text."""
     parts = []
     for number, record in enumerate(records, start=1):
         parts.append(f"=== {number} " + "=" * 60 + f"\n{record['prompt']}")
@@ -68,7 +69,7 @@ def transcript(records: list[dict]) -> str:
 
 
 def measure(config: EvaluationConfig, model, tokenizer: AnyTokenizer) -> tuple[str, dict]:
-    """Ten prompts continued; --compare shows several such files side by side."""
+    """Continue the ten prompts. --compare shows several such results side by side."""
     seed = config.runtime.seed
     records = answers(model, tokenizer, seed, progress_bar(len(PROMPTS)))
     return transcript(records), {"seed": seed, "settings": SETTINGS, "answers": records}

@@ -7,5 +7,8 @@ from tqdm import tqdm
 
 
 def progress_bar(total: int | None = None) -> Callable[[Iterable], Iterable]:
-    """Wraps what is iterated over; shown on a terminal only. total: where it cannot be counted."""
+    """A function that wraps an iterable with a bar, which only a terminal shows.
+
+    total: the number of items, for iterables without a length.
+    """
     return partial(tqdm, desc="evaluating", leave=False, disable=None, total=total)

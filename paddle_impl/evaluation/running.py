@@ -6,13 +6,16 @@ from paddle_impl.evaluation import code_length, files, lambada, minitest, wikite
 from paddle_impl.evaluation.humaneval import measuring
 from paddle_impl.text.generator import TextGenerator
 
-# Each has measure(config, model, tokenizer) -> (table, numbers), by the mode of the configuration.
+# Mode of the configuration -> a module with measure(config, model, tokenizer) -> (table, numbers).
 MEASURES = {"input_dir": code_length, "wikitext": wikitext, "lambada": lambada,
             "minitest": minitest, "humaneval": measuring}
 
 
 def run(config: EvaluationConfig) -> None:
-    """ValueError, before anything is measured, for files that cannot be read or written."""
+    """Measure, print the table and write --output_file.
+
+    ValueError, before anything is measured, for files that cannot be read or written.
+    """
     output, samples = config.output.output_file, config.humaneval.samples_file
     files.check_place(output, "--output_file")
     files.check_distinct({
@@ -23,15 +26,14 @@ def run(config: EvaluationConfig) -> None:
     })
     model, tokenizer, about = _load(config.model)
     shown, numbers = MEASURES[config.mode].measure(config, model, tokenizer)
-    # Before the console: what reads it may have gone away, as head does.
+    # Before printing, which fails if the reader of standard output has ended.
     if output:
         files.write_json(output, {"mode": config.mode, **about, **numbers})
     print(shown)
 
 
 def _load(options: ModelOptions):
-    """The model, its tokenizer, and what a JSON object says of them; nothing without a checkpoint.
-    """
+    """(model, tokenizer, their entries of the JSON object); None for both without a checkpoint."""
     if options.model_name_or_path is None:
         return None, None, {"checkpoint": None}
     loaded = TextGenerator.load(

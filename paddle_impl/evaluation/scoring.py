@@ -1,6 +1,6 @@
-"""Rows of tokens -> how probable the targets were, and how many of them were the likeliest.
+"""Score rows of tokens: -log p of their targets, and how many targets were the likeliest token.
 
-Shapes: R rows of a batch, n inputs each, M the most targets among them, V vocabulary.
+Shapes: R rows of a batch, n inputs of each row, M largest number of targets of a row, V vocabulary.
 """
 
 import math
@@ -13,12 +13,14 @@ import paddle.nn.functional as F
 
 from paddle_impl.evaluation.windows import Row
 
-_NUMBERS = 1 << 26  # of the largest tensor in a forward pass: 256 MiB in float32
+_NUMBERS = 1 << 26  # most elements of a tensor in a forward pass: 256 MiB in float32
 
 
 @dataclass(frozen=True)
 class Scores:
-    """Of each row: nats float64 (rows,), -log p over its targets; right int64 (rows,)."""
+    """For each row, nats: sum of -log p over its targets, float64 (rows,); right: how many of them
+    were the likeliest token, int64 (rows,).
+    """
 
     nats: np.ndarray
     right: np.ndarray
@@ -32,12 +34,12 @@ def score(
     vocab_size: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> Scores:
-    """Every row as if it were alone; dropout is off afterwards.
+    """Score the rows independently of each other; the model is in evaluation mode afterwards.
 
-    vocab_size: of the tokenizer (None: the model's). An id at or above it pads the embedding and
-    is never counted as the likeliest. The nats are those of the model as it stands: what it gives
-    to padding it has taken from the tokens, and pays for. progress: wraps the batches.
-    ValueError for an id that the model lacks, and where a probability is no number.
+    vocab_size: the tokenizer's (None: the model's). Ids at or above it pad the embedding and never
+    count as the likeliest. Probability that the model gives to them is not redistributed, so it
+    raises the nats. progress: wraps the iterator over batches, as tqdm does.
+    ValueError for an id outside the model's vocabulary, or a probability that is NaN.
     """
     _check(rows, model.config)
     model.eval()
@@ -46,8 +48,8 @@ def score(
     for batch in progress(_batches(rows, model.config)):
         inputs = np.stack([rows[i].inputs for i in batch])  # (R, n)
         targets = _aligned([rows[i].targets for i in batch])  # (R, M)
-        # The head at the counted positions alone: with windows moved by 32 of 256 tokens, four
-        # layers of 256 and GPT-2's vocabulary all takes 4.0 s on two cores, not 15.7 s.
+        # The head runs at the scored positions only. With windows of 256 tokens moved by 32, four
+        # layers of width 256 and GPT-2's vocabulary, this takes 4.0 s on two cores and not 15.7 s.
         hidden = model.transformer(paddle.to_tensor(inputs))
         logits = model.head(hidden[:, inputs.shape[1] - targets.shape[1] :])  # (R, M, V)
         losses = F.cross_entropy(logits, paddle.to_tensor(targets), reduction="none")
@@ -61,7 +63,7 @@ def score(
 
 
 def perplexity(nats: float, count: int) -> float:
-    """exp(nats / count), inf where that is beyond all numbers."""
+    """exp(nats / count); inf if that overflows."""
     try:
         return math.exp(nats / count)
     except OverflowError:
@@ -79,7 +81,7 @@ def _check(rows: list[Row], config) -> None:
 
 
 def _batches(rows: list[Row], config) -> list[list[int]]:
-    """Numbers of rows with equally many inputs, which stack without padding; long ones last."""
+    """Indices of rows in batches; rows of a batch have equally many inputs, so none is padded."""
     def size(i: int) -> tuple[int, int]:
         return len(rows[i].inputs), len(rows[i].targets)
 

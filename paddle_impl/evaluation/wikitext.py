@@ -1,7 +1,7 @@
-"""Perplexity of a WikiText file, a token and a word: the latter compares across tokenizers.
+"""Perplexity of a WikiText file per token and per word. The latter compares across tokenizers.
 
-The numbers are those of Megatron-LM's and PaddleNLP's evaluations, but that no window is lost and
-every token weighs the same.
+As in the evaluations of Megatron-LM and PaddleNLP, except that no window is left out and every
+token has the same weight.
 """
 
 import re
@@ -17,13 +17,13 @@ from paddle_impl.evaluation.progress import progress_bar
 from paddle_impl.evaluation.scoring import perplexity, score
 from paddle_impl.evaluation.windows import strided, window_of
 
-# What WikiText's tokenizer set apart, in the order in which it is put together again.
+# Replacements that undo WikiText's tokenization, in the order in which they are applied.
 _JOINED = (
     ("s '", "s'"),  # a plural's genitive
     (" @-@ ", "-"), (" @,@ ", ","), (" @.@ ", "."),  # within a word or a number
     *((f" {mark} ", f"{mark} ") for mark in ":;.!?,"),
 )
-# Two apostrophes far apart count as quotes too: the published numbers were made with it.
+# Two apostrophes count as quotes even if far apart; the published numbers include this error.
 _ENCLOSING = ("()", "[]", "{}", '""', "''")
 _LAST = (
     ("= = = =", "===="), ("= = =", "==="), ("= =", "=="),  # headings
@@ -35,9 +35,8 @@ _LAST = (
 
 @dataclass(frozen=True)
 class WikiText:
-    """original_tokens: the file's words as the data set counts them; tokens: those of the model.
-
-    Of either the first is given, not predicted.
+    """original_tokens: words of the file, as WikiText counts them. tokenized_tokens: tokens of the
+    model. The first token is given and not predicted, so both means are over one less.
     """
 
     nats: float
@@ -56,17 +55,17 @@ class WikiText:
 
     @property
     def adjusted_perplexity(self) -> float:
-        """The same nats, spread over the words of the file."""
+        """Perplexity per word: exp(nats / words)."""
         return perplexity(self.nats, self.original_tokens - 1)
 
     @property
     def accuracy(self) -> float:
-        """Share of the model's tokens that were the likeliest at their place."""
+        """Share of the predicted tokens that the model gave the highest probability."""
         return self.right / (self.tokenized_tokens - 1)
 
 
 def detokenize(text: str) -> str:
-    """WikiText's tokens as the text that they were: marks at their words, brackets closed up."""
+    """Undo WikiText's tokenization: remove the spaces before marks and within brackets."""
     for apart, joined in _JOINED:
         text = text.replace(apart, joined)
     for opening, closing in _ENCLOSING:
@@ -77,9 +76,9 @@ def detokenize(text: str) -> str:
 
 
 def _closed_up(text: str, opening: str, closing: str) -> str:
-    """Without white space behind what opens and before what closes."""
-    # Behind the last closing mark each opening one would search to the end of the text in vain:
-    # 420 s for 1.6 MB with 2,100 of them.
+    """The text without white space after opening and before closing marks."""
+    # Stop at the last closing mark: after it, each opening mark would search to the end of the text
+    # in vain, which took 420 s for 1.6 MB with 2,100 of them.
     end = text.rfind(closing) + 1
     pattern = f"[{re.escape(opening)}]([^{re.escape(closing)}]*)[{re.escape(closing)}]"
     return re.sub(pattern, lambda found: opening + found[1].strip() + closing,
@@ -96,11 +95,12 @@ def score_text(
     vocab_size: int | None = None,
     progress: Callable[[Iterable], Iterable] = iter,
 ) -> WikiText:
-    """text: the whole file, as WikiText has it. encode: text -> ids (n,), of a tokenizer.
+    """Score a text in overlapping windows.
 
-    overlapping_eval: tokens that a window moves on, and that are counted of each but the first.
-    Words are counted between single spaces, in which the end of a line is a word, as WikiText's
-    published counts and perplexities have it. vocab_size, progress: see scoring.score.
+    text: the whole file in WikiText's tokenization. encode: text -> ids (n,). overlapping_eval:
+    tokens by which the window moves; each window after the first scores so many. Words are counted
+    by splitting at single spaces, so that ends of lines count, as in WikiText's published counts.
+    vocab_size, progress: see scoring.score. ValueError for fewer than two words or tokens.
     """
     original = len(text.strip().split(" "))
     ids = np.asarray(encode(detokenize(text)), np.int64)
@@ -113,7 +113,7 @@ def score_text(
 
 
 def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
-    """Perplexity of one long text, a token of the model and a word of the text."""
+    """Perplexity of one long text per token of the model and per word of the text."""
     path, moved = config.measure.wikitext, config.measure.overlapping_eval
     text = files.read_text(path, "--wikitext")
     window = window_of(model, config.data.max_seq_len)

@@ -1,4 +1,4 @@
-"""A sequence longer than the model's positions, cut into rows: each target counted once."""
+"""Cut a sequence that is longer than the model's positions into rows; each target counts once."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -10,17 +10,18 @@ from paddle_impl.config.options import require
 
 @dataclass(frozen=True)
 class Row:
-    """inputs (n,), and the targets (m,) of its last m positions, 1 <= m <= n; int64."""
+    """inputs (n,) and the targets (m,) of the last m positions, 1 <= m <= n; int64."""
 
     inputs: np.ndarray
     targets: np.ndarray
 
 
 def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int, int]]:
-    """(start, end, first) of the windows over `length` inputs: targets first..end are counted.
+    """(start, end, first) of windows over `length` inputs: inputs start to end, of which the
+    targets from first to end are counted.
 
-    Each target is counted once; all but those of the first window see at least size - stride
-    earlier tokens. The last window reaches the end.
+    Each target is counted once. All but those of the first window have at least size - stride
+    tokens of context. The last window reaches the end.
     """
     counted = 0
     while counted < length:
@@ -30,14 +31,14 @@ def windows(length: int, size: int, stride: int) -> Iterator[tuple[int, int, int
 
 
 def strided(sequence: np.ndarray, size: int, stride: int) -> list[Row]:
-    """The rows of a sequence (n,) whose first token is given, and every other predicted once."""
+    """Rows of a sequence (n,): the first token is given, each other one is predicted once."""
     sequence = np.asarray(sequence, np.int64)
     return [Row(sequence[start:end], sequence[first + 1 : end + 1])
             for start, end, first in windows(len(sequence) - 1, size, stride)]
 
 
 def window_of(model, max_seq_len: int | None) -> int:
-    """Tokens in a window: --max_seq_len, or all of the model's positions."""
+    """Tokens in a window: --max_seq_len, else the model's positions; ValueError if above these."""
     positions = model.config.n_positions
     window = max_seq_len or positions
     require(window <= positions,

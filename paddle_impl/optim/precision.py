@@ -84,7 +84,7 @@ FULL = Precision()
 
 
 class LossScaler:
-    """Loss scaling as in torch.amp.GradScaler: halve at an overflow, double after enough good steps.
+    """Loss scaling as torch.amp.GradScaler's: halved at an overflow, doubled after good steps.
 
     The trainer calls scaled, unscale_, overflows (if a step is not finite) and update, in this
     order. Paddle's GradScaler is not used: with numpy >= 2.4 it fails at its first overflow, and

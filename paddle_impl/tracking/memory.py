@@ -1,4 +1,4 @@
-"""Memory of this process, for a training record."""
+"""Memory of this process, as values of a training record."""
 
 import os
 from pathlib import Path
@@ -9,10 +9,10 @@ from paddle_impl.process.runtime import peak_memory_mib
 
 
 def memory() -> dict[str, float]:
-    """memory_mib now and peak_memory_mib so far, in MiB, of this process alone.
+    """memory_mib (now) and peak_memory_mib (so far) of this process, in MiB.
 
-    On a GPU what Paddle's tensors take there, without its cache and the CUDA context; elsewhere the
-    resident size, of which a system without /proc tells the peak alone.
+    On a GPU this is the memory of Paddle's tensors, without its cache and the CUDA context. On a
+    CPU it is the resident size; a system without /proc reports the peak only.
     """
     if paddle.get_device().startswith("gpu"):
         return {

@@ -1,4 +1,4 @@
-"""metrics.jsonl: one JSON object a line, the machine's format; every other log is a view of it."""
+"""metrics.jsonl: one JSON object a line. Every other log shows the same records."""
 
 import json
 import math
@@ -11,7 +11,9 @@ from paddle_impl.tracking.record_file import RecordFile, rewrite
 
 
 class MetricsFile:
-    """Continues the file at `path` after `start_step`: later records go, those steps come again."""
+    """Appends to the file at `path`, after removing records later than `start_step`: a resumed run
+    computes those steps again.
+    """
 
     def __init__(self, path: Path, start_step: int):
         if path.exists():
@@ -19,7 +21,7 @@ class MetricsFile:
         self._file = RecordFile(path)
 
     def write(self, record: dict) -> None:
-        """Append the record. NaN and infinity become null: strict JSON has no word for them."""
+        """Append the record. NaN and infinity become null, since JSON cannot express them."""
         self._file.append(json.dumps(_plain(record), allow_nan=False).encode() + b"\n")
 
     def close(self) -> None:
@@ -40,7 +42,7 @@ def _until(path: Path, last_step: int) -> Iterator[bytes]:
 
 
 def _plain(value: Any) -> Any:
-    """The value as JSON has it; numpy's numbers become Python's."""
+    """The value as JSON types; numpy's numbers become Python's."""
     if isinstance(value, dict):
         return {name: _plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):

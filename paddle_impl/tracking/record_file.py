@@ -1,7 +1,7 @@
-"""Files that grow by whole records: a full disk or a killed process leaves none cut in the middle.
+"""Files to which only whole records are appended, even when the disk is full.
 
-Written in the caller's thread. The writers of visualdl and tensorboardX hand records to a thread,
-and once that dies of a full disk their queue fills up and the training waits on it for ever.
+The caller's thread writes. The writers of visualdl and tensorboardX use a thread of their own: if
+it dies of a full disk, their queue fills up and the training waits for ever.
 """
 
 import contextlib
@@ -13,13 +13,13 @@ from data_tools.files import whole_file
 
 
 class RecordFile:
-    """An open file; each record is in it, readable by others, when `append` returns."""
+    """An open file. When `append` returns, other processes can read the record."""
 
     def __init__(self, path: Path):
         self._descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_APPEND, 0o644)
 
     def append(self, record: bytes) -> None:
-        """Add the record; on OSError the file is as long as before, so a later call may succeed."""
+        """Append the record. On OSError the file keeps its length, so a later call may succeed."""
         end = os.fstat(self._descriptor).st_size
         rest = memoryview(record)
         try:
@@ -35,6 +35,6 @@ class RecordFile:
 
 
 def rewrite(path: Path, records: Iterable[bytes]) -> None:
-    """Replace the file by one that holds these records, which may be read from it meanwhile."""
+    """Replace the file by one with these records, which may be read lazily from the old file."""
     with whole_file(path) as file:
         file.writelines(records)

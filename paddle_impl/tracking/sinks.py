@@ -1,4 +1,4 @@
-"""Where curves go besides metrics.jsonl: which sinks there are, opening them, outliving them."""
+"""Sinks for curves besides metrics.jsonl: which there are, opening them, surviving their errors."""
 
 import importlib
 import importlib.util
@@ -17,14 +17,14 @@ class Sink(Protocol):
         """Points of curves, by the curve's name."""
 
     def completions(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
-        """(prompt, what the model wrote after it)."""
+        """Completions of prompts as (prompt, new text)."""
 
     def close(self) -> None: ...
 
 
 @dataclass(frozen=True)
 class _Kind:
-    """What must be installed for a sink, and how; its module here has the function `open_sink`."""
+    """A sink's package, how to install it, and the module here that defines its `open_sink`."""
 
     package: str
     install: str
@@ -42,7 +42,7 @@ def check(report_to: str) -> tuple[str, ...]:
     """The names in --report_to, which is a comma list or `none`.
 
     ValueError for a name that is unknown or given twice, and for a package that is not installed.
-    It imports none of them: that costs seconds in every process.
+    The packages are not imported, which would take seconds in every process.
     """
     if report_to.strip() == "none":
         return ()
@@ -60,7 +60,9 @@ def check(report_to: str) -> tuple[str, ...]:
 
 
 def _installed(package: str) -> bool:
-    """Whether it can be imported; a folder of its name, as W&B writes one, has no origin."""
+    """Whether the package can be imported. A plain folder of that name, as W&B makes one, has no
+    origin.
+    """
     spec = importlib.util.find_spec(package)
     return spec is not None and spec.origin is not None
 
@@ -69,8 +71,8 @@ def open_sinks(
     names: Iterable[str], output_dir: Path, start_step: int, config: dict,
     warn: Callable[[str], None],
 ) -> list["Guarded"]:
-    """The sinks, open. One that does not open stops a new run, and only warns in a resumed one:
-    somebody watches a start, nobody a restart at night.
+    """Open the sinks. If one fails, a new run stops with OSError, since its user is probably there;
+    a resumed run goes on with a warning.
     """
     sinks = []
     for name in names:
@@ -86,9 +88,9 @@ def open_sinks(
 
 
 class Guarded:
-    """A sink that cannot stop the training: its first failure is told, later calls try again.
+    """A sink whose errors cannot stop the training, such as a full disk or a lost network.
 
-    A run of a month outlives full disks and dead networks.
+    The first error is a warning. Later calls are tried again.
     """
 
     def __init__(self, name: str, sink: Any, warn: Callable[[str], None]):

@@ -1,8 +1,8 @@
 """TensorBoard's events, in output/tensorboard: `tensorboard --logdir output/tensorboard`.
 
-Each start writes a file of its own, which begins with TensorBoard's own mark of a restart: it hides
-the steps after it that earlier files hold. A reader of the files that does not know the mark sees
-those steps twice. Messages and checksum are tensorboardX's; it needs neither TensorFlow nor torch.
+Each start writes a new file that begins with TensorBoard's START event. TensorBoard then hides
+later steps in earlier files. A reader that does not know this event sees those steps twice.
+Messages and checksum come from tensorboardX, which needs neither TensorFlow nor torch.
 Format: a uint64 length, its checksum, the message, its checksum (TensorFlow's record_writer.h).
 """
 
@@ -65,5 +65,5 @@ def _frame(message: bytes) -> bytes:
 
 
 def _as_code(text: str) -> str:
-    """TensorBoard reads Markdown, in which four spaces keep the lines as they are."""
+    """The text indented by four spaces, which TensorBoard's Markdown shows unchanged."""
     return "\n".join("    " + line for line in text.split("\n"))

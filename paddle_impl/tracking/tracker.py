@@ -1,4 +1,4 @@
-"""One call that records: console line, progress bar, metrics.jsonl, the sinks of --report_to."""
+"""Records of a run: each call writes to console, progress bar, metrics.jsonl and the sinks."""
 
 import contextlib
 import sys
@@ -12,7 +12,7 @@ from paddle_impl.tracking.sinks import Guarded, check, open_sinks
 
 METRICS = "metrics.jsonl"
 
-# What a training record may hold, in the order and format of PaddleNLP's log line.
+# The log line of a training record, in the order and format of PaddleNLP's.
 _LINE = {
     "epoch": "epoch: {}",
     "batch": "batch: {}",
@@ -28,14 +28,14 @@ _LINE = {
     "loss_scale": "loss scale: {:g}",
     "skipped_steps": "skipped steps: {}",
 }
-_TAGS = {"lr": "learning_rate"}  # PaddleNLP's name of the curve; the others keep the record's
+_TAGS = {"lr": "learning_rate"}  # PaddleNLP's name; other curves have the record's
 
-# A terminal that was closed, a pipe whose reader has gone, a log file on a full disk.
+# Errors of a closed terminal, a pipe without a reader, or a log file on a full disk.
 _TERMINAL_MAY_GO = contextlib.suppress(OSError)
 
 
 def _printable(text: str) -> str:
-    """For a terminal, which control characters would garble; metrics.jsonl has them as they are."""
+    """The text with control characters escaped for a terminal; metrics.jsonl keeps them."""
     return "".join(c if c.isprintable() or c in "\n\t" else c.encode("unicode_escape").decode()
                    for c in text)
 
@@ -43,9 +43,9 @@ def _printable(text: str) -> str:
 class Tracker:
     """Records of a run in `output_dir`; with `enabled` false (other ranks) every call is a no-op.
 
-    A resumed run continues metrics.jsonl and the curves: what is later than `start_step` goes
-    first, since those steps are computed again. `config` is what W&B files the run under.
-    OSError where a new run's files or sinks cannot be opened; once open, a failure is a warning.
+    A resumed run continues metrics.jsonl and the curves: records later than `start_step` are
+    removed first, since those steps are computed again. config: the flags, which W&B shows.
+    OSError if a new run's files or sinks cannot be opened; later errors are warnings.
     """
 
     def __init__(
@@ -62,7 +62,7 @@ class Tracker:
         self._sinks = open_sinks(
             check(report_to), output_dir, start_step, config or {}, self._warn
         )
-        # Last: a directory that holds this file is taken, and a sink may have stopped the start.
+        # Last: a directory with this file counts as used, and opening a sink may have failed.
         self._metrics = Guarded(METRICS, MetricsFile(output_dir / METRICS, start_step), self._warn)
 
     def train(self, record: dict) -> None:
@@ -88,7 +88,7 @@ class Tracker:
         self.say(", ".join([f"global step {step}", *parts]))
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
-        """What the model writes after each prompt: (prompt, text) in the order of the prompts."""
+        """Completions of prompts: (prompt, new text)."""
         if not self.enabled:
             return
         found = [{"prompt": prompt, "text": text} for prompt, text in pairs]
@@ -107,7 +107,7 @@ class Tracker:
         self.say(f"global step {step}, {kind}: {message}")
 
     def say(self, line: str) -> None:
-        """A line for the reader, above the progress bar."""
+        """Print a line above the progress bar."""
         if self.enabled:
             with _TERMINAL_MAY_GO:
                 tqdm.write(line)

@@ -1,7 +1,7 @@
 """VisualDL's log, train_log/vdlrecords.log: `visualdl --logdir output/train_log`.
 
-VisualDL shows the newest file of a directory and no other, so a resumed run continues the one it
-finds, less the steps that it computes again. Records are visualdl's own messages.
+VisualDL shows only the newest file of a directory. So a resumed run appends to the file that is
+there, after removing the steps that it computes again. Records are visualdl's own messages.
 Format: visualdl/writer/record_writer.py, a uint64 length and the message, without a checksum.
 """
 
@@ -27,7 +27,7 @@ class VisualDLSink:
             rewrite(path, _until(path, start_step))
         self._file = RecordFile(path)
         if not path.stat().st_size:
-            self._append(base_component.meta_data(walltime=_now()))  # a reader looks for it first
+            self._append(base_component.meta_data(walltime=_now()))  # readers expect it first
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
         self._append(*(
@@ -64,5 +64,5 @@ def _until(path: Path, last_step: int) -> Iterator[bytes]:
 
 
 def _now() -> int:
-    """Milliseconds, as VisualDL has them."""
+    """The time in milliseconds, as VisualDL expects it."""
     return round(time.time() * 1000)

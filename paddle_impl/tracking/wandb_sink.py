@@ -1,8 +1,8 @@
 """Weights & Biases, in output/wandb: project WANDB_PROJECT or "gpt", mode WANDB_MODE.
 
-A resumed run goes on under the id in output/wandb_run.json. W&B takes no row back: the steps that
-a resumed run computes again are there twice, with the same values where the run repeats itself.
-That is also why the step is a value of its own; W&B drops rows below the last of its own steps.
+A resumed run uses the id in output/wandb_run.json again. W&B cannot remove rows, so steps that a
+resumed run computes again are there twice. W&B drops rows whose step is below the last one, so the
+step is logged as a value and W&B's own step is not used.
 """
 
 import json
@@ -24,10 +24,10 @@ class WandbSink:
         offline = os.environ.get("WANDB_MODE") in _OFFLINE
         self._run = wandb.init(
             dir=str(output_dir), config=config, **identity,
-            # Offline it means nothing, and wandb warns of it; `wandb sync` joins runs of one id.
+            # Offline, `resume` has no effect but a warning; `wandb sync` joins runs of one id.
             resume=None if offline else "allow",
         )
-        _keep(output_dir / _RUN, identity)  # of a run that is: a refused one leaves no file
+        _keep(output_dir / _RUN, identity)  # after init, so that a refused run leaves no file
         self._run.define_metric("*", step_metric="step")
 
     def scalars(self, step: int, values: dict[str, float]) -> None:
@@ -47,7 +47,7 @@ def open_sink(output_dir: Path, start_step: int, config: dict) -> WandbSink:
 
 
 def _identity(path: Path) -> dict[str, str]:
-    """The run's id and project, kept beside the checkpoints; the environment may move it."""
+    """The run's id and project from `path`, or new ones. WANDB_PROJECT overrides the project."""
     known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     return {
         "id": known.get("id") or uuid.uuid4().hex[:8],

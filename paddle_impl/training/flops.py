@@ -28,7 +28,7 @@ def training_flops(config: ModelConfig, batch_tokens: int, seq_len: int) -> floa
 
 
 def mfu(step_flops: float, steps_per_s: float, processes: int, peak: float) -> float:
-    """FLOP/s of training as a share of the peak of `processes` devices with `peak` FLOP/s each."""
+    """FLOP/s of training over the peak of `processes` devices with `peak` FLOP/s each."""
     return step_flops * steps_per_s / (processes * peak)
 
 
@@ -45,8 +45,8 @@ _HOPPER_SXM = _Peak(67, 494.5, 989, 989)
 _HOPPER_NVL = _Peak(60, 417.5, 835, 835)
 
 # Patterns match the whole name without maker and memory, so that an "A100 MIG 3g" does not match.
-# Numbers are from NVIDIA's data sheets, without sparsity. For GeForce they are from the white papers
-# of GA102 and Ada, at the half rate with float32 sums.
+# Numbers are from NVIDIA's data sheets, without sparsity. For GeForce they are from the white
+# papers of GA102 and Ada, at the half rate with float32 sums.
 _GPUS = {
     r"A[18]00( SXM4| PCIE)?": _Peak(19.5, 156, 312, 312),
     r"H[18]00( SXM5)?|H200": _HOPPER_SXM,

@@ -1,4 +1,4 @@
-"""Where a run starts: from which checkpoint and after which step, and whether it may continue it."""
+"""Where a run starts: the checkpoint, the step, and whether the run may continue it."""
 
 import os
 from collections.abc import Callable, Iterable

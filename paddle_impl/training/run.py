@@ -1,7 +1,7 @@
 """A training run of any task: data -> model -> resume? -> optimizer -> train.
 
-Everything a user can get wrong is checked while the run is put together, before a file is written.
-What is trained, on what and with which loss is the task's, see task.py.
+Flags, data and checkpoint are checked while the run is put together, before a file is written. The
+task (see task.py) defines the model, the data and the loss.
 """
 
 import math
@@ -35,9 +35,10 @@ BEST = "best"  # folder of the checkpoint with the lowest valid loss
 
 
 class Run:
-    """A run that has been checked; `train()` starts writing.
+    """A checked run, ready to train. Nothing is written before `train()`.
 
-    make_task: gets the processes of the run and opens the task's data.
+    make_task: a function from this process's Ranks to the task, which opens its data. ValueError
+    for anything that the user has to mend, such as flags, data or a checkpoint that do not fit.
     """
 
     def __init__(self, config: RunConfig, make_task: Callable[[Ranks], Task]):
@@ -79,7 +80,7 @@ class Run:
             self.task.load(source, self.model, continues=self.start_step > 0)
         self.parameters = sum(math.prod(one) for one in self.model.whole_shapes().values())
         options = config.optimizer
-        # After the weights: master weights start from them.
+        # After the weights are set: master weights are copied from them.
         self.optimizer = build_optimizer(
             self.model, learning_rate=self.task.learning_rate(1),
             weight_decay=options.weight_decay, beta1=options.adam_beta1, beta2=options.adam_beta2,
@@ -95,12 +96,13 @@ class Run:
         self.warnings = passed_over + self.task.warnings + notes
 
     def train(self) -> str | None:
-        """Train to max_steps, test at the end, and say where everything is.
+        """Train to max_steps and measure the test split at the end.
 
-        Returns the name of the signal that ended the run before, None if none did.
+        Returns the name of the signal that ended the run early, or None. NonFiniteError for a loss
+        or gradient that is not finite; OSError if the last checkpoint could not be written.
         """
         config = self.config
-        self.ranks.barrier()  # no process looks at output_dir any more, so one may write
+        self.ranks.barrier()  # all processes have read output_dir, so one may write
         if self.ranks.is_main:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
@@ -173,7 +175,7 @@ class Run:
         )
 
     def _restore(self, progress: dict) -> None:
-        """Go on counting; a checkpoint of format 1 has counted nothing."""
+        """Restore the counters of a checkpoint; one of format 1 has none."""
         self.early_stop.restore(progress)
         patience = self.config.validation.early_stop
         require(not self.early_stop.over,
@@ -189,7 +191,7 @@ class Run:
         self.reports.log(record | scale | skipped)
 
     def _measure(self, step: int, split: str, batches: int) -> dict[str, float]:
-        """The same batches at every call; {} without the split."""
+        """Measure a split's first batches, the same ones at every call; {} without the split."""
         if self.task.loaders.get(split) is None:
             return {}
         measured = self.task.evaluate(self.model, self.objective, split, batches)
@@ -197,7 +199,7 @@ class Run:
         return measured
 
     def _evaluate(self, step: int) -> bool:
-        """Whether the run ends here, by --early_stop; all processes decide the same."""
+        """Evaluate; returns whether --early_stop ends the run, the same in all processes."""
         measured = self._measure(step, "valid", self.config.validation.eval_iters)
         self._show_texts(step)
         ends = bool(measured) and self.early_stop.saw(measured["loss"])
@@ -215,20 +217,20 @@ class Run:
             return
         with self.optimizer.without_sharding(), self.precision.autocast():
             found = self.task.texts(self.model, step)
-        self.ranks.barrier()  # the others wait longer than a collective call would
+        self.ranks.barrier()  # wait here: a collective call would time out meanwhile
         self.reports.text(step, "completions", found)
 
     def _save(self, step: int, best: bool = False) -> None:
-        """A checkpoint of the step; the best one lies in a folder of its own, and is one."""
+        """Write a checkpoint of the step. The best one goes to a folder of its own."""
         self.skipped = self.trainer.skipped
         directory = self.output_dir / BEST if best else self.output_dir
         if best and step in checkpoint.checkpoints(directory):
-            return  # it was written before the run was killed, and has the same bytes
+            return  # written before the run was killed and resumed, with the same bytes
         try:
             keep = 1 if best else self.config.checkpoint.keep_checkpoints
             path = self._write(directory, step, keep)
         except checkpoint.NoRoom as error:
-            # What is in memory is worth more than an early end: the next save may find room.
+            # Go on training: the next save may find room, and stopping would lose the steps.
             self.unsaved = error
             self.reports.event(step, "not saved", str(error))
             return
@@ -240,16 +242,16 @@ class Run:
                                self.task.tokenizer, keep=keep, ranks=self.ranks)
 
     def _keep_evidence(self, step: int, message: str) -> None:
-        """Weights and optimizer before the step that is not finite, and what it read."""
+        """Write weights and optimizer as before the step that is not finite, and its batches."""
         directory = self.output_dir / f"nonfinite_step_{step}"
         self.skipped = self.trainer.skipped - 1
         self.reports.event(step, "not finite", f"{message}; see {directory}")
         batches = gathered(self.task.loaders["train"].step(step - 1), self.ranks)
-        if self.ranks.is_main:  # a run resumed into the same batch has left one before
+        if self.ranks.is_main:  # a resumed run may have written it before
             shutil.rmtree(directory, ignore_errors=True)
         try:
             self._write(directory, step - 1)
             if self.ranks.is_main:
                 np.savez(directory / "batch.npz", **batches)
-        except OSError as error:  # what was found must be said, whatever became of its evidence
+        except OSError as error:  # must not hide the error of the step
             self.reports.event(step, "not saved", str(error))

@@ -1,7 +1,8 @@
-"""What a training run must know of its task: the seam between training/run.py and the tasks.
+"""The interface between training/run.py and a task, such as pretraining.
 
-A task opens its data, says what is minimized, and what must be unchanged when a run is resumed.
-Processes, optimizer, checkpoints, evaluations, reports and the loop are the run's.
+A task opens its data, builds the model, defines the objective, and names the facts that must not
+change when a run is resumed. The run does the rest: processes, optimizer, loop, evaluations,
+checkpoints and reports.
 """
 
 from collections.abc import Iterator
@@ -24,7 +25,7 @@ from paddle_impl.training.resume import Fact
 
 
 class Loader(Protocol):
-    """Batches of one split for this process; which samples they hold depends on the index alone."""
+    """Batches of one split for this process. The index alone determines the samples of a batch."""
 
     def step(self, index: int) -> list[Batch]:
         """The micro batches of optimizer step `index`, counted from 0."""
@@ -33,18 +34,18 @@ class Loader(Protocol):
         """The first `count` micro batches, or as many as there are for every process."""
 
     def describe(self, step_index: int, micro: int) -> str:
-        """What a micro batch is made of, as a phrase of a message."""
+        """The samples of a micro batch, as a phrase for messages."""
 
 
 class Task:
     """A task; subclasses set the attributes and override what differs.
 
-    name: told apart by it, a run never continues one of another task. objective: what is minimized.
-    loaders: "train", and "valid" and "test" or None, once `fit` was called. samples_per_step: of
-    all processes. step_tokens: tokens of all processes in an optimizer step; sample_tokens: in one
-    sample, for the cost of attention. facts: what a resumed run must have in common with the run
-    before. tokenizer: saved with each checkpoint. has_texts: whether `texts` is called. warnings:
-    what a reader should know.
+    name: kept in checkpoints; a run continues only checkpoints of the task with its name.
+    objective: the loss to minimize. loaders: set by `fit`, for "train", "valid" and "test"; the
+    last two may be None. samples_per_step, step_tokens: samples and tokens of all processes in an
+    optimizer step. sample_tokens: tokens in one sample, for the cost of attention. facts: what must
+    be equal when a run is resumed. tokenizer: saved with each checkpoint. has_texts: whether
+    evaluations call `texts`. warnings: lines to show the user.
     """
 
     name: str
@@ -62,45 +63,45 @@ class Task:
         self.warnings: list[str] = []
 
     def fit(self, shape: ModelConfig) -> ModelConfig:
-        """The configuration to build the model with, from that of the checkpoint or the registry.
+        """The configuration to build the model with; also makes the loaders.
 
-        It makes the loaders. ValueError where the data does not go with the model.
+        shape: that of the checkpoint or of the registry. ValueError if the data do not fit it.
         """
         return shape
 
     def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
-        """The model, its weights not yet set; frozen parameters have stop_gradient."""
+        """The model, before its weights are set. Set stop_gradient of frozen parameters here."""
         return GPTForCausalLM(shape, parts)
 
     def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
         """Set the weights from a checkpoint directory.
 
-        continues: it is one of this very run; otherwise the weights that the run starts from.
+        continues: whether the checkpoint is one of this run; otherwise the run starts from it.
         """
         checkpoint.load_weights(source, model)
 
     def learning_rate(self, step: int) -> float:
-        """Of optimizer step `step`, counted from 1."""
+        """The learning rate of optimizer step `step`, counted from 1."""
         raise NotImplementedError
 
     def data(self) -> dict[str, Any]:
-        """What identifies the data, as JSON: training_state.json holds it for the facts."""
+        """What identifies the data, as JSON values; training_state.json keeps it for the facts."""
         return {}
 
     def order_key(self) -> str:
-        """A digest of all that decides which sample comes when, but for the number of steps."""
+        """A digest of what determines the order of samples, except the number of steps."""
         return ""
 
     def settings(self) -> dict[str, Any]:
-        """What a resumed run may change, by the names of flags: a warning tells each change."""
+        """Flag name -> value of settings that a resumed run may change, with a warning."""
         return {}
 
     def sample_order(self) -> str:
-        """A digest of the order itself, which may change with the number of steps."""
+        """A digest of the order of samples, which may change with the number of steps."""
         return ""
 
     def progress(self, step: int) -> dict[str, float]:
-        """What else is logged of a step, such as the epoch."""
+        """More values to log for a step, such as the epoch."""
         return {}
 
     def step_flops(self, shape: ModelConfig) -> float:
@@ -110,20 +111,20 @@ class Task:
     def evaluate(
         self, model: nn.Layer, objective: Objective, split: str, batches: int
     ) -> dict[str, float]:
-        """Numbers of the split's first batches; "loss" drives early stopping and the best
-        checkpoint. Empty where nothing is counted.
+        """Measures of the split's first batches, by name; empty if nothing is counted.
 
-        objective: the task's own, in the precision of the run. All processes call it together.
+        "loss" decides about early stopping and the best checkpoint. objective: the task's, in the
+        precision of the run. All processes call it together.
         """
         return measure(model, objective, self.loaders[split].first(batches), self.ranks)
 
     def texts(self, model: nn.Layer, step: int) -> list[tuple[str, str]]:
         """(prompt, text) pairs to show at an evaluation.
 
-        All processes call it together; the model is used alone.
+        All processes call it together, within Optimizer.without_sharding.
         """
         raise NotImplementedError
 
     def describe(self) -> str:
-        """What the run trains on, as a phrase."""
+        """The data that the run trains on, as a phrase for messages."""
         return self.name

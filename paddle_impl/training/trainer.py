@@ -1,4 +1,4 @@
-"""The training loop. Tasks, data and records are arguments; there is no second loop."""
+"""The training loop, the only one. What differs between tasks is an argument."""
 
 import math
 import time
@@ -21,7 +21,9 @@ from paddle_impl.training.nonfinite import NonFiniteError, first_bad_tensor, whe
 
 @dataclass(frozen=True)
 class Cadence:
-    """When things happen, in optimizer steps counted from 1."""
+    """How many steps there are, the steps between logs, evaluations and checkpoints, and the
+    learning rate of each step. Steps are optimizer steps, counted from 1.
+    """
 
     max_steps: int
     logging_freq: int
@@ -32,12 +34,15 @@ class Cadence:
 
 @dataclass
 class Trainer:
-    """log gets a record, evaluate returns True to end the run, save writes a checkpoint.
+    """The loop and what it calls.
 
-    stop: asked at every step; True in one process ends the run in all, after a checkpoint.
-    stepped: called after every step; True, in all processes, ends the run.
-    event: (step, kind, message) of what a reader must know, such as an update left out.
-    keep_evidence: (step, message), before the error of a step that is not finite.
+    log: gets a record of the last steps. evaluate: (step) -> True to end the run. save: (step)
+    writes a checkpoint.
+    stop: called at the start of every step; True in any process ends the run in all processes,
+    after the step and a checkpoint.
+    stepped: called after every step; True, which all processes must return alike, ends the run.
+    event: gets (step, kind, message) for the user, such as about a skipped update.
+    keep_evidence: gets (step, message) before a NonFiniteError is raised.
     """
 
     model: paddle.nn.Layer
@@ -56,17 +61,17 @@ class Trainer:
     event: Callable[[int, str, str], None] = lambda step, kind, message: None
     keep_evidence: Callable[[int, str], None] = lambda step, message: None
     scaler: LossScaler = field(default_factory=LossScaler.off)
-    skip_nonfinite: int = 0  # updates that may be left out, over the whole run
+    skip_nonfinite: int = 0  # updates that may be skipped, over the whole run
     skipped: int = 0
     stopping: bool = False
 
     def train(self, start_step: int) -> int:
-        """Steps start_step + 1 to max_steps, or until told to stop; the last one taken.
+        """Take steps start_step + 1 to max_steps, or fewer if told to stop; returns the last one.
 
-        NonFiniteError before an update that is not finite, unless it may be left out.
+        NonFiniteError before an update that is not finite, unless it may be skipped.
         """
         self.model.train()
-        window, seconds = 0, 0.0  # of steps alone: evaluations and checkpoints are no part of speed
+        window, seconds = 0, 0.0  # time of steps, without evaluations and checkpoints
         for step in range(start_step + 1, self.cadence.max_steps + 1):
             began = time.perf_counter()
             micro_batches = self.loader.step(step - 1)
@@ -77,7 +82,7 @@ class Trainer:
             if step % self.cadence.logging_freq == 0 or ends:
                 own = {"step": step, "loss": loss, "lr": lr, "grad_norm": norm,
                        "steps_per_s": window / seconds}
-                assert not own.keys() & metrics.keys(), f"names of the trainer's: {metrics.keys()}"
+                assert not own.keys() & metrics.keys(), f"reserved names among {metrics.keys()}"
                 self.log(own | metrics)
                 window, seconds = 0, 0.0
             if step % self.cadence.eval_freq == 0 and self.evaluate(step):
@@ -95,7 +100,7 @@ class Trainer:
         """One optimizer step: global mean loss, gradient norm before clipping, global metrics."""
         own_weight = float(sum(map(self.objective.weight, micro_batches)))
         weight, stop = self.ranks.world.total(own_weight, float(self.stop()))
-        weight /= self.ranks.model.size  # whose processes count the same labels
+        weight /= self.ranks.model.size  # its processes read the same labels
         self.stopping |= stop > 0
         loss, totals = 0.0, Totals()
         for index, batch in enumerate(micro_batches):
@@ -117,12 +122,14 @@ class Trainer:
         return loss, norm, totals.means(self.ranks.data)
 
     def _forward(self, step: int, index: int, batch: Batch) -> tuple[paddle.Tensor, Metrics]:
-        # Dropout's stream is a function of where we are, so a resumed run draws the same.
+        # The seed of dropout depends on the step, so that a resumed run draws the same masks.
         paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
         return self.objective.loss(self.model, to_tensors(batch))
 
     def _leave_out(self, step: int, micro_batches: list[Batch], loss: float, norm: float) -> None:
-        """An update that is not finite: an overflow of the loss scale, a skip, or the end."""
+        """Handle an update that is not finite: as an overflow of the loss scale or as a skipped
+        update, else with a NonFiniteError.
+        """
         if math.isfinite(loss) and self.scaler.overflows():
             self.event(step, "overflow", f"gradients overflow at loss scale {self.scaler.scale:g}: "
                                          "no update, the scale is halved")
@@ -135,7 +142,7 @@ class Trainer:
                 own = first_bad_tensor(self.model, lambda forward=forward: forward()[0])
                 if own is not None:
                     own += f" in micro batch {index}, {self.loader.describe(step - 1, index)}"
-                if any(self.ranks.model.total(float(own is not None))):  # they go on together
+                if any(self.ranks.model.total(float(own is not None))):  # all or none go on
                     break
         found = f"step {step}: loss {loss}, gradient norm {norm}; {where(self.ranks, own)}"
         self.skipped += 1
@@ -148,5 +155,5 @@ class Trainer:
 
 
 def dropout_seed(seed: int, step: int, micro_batch: int, rank: int) -> int:
-    """A 31-bit seed of its own for every forward pass of the job."""
+    """A 31-bit seed, different for every forward pass of the job."""
     return int(np.random.SeedSequence([seed, step, micro_batch, rank]).generate_state(1)[0] >> 1)

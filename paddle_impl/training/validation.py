@@ -21,12 +21,12 @@ def validate(
     ranks: Ranks,
     tokenizer: AnyTokenizer | None,
 ) -> dict[str, float]:
-    """The loader's first `batches` batches of all processes, the same ones at every call.
+    """Measures of the first `batches` batches of each process, without dropout.
 
-    loss: nats a counted token. perplexity: exp(loss). bits_per_byte: nats / ln 2 / bytes of text
-    that the counted tokens stand for; only with a tokenizer, and where there is text. As in
-    run_evaluation.py the end token is paid for and stands for no byte. An empty dict where no
-    token is counted. Every process of ranks.data calls it, dropout is off.
+    loss: nats a counted token. perplexity: exp(loss). bits_per_byte: nats / ln 2 / bytes of text of
+    the counted tokens, only with a tokenizer and if there are such bytes. As in run_evaluation.py
+    the end token counts in the loss and stands for 0 bytes. The dict is empty if no token is
+    counted. Every process of ranks.data calls it; the batches are the same at every call.
     """
     lengths = None if tokenizer is None else byte_lengths(
         tokenizer, model.config.vocab_size, loader.eos_token_id
@@ -46,9 +46,9 @@ def validate(
 def byte_lengths(
     tokenizer: AnyTokenizer, vocab_size: int, eos_token_id: int | None
 ) -> np.ndarray:
-    """int64 [vocab_size of the model]: bytes of text of each id, 0 where it stands for none.
+    """int64 [vocab_size of the model]: the bytes of text that each id stands for.
 
-    The end token is none, nor are ids that the model has beyond the tokenizer's.
+    It is 0 for the end token, and for ids of the model that the tokenizer lacks.
     """
     lengths = np.zeros(vocab_size, np.int64)
     own = tokenizer.token_byte_lengths()[:vocab_size]
@@ -59,7 +59,7 @@ def byte_lengths(
 
 
 class _Counts:
-    """Counted labels, and bytes of text they stand for, of the batches that came by."""
+    """The number of counted labels, and of bytes of their text, in the batches passed through."""
 
     def __init__(self, lengths: np.ndarray | None):
         self.lengths = lengths

@@ -1,8 +1,8 @@
-"""The data path in numbers: files to ids, memory, the sample index, access; beside its peers.
+"""Benchmark of the data path: files to ids, memory, sample index, access; compared with peers.
 
-Sides take turns in one run, and ratios are medians over neighbouring turns, since a machine's
-speed drifts. Markdown goes to standard output, progress to standard error, all numbers to
---output. A peer that is not installed is named in its table, and nothing fails.
+The programs compared (sides) take turns in one run, and ratios are medians over neighbouring turns,
+since a machine's speed drifts. Markdown goes to standard output, progress to standard error, all
+numbers to --output. A peer that is not installed is reported in its table as not measured.
 
     .venv/bin/python scripts/bench/data.py [--only end_to_end,index] [--quick]
         [--paddlenlp_python /path/to/its/venv/bin/python] [--megatron megatron_core-...whl]

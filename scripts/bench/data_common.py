@@ -1,4 +1,4 @@
-"""What the parts of data.py share: fresh processes and their peak memory, turns, ratios, tables."""
+"""Shared by the benchmarks: processes and their peak memory, turns, ratios, tables."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MIB = 2**20
 
 @dataclass
 class Part:
-    """One subject's outcome: a title, what a reader must know, a Markdown table, all numbers."""
+    """The result of one benchmark: title, notes, a Markdown table, and all numbers (figures)."""
 
     title: str
     notes: list[str]
@@ -41,11 +41,11 @@ class Part:
 
 @dataclass
 class Finished:
-    """A process that ended well: seconds from start to exit, peak memory of it and its children.
+    """A process that ended with code 0. seconds: from start to exit. output: standard output.
 
-    peak_mib: largest sum of resident memory over its processes, looked at every 20 ms (pages that
-    two of them share count twice), or the kernel's own maximum of one process where that is more.
-    None where nobody watched.
+    peak_mib: the largest sum of resident memory over it and its children, sampled every 20 ms, in
+    which shared pages count in each; or the kernel's maximum of one process if that is more. None if
+    the process was not watched.
     """
 
     seconds: float
@@ -54,10 +54,10 @@ class Finished:
 
 
 def run(command: Sequence, *, watch: bool = False) -> Finished:
-    """Run to the end; RuntimeError with the last lines of its errors if that end is not 0."""
+    """Run a command; RuntimeError with the end of its standard error if its code is not 0."""
     with tempfile.TemporaryFile() as out, tempfile.TemporaryFile() as err:
         started = time.perf_counter()
-        # A session of its own, so that all its processes can be found, and ended, together.
+        # A new session, by which all its processes can be found and ended.
         process = subprocess.Popen([str(part) for part in command], cwd=ROOT, stdout=out,
                                    stderr=err, stdin=subprocess.DEVNULL, start_new_session=True)
         try:
@@ -112,7 +112,7 @@ def _resident(session: int) -> int:
 
 
 def own_peak_mib() -> float:
-    """The most this process has held. Not ru_maxrss, which begins with the parent's memory."""
+    """Peak resident memory of this process in MiB. ru_maxrss would include the parent's memory."""
     return _kib(Path("/proc/self/status"), "VmHWM:") / 2**10
 
 
@@ -153,7 +153,7 @@ class Side:
 
 
 def in_turns(sides: dict[str, Callable], rounds: int, subject: str) -> dict[str, list]:
-    """Each side once per round, every other round backwards; what they returned, by name."""
+    """Call each side once a round, in reverse order every other round. Returns name -> results."""
     results: dict[str, list] = {name: [] for name in sides}
     for number in range(rounds):
         for name in sides if number % 2 == 0 else reversed(sides):
@@ -172,7 +172,7 @@ def median(values: Sequence[float]) -> float:
 
 
 def cores() -> int:
-    """Those this process, and so each side, may use."""
+    """The number of cores that this process, and so each side, may use."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
@@ -188,5 +188,5 @@ def machine() -> str:
 
 
 def say(line: str) -> None:
-    """Progress, to the person who waits."""
+    """Print progress to standard error."""
     print(line, file=sys.stderr, flush=True)

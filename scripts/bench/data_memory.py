@@ -1,4 +1,4 @@
-"""Peak memory of this project's command: the corpus once, and the same many times over."""
+"""Peak memory of this project's command on the corpus, and on many copies of it."""
 
 from __future__ import annotations
 

@@ -2,9 +2,10 @@
 
 Each side is a process of its own that writes all texts when told to. The sides take turns in one
 run, and a ratio is the median over the turns, since a machine's speed drifts: only ratios of one
-run compare. All sides must write the same tokens. Where one does not, the reference is asked how
-far apart the two tokens are there: closer than float32's rounding explains the rest of that text,
-anything else ends the run. Markdown goes to standard output, progress to standard error.
+run compare. All sides must write the same tokens. Where one differs, the reference computes how far
+apart the logits of the two tokens are. A difference within float32's rounding is a tie, after which
+the rest of that text may differ; a larger one ends the run. Markdown goes to standard output,
+progress to standard error.
 
     .venv/bin/python scripts/bench/generation.py [--model gpt2-en] [--batch 1,10]
         [--prompt_tokens 64] [--new_tokens 128] [--sides generate,static,plain,native] [--json FILE]
@@ -102,7 +103,7 @@ def _command(side: str, batch: int, folder: str, options: argparse.Namespace) ->
 
 
 def _answers(title: str, sides: dict[str, TrainSide], options) -> tuple[dict[str, dict], dict]:
-    """What each side said: of its first texts, seconds of its turns, memory; tokens that differ."""
+    """(the answers of each side: seconds of its turns, memory; number of tokens that differ)."""
     first = next(iter(sides.values()))
     tokens = {name: side.ready.pop("tokens") for name, side in sides.items()}
     differing = check_same(

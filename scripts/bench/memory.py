@@ -1,10 +1,10 @@
 """Peak memory of each process of a training step: plain, recompute, sharding, tensor parallel.
 
 Each case is run_pretrain.py with its flags, in float32 with dropout, on a CPU (gloo), one case
-after another on the same synthetic data. What is counted is the resident memory of one process,
-libraries included, from the second step on (Linux); weights and moments are counted by their
-shapes. Two workloads: in `parameters` weights, gradients and moments are most of it, in
-`activations` what the backward pass keeps.
+after another on the same synthetic data. The peak is the resident memory of a process, libraries
+included, from the second step on (Linux); sizes of weights and moments follow from their shapes.
+There are two workloads: in `parameters` most memory is weights, gradients and moments, in
+`activations` most is what the forward pass keeps for the backward pass.
 
     .venv/bin/python scripts/bench/memory.py [--workload parameters,activations]
         [--cases plain,recompute,dp2,sharding2,mp2,sharding2+recompute,mp2+recompute]
@@ -12,8 +12,8 @@ shapes. Two workloads: in `parameters` weights, gradients and moments are most o
 
 A case joins its parts by +: plain, recompute, stage2 or stage3 of sharding, and dpN, shardingN or
 mpN for that many processes. Data parallel and sharding processes each have a micro batch of their
-own, tensor parallel ones share it. Cases that feed the same samples must report the same losses,
-and what is shared must be smaller, or the run ends.
+own, tensor parallel ones share it. Cases that read the same samples must report the same losses,
+and what is sharded must be smaller in each process, or the run ends.
 """
 
 from __future__ import annotations
@@ -151,7 +151,7 @@ def _command(case: Case, data: Path, out: Path, model: str, batch: int, length: 
 
 
 def check_shared(case: Case, columns: dict, whole: float) -> None:
-    """RuntimeError where a process holds as much as one would alone, whatever the flags say."""
+    """RuntimeError if a process holds as much as a single one would, despite the flags."""
     for key, shares, alone in (
         ("weights_mib", {"--mp_degree"}, whole),
         ("state_mib", {"--mp_degree", "--sharding_degree"}, 2 * whole),

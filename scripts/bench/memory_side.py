@@ -1,10 +1,10 @@
-"""run_pretrain.py with its memory looked at: one process of memory.py's runs.
+"""run_pretrain.py with its memory measured: one process of memory.py's runs.
 
     python memory_side.py RESULTS STEPS run_pretrain.py's flags ...
 
-Training is run_pretrain.py itself; only Trainer.step is watched. Each process writes to
-RESULTS/RANK.json what it holds of weights and moments, and its peak in steps 2 to STEPS. It ends
-before step STEPS + 1 without a checkpoint: what writing one takes is no part of a step.
+This calls run_pretrain.py, with Trainer.step wrapped. Each process writes the sizes of its weights
+and moments, and its peak memory in steps 2 to STEPS, to RESULTS/RANK.json. It ends before step
+STEPS + 1 without a checkpoint, so that the memory for writing one is not counted.
 """
 
 import json
@@ -28,14 +28,14 @@ def main(results: Path, steps: int, flags: list[str]) -> None:
     step = Trainer.step
 
     def watched(self, number, *rest):
-        if number == 2:  # moments and all that stays have been made in step 1
+        if number == 2:  # step 1 has made the moments
             seen["since"] = "step 1" if forget_peak() else "the start"
         if number == steps + 1:
             seen["peak_mib"] = own_peak_mib()
             seen["weights_mib"] = size_mib(self.model.parameters())
             seen["state_mib"] = size_mib(self.optimizer.rule.tensors().values())
             (results / f"{self.ranks.rank}.json").write_text(json.dumps(seen))
-            self.ranks.world.total(0.0)  # who ends while others compute takes them down
+            self.ranks.world.total(0.0)  # wait: a process that ends early breaks the others
             os._exit(0)
         return step(self, number, *rest)
 

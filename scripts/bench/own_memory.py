@@ -1,12 +1,12 @@
-"""The memory mark of this process, set back so that start-up is not counted. Linux only."""
+"""Reset the peak memory of this process, so that its start is not counted. Linux only."""
 
 from pathlib import Path
 
 
 def forget_peak() -> bool:
-    """Let VmHWM, which own_peak_mib reads, begin again at what is resident now.
+    """Reset VmHWM, which own_peak_mib reads, to the memory that is resident now.
 
-    False where the kernel does not permit it: the peak then counts start-up too.
+    Returns False if the kernel does not permit it; then the peak includes the start.
     """
     try:
         Path("/proc/self/clear_refs").write_text("5")

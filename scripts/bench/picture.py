@@ -1,4 +1,4 @@
-"""The picture of the README: a run's loss, and the errors of its gradients beside torch's.
+"""Draw the README's picture: a run's loss, and the errors of Paddle's and torch's gradients.
 
     python scripts/bench/picture.py output/metrics.jsonl parity_report/report.json OUT.png
 

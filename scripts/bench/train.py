@@ -2,8 +2,8 @@
 
 Each side is a process of its own that steps when told to. The sides take turns in one run, and a
 ratio is the median over the turns, since a machine's speed drifts: only ratios of one run compare.
-Losses and gradient norms of the first steps must agree, or the run ends: a comparison of different
-computations is worthless. Markdown goes to standard output, progress to standard error.
+Losses and gradient norms of the first steps must agree, or the run ends: speeds of different
+computations do not compare. Markdown goes to standard output, progress to standard error.
 
     .venv/bin/python scripts/bench/train.py [--model 6x768,gpt2-en] [--batch 4] [--seq_len 256]
         [--sides eager,compile,plain,ours] [--device gpu] [--json FILE]
@@ -11,7 +11,7 @@ computations is worthless. Markdown goes to standard output, progress to standar
 A share of the peak is the step's matrix-product FLOP per second over the fastest float32 product
 that the side's own process reached, and over the fastest of all sides. Peak memory is the process's
 in the steps after the warm-up (Linux), or on a GPU what the framework has allocated there.
---device gpu has not been run yet: no GPU was at hand.
+--device gpu has not been run yet, for lack of a GPU.
 """
 
 from __future__ import annotations
@@ -38,13 +38,13 @@ SIDES = {
 }
 TORCH_SIDES = ("eager", "compile")
 WORKLOADS = {"6x768": "distilgpt2"}  # names of this bench; all others are of the registry
-# What this project sets itself, and what a side without it must not inherit.
+# Settings that this project makes itself; the other sides must not inherit them.
 READ_ONCE = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_stride_kernel")
 # Absolute, in nats; relative. torch's float32 norm of 38.6 million normal numbers, as many as
 # GPT-2's embedding holds, is 0.27 % short.
 LOSS_TOLERANCE, NORM_TOLERANCE = 1e-4, 5e-3
 PRODUCT_TURNS = 3
-SPINNING = 0.3  # seconds for which OpenMP threads of the side before wait for more work
+SPINNING = 0.3  # seconds; OpenMP threads of the side before keep a core busy for a while
 HEADER = ("side", "tokens/s", "x {first}: median (middle half)", "of its own peak",
           "of the highest peak ({peak:.0f} GFLOP/s)", "peak {memory}, MiB")
 
@@ -107,7 +107,7 @@ def _command(side: str, folder: str, options: argparse.Namespace) -> list:
 
 
 def _answers(name: str, sides: dict[str, TrainSide], rounds: int) -> dict[str, dict]:
-    """What each side said: of its warm-up, seconds of its turns, memory, products."""
+    """The answers of each side: its warm-up, seconds of its turns, peak memory, product FLOP/s."""
     worst = check_same({side: own.ready for side, own in sides.items()})
     say(f"{name}: losses of the warm-up agree to {worst:.1e}")
     seconds = in_turns({side: own.step for side, own in sides.items()}, rounds, name)

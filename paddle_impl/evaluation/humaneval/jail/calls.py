@@ -1,10 +1,10 @@
-"""seccomp: the system calls that a running Python needs, and an error for every other.
+"""seccomp: allow the system calls that a running Python needs; every other fails with EPERM.
 
-A file is opened to be read, or not at all. Before Linux 6.2 Landlock alone would not see to that:
-O_TRUNC empties any file with the access mode 3, which asks for neither reading nor writing, and one
-that may be read with O_RDONLY.
+A file can be opened for reading only. Landlock alone does not ensure this before Linux 6.2: there
+O_TRUNC empties a readable file opened with O_RDONLY, and any file opened with access mode 3, which
+asks for neither reading nor writing.
 
-Left out on purpose: clone and fork (nothing can outlive the program), exec, socket and all its kin
+Left out on purpose: clone and fork (nothing can outlive the program), exec, socket and its like
 (no network, no Unix socket), kill (the user's other processes), fcntl (F_SETOWN sends signals),
 ioctl, chmod, chown, utime, truncate and setxattr (Landlock does not cover them), prctl, prlimit,
 ptrace, io_uring and whatever a later kernel brings.
@@ -20,7 +20,7 @@ _AUDIT_ARCHITECTURES = (0xC000003E, 0xC00000B7)
 _LOAD, _EQUAL, _ANY_OF, _RETURN = 0x20, 0x15, 0x45, 0x06
 _ALLOW, _KILL, _ERROR = 0x7FFF0000, 0x80000000, 0x00050000 | errno.EPERM
 
-# (x86-64, 64-bit ARM); None: the machine has no such call
+# Numbers on (x86-64, 64-bit ARM); None: the machine has no such call
 _ALLOWED = {
     "read": (0, 63), "write": (1, 64), "close": (3, 57), "lseek": (8, 62), "pread64": (17, 67),
     "readv": (19, 65), "writev": (20, 66), "dup": (32, 23), "dup2": (33, None), "dup3": (292, 24),
@@ -44,10 +44,10 @@ _ALLOWED = {
     "sigaltstack": (131, 132), "restart_syscall": (219, 128), "set_robust_list": (273, 99),
     "rseq": (334, 293), "exit": (60, 93), "exit_group": (231, 94),
 }
-# Those that open a file, and which of their arguments holds the flags.
+# Calls that open a file: their numbers, and the index of the argument with the flags.
 _OPENING = {"open": ((2, None), 1), "openat": ((257, 56), 2)}
-_CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC  # one of them is too much
-# What the judge needs beyond, to end the program it judges.
+_CHANGING = os.O_WRONLY | os.O_RDWR | os.O_CREAT | os.O_TRUNC  # flags that are refused
+# More calls for the judge, to end the program.
 _JUDGE = {"kill": (62, 129), "wait4": (61, 260)}
 
 
@@ -62,9 +62,9 @@ def allow(judge: bool = False) -> None:
 
 
 def _program(architecture: int, numbers: list[int], opening: list[tuple[int, int]]) -> bytes:
-    """opening: (number, which argument holds the flags).
+    """The seccomp program. opening: (number, index of the argument with the flags) of each call.
 
-    Another architecture's call ends the process: its numbers mean something else.
+    A call of another architecture kills the process, since its numbers mean other calls.
     """
     number_at, architecture_at, arguments_at = 0, 4, 16
     lines = [

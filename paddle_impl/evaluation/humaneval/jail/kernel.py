@@ -1,4 +1,4 @@
-"""Linux calls that Python's os module lacks, through the C library."""
+"""Linux system calls that Python's os module lacks, through the C library."""
 
 import ctypes
 import os
@@ -17,11 +17,11 @@ _SECCOMP_MODE_FILTER = 2
 
 
 class Missing(Exception):
-    """The kernel refuses a wall; the text names the call and its reason."""
+    """The kernel refuses a call that a wall needs; the text names the call and the reason."""
 
 
 def column() -> int:
-    """Which of two numbers of a system call is this machine's."""
+    """The index of this machine in (x86-64, 64-bit ARM); Missing on any other."""
     machine = os.uname().machine
     if machine not in _MACHINES:
         raise Missing(f"no system call numbers for a {machine}")
@@ -50,17 +50,19 @@ def detach(target: str) -> None:
 
 
 def gain_nothing() -> None:
-    """No later call can give this process more rights; seccomp and Landlock ask for it."""
+    """Set no_new_privs: this process can never gain rights. seccomp and Landlock require it."""
     _prctl(_PR_SET_NO_NEW_PRIVS, 1)
 
 
 def hide_memory() -> None:
-    """No process of the same user may read this one's memory or trace it."""
+    """Forbid other processes of the same user to read this one's memory or to trace it."""
     _prctl(_PR_SET_DUMPABLE, 0)
 
 
 def die_with_parent() -> None:
-    """SIGKILL when the parent thread ends; the kernel forgets it when the user changes."""
+    """Receive SIGKILL when the parent thread ends. Call it again after a change of user, which
+    clears the setting.
+    """
     sigkill = 9
     _prctl(_PR_SET_PDEATHSIG, sigkill)
 
@@ -89,7 +91,7 @@ def _prctl(option: int, value: int, pointer=None) -> None:
 
 
 def _argument(value):
-    """An int as wide as the kernel reads it: ctypes would pass 32 bits of it."""
+    """An int as a C long, as the kernel reads it; ctypes would pass 32 bits by default."""
     return ctypes.c_long(value) if isinstance(value, int) else value
 
 

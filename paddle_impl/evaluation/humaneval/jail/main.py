@@ -1,7 +1,8 @@
-"""The way of a program: walls first, then two processes, one that runs it and one that judges it.
+"""Set up the walls, then start two processes: one runs the program, the other judges it.
 
-started -> new namespaces -> fork: first process of its pid namespace, the judge -> the last walls
--> fork: the program. When the judge ends, the kernel ends all of its namespace.
+The started process makes new namespaces and forks the judge, which is the first process of its pid
+namespace. The judge sets up the other walls and forks the program. When the judge ends, the kernel
+kills every process of its namespace.
 """
 
 import json
@@ -14,13 +15,13 @@ from .judge import judge
 
 
 def main(kind: str, seconds: float, memory: int) -> None:
-    """Read a task, as JSON, from stdin and write lines to stdout.
+    """Read a task as JSON from stdin and write JSON lines to stdout.
 
-    {"walls": [...]} when they stand, then {"verdict": ...}, or {"missing": what the kernel refused}
-    in place of either.
+    The lines are {"walls": [...]} once these are set up, then {"verdict": ...}; or, instead of
+    either, {"missing": what the kernel refused}. kind: see walls.py. memory: in bytes.
     """
     os.environ.clear()
-    sys.path.pop(0)  # the way to this package, which the program has no use for
+    sys.path.pop(0)  # the path of this package, which the program must not import
     try:
         if kind == "namespaces":
             walls.leave_namespaces()
@@ -64,7 +65,10 @@ def _inside(kind: str, seconds: float, memory: int) -> None:
 
 
 def _raise_walls(kind: str, seconds: float, memory: int) -> list[str]:
-    """All but the list of system calls, which differs between the two; what they are called."""
+    """Set up all walls except the list of system calls, which differs between judge and program.
+
+    Returns the names of all walls.
+    """
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, signal.SIG_DFL)  # the first process of a namespace ignores them
     standing = []
@@ -88,7 +92,7 @@ def _raise_walls(kind: str, seconds: float, memory: int) -> list[str]:
 
 
 def _be_the_program(requests: int, replies: int) -> None:
-    """Keep the two pipes and nothing else: stdin is the task with its tests."""
+    """Run the program with only the two pipes open. stdin is replaced, since it has the tests."""
     try:
         kernel.die_with_parent()
         os.dup2(1, 0)

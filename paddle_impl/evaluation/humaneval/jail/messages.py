@@ -1,7 +1,7 @@
-"""Plain values between the judge and the program: a length and JSON, nothing that runs code.
+"""Messages between the judge and the program: plain values as JSON, preceded by their length.
 
-Both sides use it. What comes from a program is hostile: reading it either gives a plain value or
-raises ValueError.
+Both processes use it. A program may send anything, so reading never runs code: it returns a plain
+value or raises.
 """
 
 import json
@@ -22,14 +22,14 @@ class Late(Exception):
 
 
 class Gone(Exception):
-    """The other side has closed its end."""
+    """The other process has closed its end of the pipe."""
 
 
 def encode(value):
-    """As JSON holds it, with the type beside what JSON does not tell apart.
+    """The value as JSON types, with a type name for types that JSON lacks.
 
-    Subclasses become what they are made of: a Counter a dict, a named tuple a tuple; a generator
-    an iterator over what it gives. TypeError for what is not plain data, for example a function.
+    Subclasses become their base: a Counter a dict, a named tuple a tuple. A generator becomes an
+    iterator over its items. TypeError for anything that is not plain data, such as a function.
     """
     if value is None or isinstance(value, (bool, float, str)):
         return value if not isinstance(value, str) else str.__str__(value)
@@ -82,7 +82,7 @@ _SINGLE = {
 
 
 def send(descriptor: int, value) -> None:
-    """Write `value`, made of what JSON holds. Gone without a reader, ValueError if too large."""
+    """Send a value of JSON types. Gone if the pipe has no reader, ValueError if it is too large."""
     text = json.dumps(value).encode("ascii")
     if len(text) > LARGEST:
         raise ValueError(f"a value of {len(text)} bytes is beyond {LARGEST}")
@@ -95,7 +95,9 @@ def send(descriptor: int, value) -> None:
 
 
 def receive(descriptor: int, deadline: float | None = None):
-    """What the other side sent; Gone, Late after `deadline` (time.monotonic), or ValueError."""
+    """Receive a value. Gone if the pipe is closed, Late after `deadline` (of time.monotonic),
+    ValueError if the message is too large or not JSON.
+    """
     (length,) = _LENGTH.unpack(_read(descriptor, _LENGTH.size, deadline))
     if length > LARGEST:
         raise ValueError(f"a message of {length} bytes is beyond {LARGEST}")

@@ -1,4 +1,4 @@
-"""The side of the program that is judged: it defines functions and answers calls of one of them."""
+"""The process of the judged program: it runs the program and answers calls of its function."""
 
 import contextlib
 import os
@@ -7,10 +7,10 @@ from . import messages
 
 
 def answer(requests: int, replies: int) -> None:
-    """Run the program that comes first, then call its function as often as is asked.
+    """Run the program from the first request, then call its function for each further request.
 
     Every request gets one reply: ["value", result, arguments afterwards] or ["error", type, text].
-    The program may do whatever it likes to this process; its judge is another one.
+    The program can change anything in this process, so the judge is another process.
     """
     program, entry_point = messages.receive(requests)
     scope: dict = {}
@@ -29,7 +29,7 @@ def _call(function, positional: list, named: dict) -> list:
 def _attempt(action) -> list:
     try:
         return ["value", action()]
-    except BaseException as error:  # SystemExit too is no way past the tests
+    except BaseException as error:  # SystemExit must not end this loop either
         text = "no message"
         with contextlib.suppress(BaseException):
             text = str(error)[:1000]
@@ -44,7 +44,7 @@ def _reply(replies: int, reply: list) -> None:
 
 
 def run(requests: int, replies: int) -> None:
-    """`answer` until the judge ends it; what goes wrong here is the program's own fault."""
+    """`answer` until the judge kills this process; any error ends it, and the program fails."""
     try:
         answer(requests, replies)
     finally:

@@ -1,10 +1,10 @@
-"""The walls around one process and what it starts: files, network, other processes, amounts.
+"""The walls of the sandbox: limits on files, network, other processes, memory and time.
 
-Two ways, the better first. "namespaces": own mount, pid, network and ipc namespaces with a root
-file system that holds Python's library and nothing to write; as root the user becomes nobody,
-else a user namespace gives the right to do all this. "landlock": the same directories, readable by
-Landlock's rules, where namespaces are refused, as in most containers. Both end in the list of
-system calls in calls.py, which alone keeps a program from the network and from starting processes.
+There are two kinds, the better one first. "namespaces": own mount, pid, network and ipc namespaces,
+with a root file system that holds Python's library and is read-only. Root becomes the user nobody;
+another user gets the necessary rights from a user namespace. "landlock": for machines that refuse
+namespaces, as most containers do; Landlock makes the same directories the only readable ones. Both
+kinds add the list of system calls in calls.py, which by itself forbids network and new processes.
 """
 
 import contextlib
@@ -18,7 +18,7 @@ NAMESPACES = "mount, pid, network and ipc namespaces, a root without a place to 
 LANDLOCK = "Landlock rules without a place to write"
 ALWAYS = ("a list of allowed system calls", "no new privileges", "resource limits")
 
-_NEW_ROOT = "/proc"  # every Linux has this directory, and the view needs nothing of it
+_NEW_ROOT = "/proc"  # exists on every Linux, and the sandbox does not need it
 _NOBODY = 65534
 _CLONE = {"NEWNS": 0x20000, "NEWUTS": 0x4000000, "NEWIPC": 0x8000000, "NEWUSER": 0x10000000,
           "NEWPID": 0x20000000, "NEWNET": 0x40000000}
@@ -38,7 +38,7 @@ def readable() -> list[str]:
 
 
 def leave_namespaces() -> None:
-    """New namespaces for this process; that of process ids is for its children."""
+    """Move this process to new namespaces; the pid namespace begins with its next child."""
     flags = sum(_CLONE[name] for name in ("NEWNS", "NEWUTS", "NEWIPC", "NEWPID", "NEWNET"))
     if os.geteuid() == 0:
         kernel.unshare(flags)
@@ -52,7 +52,7 @@ def leave_namespaces() -> None:
 
 
 def enter_view() -> None:
-    """Exchange the root for an empty one that holds `readable()`; nothing in it can be written."""
+    """Replace the root file system by a read-only one that contains `readable()` only."""
     places = readable()
     kernel.mount("none", "/", None, _MS["REC"] | _MS["PRIVATE"])
     kernel.mount("none", _NEW_ROOT, "tmpfs", _MS["NOSUID"] | _MS["NODEV"], "size=1m,mode=0755")
@@ -68,7 +68,7 @@ def enter_view() -> None:
 
 
 def become_nobody() -> None:
-    """What is left to root are its rights: give them all up, and the name where it can be."""
+    """If root, become the user nobody."""
     with _named("setresuid"):
         if os.geteuid() == 0:
             os.setgroups([])
@@ -77,13 +77,14 @@ def become_nobody() -> None:
 
 
 def confine_files() -> None:
-    """Landlock: read below `readable()`, and no other access anywhere that it knows of.
+    """Landlock: allow reading in `readable()` and no other access to files.
 
-    It does not cover stat, readlink and access: that a file exists, its size and its times show.
+    It does not cover stat, readlink and access, so a program can still see whether a file exists,
+    its size and its times.
     """
     ask_version = 1
     version = kernel.syscall("landlock_create_ruleset", None, 0, ask_version)
-    kinds = {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)  # of access to files, by version
+    kinds = {1: 13, 2: 14, 3: 15, 4: 15}.get(version, 16)  # number of access rights, by version
     read_file, read_dir = 1 << 2, 1 << 3
     handled = ctypes.c_uint64((1 << kinds) - 1)
     ruleset = kernel.syscall("landlock_create_ruleset", ctypes.byref(handled), 8, 0)
@@ -98,8 +99,8 @@ def confine_files() -> None:
 
 
 def limit(seconds: float, memory: int) -> None:
-    """memory: bytes of address space. No file can grow and no core is written."""
-    processor = int(seconds) + 2  # above the wall clock's limit, which gives the verdict
+    """Set resource limits: CPU time, address space (memory, in bytes), no growing files, no core."""
+    processor = int(seconds) + 2  # above the wall-clock limit, which the judge enforces
     for what, most in (
         (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, processor), (resource.RLIMIT_CORE, 0),
         (resource.RLIMIT_FSIZE, 0), (resource.RLIMIT_NOFILE, 64), (resource.RLIMIT_MEMLOCK, 0),
@@ -110,7 +111,7 @@ def limit(seconds: float, memory: int) -> None:
 
 
 def _make_read_only(path: str) -> None:
-    """The mount and all below it; a plain remount would leave those below as they are."""
+    """Make a mount and all mounts below it read-only; a plain remount changes only one."""
     at_fdcwd, at_recursive = -100, 0x8000
     read_only, nosuid, nodev = 1, 2, 4
     attributes = (ctypes.c_uint64 * 4)(read_only | nosuid | nodev)
