@@ -24,7 +24,7 @@ PROG = "run_exported.py"
 
 @dataclass(frozen=True, kw_only=True)
 class ExportedConfig(Options):
-    """Of run_generation.py's flags those of the text, not of a model in memory."""
+    """The flags of run_generation.py that do not concern a model in memory."""
 
     out: str | None = flag(None, "the directory that --export wrote", positional=True)
     prompts: PromptOptions = group(PromptOptions, only=("prompt",))
@@ -51,7 +51,7 @@ def main(argv: list[str] | None = None) -> None:
 
 
 def run(config: ExportedConfig) -> None:
-    """Print as run_generation.py does, write JSON lines if asked."""
+    """Print texts as run_generation.py does, and write JSON lines with --output_file."""
     from data_tools.tokenizing.tokenizer import load_tokenizer
     from paddle_impl.decoding.prompt import prompt_ids
     from paddle_impl.decoding.sequences import uniform_draws

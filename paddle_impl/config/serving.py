@@ -10,7 +10,7 @@ from paddle_impl.config.options import Options, flag, require, require_at_least_
 
 @dataclass(frozen=True, kw_only=True)
 class ServingFlags(Options):
-    """Flags of the server. Times are in seconds. ValueError, with the flag, for an invalid value."""
+    """Flags of the server; times are in seconds. ValueError, with the flag, if one is invalid."""
 
     host: str = flag("127.0.0.1", "address to listen on; 0.0.0.0 for every network of this machine")
     port: int = flag(8000, "port to listen on; 0 for any that is free")

@@ -91,7 +91,7 @@ def leave_together(ranks) -> None:
     store = _store()
     if store is None:
         return
-    with contextlib.suppress(RuntimeError, ValueError):  # the store is gone, so nobody waits
+    with contextlib.suppress(RuntimeError, ValueError):  # the store is gone: go on
         store.add("leaving", 1)
         _wait_for(60, lambda: store.add("leaving", 0) >= ranks.world_size)
         if ranks.is_main:

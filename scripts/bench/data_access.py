@@ -84,9 +84,9 @@ def _part(speeds: dict[str, list[float]], documents: int, rounds: int, quick: bo
 
 
 def _write_tokens(prefix: Path, tokens: int) -> int:
-    """PaddleNLP's pair of files; how many documents. Lengths as in the index part, fewer of them.
+    """Write random tokens as PaddleNLP's pair of files; returns the number of documents.
 
-    Just written, the file is in the page cache.
+    Lengths are those of the index benchmark. The files are then in the page cache.
     """
     sizes = document_sizes(1)[: tokens // 1000]
     sizes = sizes[: int(np.searchsorted(np.cumsum(sizes, dtype=np.int64), tokens))]

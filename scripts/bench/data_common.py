@@ -44,8 +44,8 @@ class Finished:
     """A process that ended with code 0. seconds: from start to exit. output: standard output.
 
     peak_mib: the largest sum of resident memory over it and its children, sampled every 20 ms, in
-    which shared pages count in each; or the kernel's maximum of one process if that is more. None if
-    the process was not watched.
+    which shared pages count in each; or the kernel's maximum of one process if that is more. None
+    if the process was not watched.
     """
 
     seconds: float

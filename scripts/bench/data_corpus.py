@@ -42,7 +42,7 @@ class Corpus:
 
 
 def copy_default_corpus(folder: Path, quick: bool) -> Corpus:
-    """Fresh copies, so the page cache holds them and nobody else changes them."""
+    """Copy the corpus, so that the page cache holds the files and no other program changes them."""
     shutil.rmtree(folder, ignore_errors=True)
     for number, root in enumerate(default_corpus_paths()):
         for path in _walk(root)[:: QUICK_STEP if quick else 1]:
@@ -60,7 +60,7 @@ def open_corpus(folder: Path) -> Corpus:
 
 
 def repeat(corpus: Corpus, folder: Path, times: int) -> Corpus:
-    """`times` folders of hard links: distinct paths, so a reader takes each for a file."""
+    """The corpus `times` over, as folders of hard links, which a reader takes for other files."""
     shutil.rmtree(folder, ignore_errors=True)
     for number in range(times):
         for path in corpus.files:
@@ -71,9 +71,9 @@ def repeat(corpus: Corpus, folder: Path, times: int) -> Corpus:
 
 
 def repeat_in_other_words(corpus: Corpus, folder: Path, times: int) -> Corpus:
-    """`times` copies, the n-th with `qa`, `qb`, ... behind each word: nothing seen comes again.
+    """`times` copies with `qa`, `qb`, ... appended to each word, so that no copy repeats a word.
 
-    An encoder that remembers every word it has seen grows on this, and not on plain copies.
+    The memory of an encoder that caches words grows with these copies, but not with plain ones.
     """
     shutil.rmtree(folder, ignore_errors=True)
     word = re.compile(rb"[A-Za-z]{3,}")

@@ -1,4 +1,4 @@
-"""Files -> ids on disk: this project's command, a plain script on tokenizers, PaddleNLP's way.
+"""Files -> ids on disk: this project's command, a plain script on tokenizers, PaddleNLP's script.
 
 Every side is a whole process, timed from start to exit, on the same cores, files and vocabulary,
 with the files in the page cache. The ids of all sides must be equal.
@@ -37,7 +37,7 @@ class Turn:
 
 def measure(corpus: Corpus, tokenizer: Path, work: Path, rounds: int,
             paddlenlp_python: str | None) -> Part:
-    """ValueError where a side's ids differ from the others'."""
+    """Time all sides in turns; ValueError if the ids of any two differ."""
     out = work / "out"
     lines = work / "corpus.jsonl"
     sides = {
@@ -61,7 +61,7 @@ def measure(corpus: Corpus, tokenizer: Path, work: Path, rounds: int,
 
 
 def paddlenlp_problem(python: str | None, module: str) -> str | None:
-    """Why PaddleNLP cannot be measured there, or None."""
+    """The reason why that Python cannot measure PaddleNLP; None if it can."""
     if not python:
         return "not measured: --paddlenlp_python names no Python with PaddleNLP"
     try:
@@ -72,7 +72,7 @@ def paddlenlp_problem(python: str | None, module: str) -> str | None:
 
 
 def our_command(corpus: Path, tokenizer: Path, prefix: Path, workers: int) -> list:
-    """In sorted order, so that the peers' ids can be compared."""
+    """The command of this project, without shuffling, so that the ids equal those of the peers."""
     return [sys.executable, "-m", "data_tools.create_pretraining_data", "--input_path", corpus,
             "--suffixes", *SUFFIXES, "--tokenizer", tokenizer, "--output_prefix", prefix,
             "--workers", workers, "--no-shuffle", "--quiet",
@@ -111,7 +111,7 @@ def _clear(out: Path) -> None:
 
 
 def _digest(prefix: Path) -> str:
-    """Of ids, lengths and documents, types included."""
+    """SHA-256, 16 digits, of ids, lengths and documents with their types."""
     digest = hashlib.sha256()
     with np.load(f"{prefix}_idx.npz") as index:
         arrays = [np.load(f"{prefix}_ids.npy", mmap_mode="r"), index["lens"], index["docs"]]

@@ -91,7 +91,10 @@ def _timed(build):
 
 
 def _megatron_helper(given: str | None, work: Path):
-    """(the compiled module alone, no torch; why not). From --megatron, else as installed."""
+    """(the compiled module, loaded without torch, or None; the reason if None).
+
+    It comes from --megatron, else from the installed package.
+    """
     try:
         path = _helper_file(given, work)
         if path is None:
@@ -110,7 +113,7 @@ def _helper_file(given: str | None, work: Path) -> Path | None:
         with zipfile.ZipFile(given) as wheel:
             names = [HELPER + ending for ending in endings if HELPER + ending in wheel.namelist()]
             return Path(wheel.extract(names[0], work / "megatron")) if names else None
-    # Asked for by its outermost name: anything deeper would import torch.
+    # Look up the top-level package only: looking up a submodule would import torch.
     spec = importlib.util.find_spec("megatron")
     folders = [Path(given)] if given else [Path(p).parent for p in
                                            (spec and spec.submodule_search_locations) or ()]
@@ -127,7 +130,7 @@ def _whole_in_fresh_process(sizes: np.ndarray, work: Path) -> dict:
 
 
 def _whole(sizes_path: str, seq_length: int, seed: int) -> dict:
-    """What users call, then its steps one by one, by themselves."""
+    """Time build_indices, which users call, and then each of its steps alone."""
     sizes = np.load(sizes_path)
     documents = np.arange(len(sizes), dtype=np.int32)
     tokens = int(sizes.sum(dtype=np.int64))

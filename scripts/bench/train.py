@@ -44,7 +44,7 @@ READ_ONCE = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_stride_kernel")
 # GPT-2's embedding holds, is 0.27 % short.
 LOSS_TOLERANCE, NORM_TOLERANCE = 1e-4, 5e-3
 PRODUCT_TURNS = 3
-SPINNING = 0.3  # seconds; OpenMP threads of the side before keep a core busy for a while
+SPINNING = 0.3  # seconds that idle OpenMP threads of the side before keep the cores busy
 HEADER = ("side", "tokens/s", "x {first}: median (middle half)", "of its own peak",
           "of the highest peak ({peak:.0f} GFLOP/s)", "peak {memory}, MiB")
 

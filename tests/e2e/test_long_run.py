@@ -186,7 +186,7 @@ def test_a_signal_in_the_last_step_changes_nothing(pretrain, tmp_path, monkeypat
     """Everything is done: there is nothing to continue, and the test is measured."""
     from paddle_impl.process.stopping import StopSignals
 
-    asked = []
-    monkeypatch.setattr(StopSignals, "requested", lambda self: asked.append(1) or len(asked) == 6)
+    calls = []
+    monkeypatch.setattr(StopSignals, "requested", lambda self: calls.append(1) or len(calls) == 6)
     pretrain(tmp_path / "run")
     assert [r["step"] for r in records(tmp_path / "run", "test_loss")] == [6]

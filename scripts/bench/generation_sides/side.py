@@ -4,9 +4,9 @@
 
 FOLDER holds config.json and model.safetensors. Writes all texts once, tells their tokens, then
 answers each line: `step` with the seconds of writing them again, `memory` with the peak since the
-first time, `gap [row, at, token]` with how far, in text `row`, the logit of that token lies below
-the one of the token that this side wrote `at` there. A side that cannot be answers `left_out` with
-the reason.
+first time, `gap [row, at, token]` with how far the logit of `token` is below that of the token
+that this side wrote at place `at` of text `row`. A side that cannot run answers `left_out` with the
+reason.
 """
 
 import json

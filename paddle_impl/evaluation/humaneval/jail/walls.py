@@ -99,7 +99,7 @@ def confine_files() -> None:
 
 
 def limit(seconds: float, memory: int) -> None:
-    """Set resource limits: CPU time, address space (memory, in bytes), no growing files, no core."""
+    """Set resource limits: CPU time, address space (memory, bytes), no growing files, no core."""
     processor = int(seconds) + 2  # above the wall-clock limit, which the judge enforces
     for what, most in (
         (resource.RLIMIT_AS, memory), (resource.RLIMIT_CPU, processor), (resource.RLIMIT_CORE, 0),
