@@ -1,6 +1,8 @@
 """`python -m parity`: exit code, console and report files."""
 
 import json
+import os
+from functools import partial
 
 import pytest
 
@@ -33,6 +35,16 @@ def test_processes_that_share_the_rungs_find_what_one_finds(tmp_path, capsys, mo
     assert len(found["1"]["results"]) > 100
     assert found["1"]["results"] == found["2"]["results"]
     assert found["1"]["rungs"] == found["2"]["rungs"]
+
+
+def test_a_process_that_dies_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Called with the name of a rung, it puts another program in the place of the process.
+    monkeypatch.setattr(ladder, "_results", partial(os.execlp, "false", "false"))
+    with pytest.raises(SystemExit) as stop:
+        main(["--only", "initial", "schedule", "--jobs", "2", "--output", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "a process died" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("words", "message"), [
