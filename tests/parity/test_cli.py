@@ -9,6 +9,7 @@ import pytest
 from paddle_impl.optim import schedule
 from parity import ladder, report
 from parity.__main__ import main
+from parity.mutants import load_table
 
 
 def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
@@ -16,6 +17,7 @@ def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:2]] == ["loss", "schedule"]
     assert "not yet on the ladder: " + ladder.NOT_YET[0] in "\n".join(lines)
+    assert f"planted bugs: {report.kill_summary(load_table())}" in lines
     assert lines[-1].startswith("PARITY: ")
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["passed"] is True
