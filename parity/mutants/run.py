@@ -32,8 +32,6 @@ def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
             raise RuntimeError(
                 f"a process died, of a crash or for want of memory, on one of: {lost[:jobs]}"
             ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def examine(mutant: Mutant) -> dict:
