@@ -161,11 +161,21 @@ def _made(tree: ast.Module, name: str, module: ModuleType, owner, path: str):
 
 
 def _replace_everywhere(original, new, restore: ExitStack, only: str | None = None) -> None:
-    """In every module that imported it, under whatever name, or under `only` this one."""
+    """In every module that imported it, under whatever name, or under `only` this one.
+
+    A named tuple of functions in a module, such as an Objective, is replaced too.
+    """
+    holders = {}
     for module in [m for n, m in sys.modules.items() if n.startswith(PACKAGES)]:
         for name, value in list(vars(module).items()):
             if value is original and only in (None, name):
                 _set(module, name, original, new, restore)
+            elif only is None and hasattr(type(value), "_make") and any(
+                    part is original for part in value):
+                holders[id(value)] = value
+    for value in holders.values():
+        parts = (new if part is original else part for part in value)
+        _replace_everywhere(value, value._make(parts), restore)
 
 
 def _set(owner, name: str, original, new, restore: ExitStack) -> None:

@@ -109,6 +109,17 @@ def test_properties_class_methods_and_decorated_functions():
         assert optimizer.clip_grad_norm([parameter], 0.0) == pytest.approx(-(18**0.5))
 
 
+def test_a_named_tuple_of_functions_holds_the_new_one():
+    batch = {"labels": np.array([[3, -100]])}
+    right = objectives.CAUSAL_LM
+    with planted(one("paddle_impl.objectives.counted_labels", ("!= IGNORED", "== IGNORED"))):
+        assert pretraining.CAUSAL_LM is objectives.CAUSAL_LM is not right
+        assert objectives.CAUSAL_LM.weight is objectives.counted_labels
+        assert objectives.CAUSAL_LM.weight({"labels": np.array([[3, -100, -100]])}) == 2
+    assert pretraining.CAUSAL_LM is objectives.CAUSAL_LM is right
+    assert right.weight(batch) == 1
+
+
 def test_a_cached_property_is_computed_and_kept():
     with planted(one("data_tools.tokenizing.tokenizer.Tokenizer.eos_token_id",
                      ("return self._vocab[token]", "return 99"))):
