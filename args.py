@@ -27,21 +27,24 @@ _TRUE_AND_FALSE = {"true": True, "1": True, "yes": True, "false": False, "0": Fa
 
 
 def parse(
-    config: type[Config], prog: str, description: str, argv: list[str] | None = None
+    config: type[Config], prog: str, description: str, argv: list[str] | None = None, *,
+    names_prog: bool = True,
 ) -> Config:
     """Parse argv (default: the process's) into the class, a subclass of data_tools' Options.
 
-    A bad value exits with code 2 and one line on standard error; --print_config exits with code 0.
+    A bad value exits with code 2 and one line on standard error, which begins with prog if
+    names_prog; --print_config exits with code 0.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     flags = config.flags()
     parser = _parser(prog, description, flags)
+    parser.names_prog = names_prog
     try:
         values = _read(argv.pop(0), config) if _names_a_file(argv, flags) else {}
     except ValueError as error:
         parser.error(str(error))
     _add_flags(parser, flags, given=values.keys())
-    values |= vars(parser.parse_args(argv))
+    values |= vars(parser.parse_args(_apart(argv, flags)))
     print_config = values.pop("print_config")
     try:
         parsed = config.of(**values)
@@ -56,8 +59,10 @@ def parse(
 class _OneLineErrors(argparse.ArgumentParser):
     """argparse prints the whole usage before an error; with forty flags that buries the message."""
 
+    names_prog = True
+
     def error(self, message: str) -> typing.NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{f'{self.prog}: ' if self.names_prog else ''}error: {message}\n")
 
 
 def _parser(prog: str, description: str, flags) -> argparse.ArgumentParser:
@@ -106,6 +111,10 @@ def _add(place, flag, required: bool) -> None:
             options["metavar"] = _metavar(flag)
     names = [flag.name] if flag.positional else [f"--{flag.name}", flag.short]
     place.add_argument(*filter(None, names), **options)
+    if flag.type is bool:
+        place.add_argument(
+            f"--no-{flag.name}", dest=flag.name, action="store_false", default=argparse.SUPPRESS,
+            help=f"the same as --{flag.name} false" if flag.default else argparse.SUPPRESS)
 
 
 def _metavar(flag) -> str:
@@ -126,6 +135,18 @@ def _boolean(words: tuple[str, ...], text: str) -> bool | str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither {' nor '.join(('true', 'false', *words))}")
     return known[text.lower()]
+
+
+def _apart(argv: list[str], flags) -> list[str]:
+    """argv of a command with arguments of its own, where a boolean does not take the next one for
+    its value: `--json X` becomes `--json=true X`.
+    """
+    if not any(flag.positional for flag in flags):
+        return argv
+    words = {f"--{flag.name}": {*_TRUE_AND_FALSE, *(flag.choices or ())}
+             for flag in flags if flag.type is bool}
+    return [f"{word}=true" if word in words and after.lower() not in words[word] else word
+            for word, after in zip(argv, [*argv[1:], ""], strict=True)]
 
 
 def _names_a_file(argv: list[str], flags) -> bool:
