@@ -4,7 +4,8 @@
 
 FILE is a JSON file, or a YAML file where PyYAML is installed: one object whose keys are flags. The
 command line wins over the file, and the file over the defaults. --print_config writes such a file
-with every flag's value, and the run that reads it is the same.
+with every flag's value, and the run that reads it is the same. `--no-flag` is short for
+`--flag false`.
 
 Standard library only, and nothing of the project: each command hands its class of flags over, so
 that the commands of data_tools and those of paddle_impl parse through the same function without
@@ -43,7 +44,7 @@ def parse(
         values = _read(argv.pop(0), config) if _names_a_file(argv, flags) else {}
     except ValueError as error:
         parser.error(str(error))
-    _add_flags(parser, flags, given=values.keys())
+    _add_flags(parser, flags, values)
     values |= vars(parser.parse_args(_apart(argv, flags)))
     print_config = values.pop("print_config")
     try:
@@ -78,23 +79,24 @@ def _parser(prog: str, description: str, flags) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_flags(parser: argparse.ArgumentParser, flags, given) -> None:
-    """Each group under a title of its own. given: flags that need no value on the command line."""
+def _add_flags(parser: argparse.ArgumentParser, flags, given: dict[str, Any]) -> None:
+    """Each group under a title of its own. given: the file's values, by flag."""
     places = {(): parser}
     for flag in flags:
         group = flag.path[:-1]
         if group not in places:
             places[group] = parser.add_argument_group(" ".join(group))
-        _add(places[group], flag, flag.required and flag.name not in given)
+        _add(places[group], flag, given)
 
 
-def _add(place, flag, required: bool) -> None:
+def _add(place, flag, given: dict[str, Any]) -> None:
+    required = flag.required and flag.name not in given
     # A flag that is not given must not hide the file's value behind a default.
     options: dict[str, Any] = {"help": _help(flag), "default": argparse.SUPPRESS}
-    if flag.positional:
-        options["nargs"] = None if required else "?"
-    else:
+    if not flag.positional:
         options |= {"dest": flag.name, "required": required}
+    elif not required:  # argparse would look for SUPPRESS among the choices
+        options |= {"nargs": "?", "default": given.get(flag.name, flag.default)}
     if flag.type is bool:
         words = flag.choices or ()
         # `--flag`, `--flag true` and `--flag false` all mean what they say; upstream's bare
@@ -146,7 +148,7 @@ def _apart(argv: list[str], flags) -> list[str]:
     words = {f"--{flag.name}": {*_TRUE_AND_FALSE, *(flag.choices or ())}
              for flag in flags if flag.type is bool}
     return [f"{word}=true" if word in words and after.lower() not in words[word] else word
-            for word, after in zip(argv, [*argv[1:], ""], strict=True)]
+            for word, after in zip(argv, [*argv[1:], ""], strict=False)]
 
 
 def _names_a_file(argv: list[str], flags) -> bool:

@@ -1,8 +1,5 @@
 """Flags: each does something, or says in one line that it cannot."""
 
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
@@ -96,15 +93,3 @@ def test_a_part_has_a_name_of_its_own():
 ])
 def test_both_forms_of_a_switch(words, expected):
     assert filled_in(*words).append_eos is expected
-
-
-def test_help_loads_nothing_heavy():
-    code = (
-        "import sys\nfrom data_tools import create_pretraining_data as c\n"
-        "try: c.main(['--help'])\nexcept SystemExit: pass\n"
-        "sys.exit(bool({'numpy', 'tokenizers', 'tqdm'} & set(sys.modules)))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True
-    )
-    assert result.returncode == 0 and "--append_eos" in result.stdout
