@@ -89,7 +89,7 @@ def test_bad_values_are_named(argv, message, capsys):
 
 
 def test_a_bare_boolean_switches_on():
-    for more, expected in ((), True), (("false",), False):
+    for more, expected in ((), True), (("false",), False), (("--no-check_accuracy",), False):
         config = run_pretrain.parse([*REQUIRED, "--check_accuracy", *more])
         assert config.training.check_accuracy is expected
 

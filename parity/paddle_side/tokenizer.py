@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from data_tools import create_pretraining_data
-from data_tools.preparing.options import parse_options
 from data_tools.tokenizing.tokenizer import Tokenizer
 from parity.cases import Case
 from parity.cases import text as cases_text
@@ -76,7 +75,7 @@ def corpus(case: Case, dtype: str) -> Trace:
 
 def _create(*flags) -> None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        create_pretraining_data.create(parse_options([str(flag) for flag in flags]))
+        create_pretraining_data.create(create_pretraining_data.parse([*map(str, flags)]))
 
 
 def _tokenizers() -> dict[str, Tokenizer]:

@@ -1,8 +1,6 @@
 """inspect: counts, exact documents, the samples of a run, and damage named with its place."""
 
 import json
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -218,12 +216,3 @@ def test_flags_that_make_no_sense_are_one_line(flags, capsys):
         main(["x", *flags.split()])
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
-
-
-def test_help_loads_nothing_heavy():
-    code = (
-        "import sys\nfrom data_tools.inspect import main\ntry: main(['--help'])\n"
-        "except SystemExit: print(sorted({'numpy', 'tokenizers', 'tqdm'} & set(sys.modules)))"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "python -m data_tools.inspect" in shown.stdout and shown.stdout.endswith("[]\n")

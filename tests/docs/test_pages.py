@@ -37,9 +37,8 @@ def help_of(main, *words: str) -> str:
 def known_flags() -> set[str]:
     """Of every command's --help, and of every script's text."""
     commands = [run_pretrain.main, run_generation.main, run_evaluation.main, inspect.main,
-                create_pretraining_data.main, merge.main, parity]
+                create_pretraining_data.main, merge.main, convert.main, parity]
     texts = [help_of(main) for main in commands]
-    texts += [help_of(convert.main, form) for form in (*convert.READ, *convert.WRITE)]
     texts += [help_of(parity, word) for word in ("mutants", "docs")]
     texts += [path.read_text() for path in ROOT.glob("scripts/**/*.*")
               if path.suffix in (".sh", ".py")]
