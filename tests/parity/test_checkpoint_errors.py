@@ -131,5 +131,5 @@ def test_data_needs_a_checkpoint(tmp_path, tiny_data, capsys):
 
 def test_rungs_of_the_fixtures_are_refused(hub_checkpoint, tmp_path, capsys):
     words = ["--checkpoint", hub_checkpoint, "--only", "loss", "schedule"]
-    refused(words, "schedule is for the fixtures; a --checkpoint has the rungs weights, hidden",
+    refused(words, "schedule runs on the fixtures only; --checkpoint has the rungs weights, hidden",
             tmp_path, capsys)

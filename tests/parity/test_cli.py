@@ -37,7 +37,7 @@ def test_processes_that_share_the_rungs_find_what_one_finds(tmp_path, capsys, mo
 
 @pytest.mark.parametrize(("words", "message"), [
     (["--jobs", "0"], "--jobs must be at least 1, got 0"),
-    (["--checkpoint", "none", "--jobs", "2"], "a --checkpoint is climbed in one process"),
+    (["--checkpoint", "none", "--jobs", "2"], "--checkpoint runs in one process"),
 ])
 def test_a_number_of_processes_that_cannot_be_is_refused(capsys, words, message):
     with pytest.raises(SystemExit) as stop:

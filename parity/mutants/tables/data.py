@@ -1,4 +1,4 @@
-"""Bugs on the way from token files to batches: splits, windows, shuffles, shards, masks."""
+"""Bugs between token files and batches: splits, windows, shuffles, shards, masks."""
 
 from parity.mutants.mutant import room
 
@@ -9,7 +9,8 @@ _SHUFFLE = f"{_INDEX}.shuffle"
 _BLOCKS = f"{_INDEX}.shuffle_blocks"
 _BUILD = f"{_INDEX}.build_indices"
 _WALK = "data_tools.index_helper._core.walk"
-# A wrong walk must fill all rows before the documents end, or they hold whatever was in memory.
+# A mutant that steps too far would leave rows unfilled, with random contents of memory. With this
+# bound it goes on, and fills all rows.
 _FITS = "while (row < rows && first < end) {"
 _ENDS = "while (row < rows && (first < end || position + 1 == doc_idx.size)) {"
 _DATASET = "paddle_impl.data.pretrain.PretrainDataset"
