@@ -77,10 +77,10 @@ def _kills(record: dict, kills: dict | None) -> str:
             ("killed", "bugs"), ("by_float32", "bugs"), ("let_through", "harmless")))
         body.append(f"<tr><td>{escape(room)}</td>"
                     + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    rooms = _scroll("bugs per room", ("room", "bugs killed", "by float32 alone",
+    rooms = _scroll("bugs per room", ("room", "bugs killed", "seen at gate B",
                                       "harmless let through"), body)
     cases = list(dict.fromkeys(case for m in kills["mutants"] for case in m["killed"]))
-    head = ("bug", "room", *(f"first seen, {case}" for case in cases), "by float32 alone")
+    head = ("bug", "room", *(f"first seen, {case}" for case in cases), "seen at gate B")
     table = _scroll("bugs", head, [_mutant(mutant, cases) for mutant in kills["mutants"]])
     return section(
         "Planted bugs",

@@ -1,4 +1,4 @@
-"""What `python -m parity mutants` says and writes about the mutants."""
+"""`python -m parity mutants`: its output, exit code and tables."""
 
 import json
 import re

@@ -9,8 +9,8 @@ _SHUFFLE = f"{_INDEX}.shuffle"
 _BLOCKS = f"{_INDEX}.shuffle_blocks"
 _BUILD = f"{_INDEX}.build_indices"
 _WALK = "data_tools.index_helper._core.walk"
-# A mutant that steps too far would leave rows unfilled, with random contents of memory. With this
-# bound it goes on, and fills all rows.
+# The loop of `walk`, and one that continues after the last document until all rows are filled. A
+# mutant with longer steps needs the second: rows left unfilled would hold random memory.
 _FITS = "while (row < rows && first < end) {"
 _ENDS = "while (row < rows && (first < end || position + 1 == doc_idx.size)) {"
 _DATASET = "paddle_impl.data.pretrain.PretrainDataset"
