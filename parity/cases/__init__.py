@@ -78,14 +78,10 @@ SPLIT_BOUNDS: Trace = {
 
 @dataclass(frozen=True)
 class Case:
-    """The inputs of a rung.
+    """The inputs of a rung. Weights have HF's names.
 
-    weights: under HF's names.
-    batch: the batch of rungs that compute a single step.
-    steps: the micro batches of each step of a training run.
-    clip: the gradient norm at which the run clips.
-    snapshots: the steps after which parameters and moments are compared; if empty, only the curves
-    are compared.
+    batch: for rungs that compute a single step. steps: micro batches of each step of a run.
+    snapshots: the steps after which parameters and moments are compared, beside the curves.
     directory: the user's checkpoint that the case was made from; None for a fixture.
     given: what the other side's handover function returned.
     """
@@ -146,11 +142,7 @@ class Case:
         }
 
     def clip_bounds(self) -> dict[str, Callable[[float], float]]:
-        """Bounds to clip at, as functions of the gradient norm.
-
-        "hardly fires": PyTorch still shrinks a gradient whose norm is less than 1e-6 below the
-        bound.
-        """
+        """Norm -> bound to clip at. PyTorch shrinks gradients from 1e-6 below the bound on."""
         return {
             "fires": lambda norm: norm / 2,
             "hardly fires": lambda norm: norm + 5e-7,
@@ -179,10 +171,9 @@ def case(name: str) -> Case:
 def split_key_bias(name: str, value: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
     """Split c_attn.bias (3C,) into (query and value parts by name, key part / rms of value part).
 
-    Any other parameter is returned whole, with None as the second.
     Adding one number to all scores of a query changes no probability, so the gradient of the key
-    bias is zero. What remains is rounding noise, which AdamW turns into steps of full size. So the
-    key part has no relative comparison; it is compared with zero instead.
+    bias is zero. AdamW turns the rounding noise that remains into steps of full size. So the key
+    part is compared with zero. Any other parameter is returned whole, with None.
     """
     if not name.endswith("c_attn.bias"):
         return {name: value}, None
