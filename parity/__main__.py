@@ -7,6 +7,7 @@ import argparse
 import importlib
 import sys
 import time
+from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 
 import args
@@ -43,9 +44,13 @@ def main(arguments: list[str] | None = None) -> int:
         print(f"{subject}; takes about {cases_checkpoint.memory_gib(on[0]):.0f} GiB of memory",
               flush=True)
     climbed = []
-    for number, (rung, own) in enumerate(_climb(names, on, options.jobs), start=1):
-        climbed.append((rung, own))
-        print(report.rung_line(number, rung, own), flush=True)
+    try:
+        for number, (rung, own) in enumerate(_climb(names, on, options.jobs), start=1):
+            climbed.append((rung, own))
+            print(report.rung_line(number, rung, own), flush=True)
+    except BrokenProcessPool:
+        args.fail("python -m parity", MemoryError(
+            "a process died, of a crash or for want of memory: --jobs 1 climbs in one process"))
     results = [result for _, own in climbed for result in own]
     seconds = time.perf_counter() - start
     remarks = [] if on is None else cases_checkpoint.remarks(results)

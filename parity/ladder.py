@@ -121,11 +121,8 @@ def climb_together(
     chosen = [rung for rung in RUNGS if names is None or rung.name in names]
     with workers.pool(min(processes, len(chosen))) as pool:
         waiting = [pool.submit(_results, rung.name) for rung in chosen]
-        try:
-            for rung, done in zip(chosen, waiting, strict=True):
-                yield rung, done.result()
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
+        for rung, done in zip(chosen, waiting, strict=True):
+            yield rung, done.result()
 
 
 def _results(name: str) -> list[Result]:

@@ -2,15 +2,29 @@
 
 import os
 import threading
+from collections.abc import Iterator
 from concurrent.futures import ProcessPoolExecutor
-from multiprocessing import get_context, parent_process
+from contextlib import contextmanager
+from multiprocessing import active_children, get_context, parent_process
 
 
-def pool(processes: int) -> ProcessPoolExecutor:
-    """As many new processes as asked for, each with one thread; they end with this one."""
+@contextmanager
+def pool(processes: int) -> Iterator[ProcessPoolExecutor]:
+    """As many new processes as asked for; they end with the block, and with this process."""
     # Each process reads it when it imports Paddle. More threads than cores slow each other down.
     os.environ["OMP_NUM_THREADS"] = "1"
-    return ProcessPoolExecutor(processes, get_context("spawn"), initializer=_end_with_the_parent)
+    others = active_children()
+    executor = ProcessPoolExecutor(
+        processes, get_context("spawn"), initializer=_end_with_the_parent)
+    try:
+        yield executor
+    except BaseException:  # also Ctrl-C: do not wait until the processes finish their tasks
+        for process in active_children():
+            if process not in others:
+                process.terminate()
+        raise
+    finally:
+        executor.shutdown(cancel_futures=True)
 
 
 def _end_with_the_parent() -> None:

@@ -32,8 +32,6 @@ def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
             raise RuntimeError(
                 f"a process crashed or ran out of memory on one of these mutants: {lost[:jobs]}"
             ) from None
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
 
 
 def examine(mutant: Mutant) -> dict:

@@ -174,12 +174,13 @@ def test_the_source_documents_command_line_runs(command, tiny_data, tmp_path):
 
 
 def test_an_extended_run_says_when_its_samples_are_shuffled_anew(pretrain, tmp_path, capsys):
-    pretrain(tmp_path / "run")
+    few = ("--split", "10,85,5", "--eval_iters", 0)  # documents: an epoch is short
+    pretrain(tmp_path / "run", *few)
     capsys.readouterr()
-    pretrain(tmp_path / "run", "--max_steps", 8, "--resume")
+    pretrain(tmp_path / "run", *few, "--max_steps", 8, "--resume")
     assert "shuffles anew" not in capsys.readouterr().out  # still within the first epoch
-    pretrain(tmp_path / "run", "--max_steps", 200, "--save_steps", 500, "--resume")
-    assert "warning: --max_steps 200 asks for more epochs" in capsys.readouterr().out
+    pretrain(tmp_path / "run", *few, "--max_steps", 40, "--save_steps", 500, "--resume")
+    assert "warning: --max_steps 40 asks for more epochs" in capsys.readouterr().out
 
 
 def test_the_source_documents_multi_card_line_runs_without_a_card(command, flags, tmp_path):

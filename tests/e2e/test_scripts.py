@@ -221,12 +221,6 @@ def test_ci_runs_the_long_sweeps_and_both_versions(stand_ins):
     assert stand_ins(".ci/run") == everything
 
 
-def test_pages_are_tested_where_there_are_any(stand_ins, tmp_path):
-    assert not any("tests/docs" in line for line in stand_ins("scripts/test.sh"))
-    (tmp_path / "tests/docs").mkdir(parents=True)
-    assert "tests/e2e tests/docs threads=1" in stand_ins("scripts/test.sh")[-1]
-
-
 def test_all_has_its_own_other_version():
     process = bash("scripts/test.sh", "--all", "--paddle", "2.6.2", check=False)
     assert process.returncode == 1 and "--all includes Paddle 2.6.2" in process.stderr

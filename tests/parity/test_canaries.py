@@ -5,9 +5,8 @@ These are a few of the bugs that `python -m parity mutants` plants.
 
 import pytest
 
-from parity import cases, ladder, report
+from parity import cases, ladder
 from parity.compare import first_divergence
-from parity.mutants import load_table
 from parity.mutants.plant import planted
 from parity.mutants.run import EXACT, first_failure
 from parity.mutants.tables import MUTANTS
@@ -59,9 +58,3 @@ def test_an_exception_is_a_divergence():
     with planted(BY_NAME["windows end a token early"]):  # which the copying code notices
         (_, results), *_ = ladder.climb(["order"], [cases.case(CASE)])
     assert "raised ValueError" in first_divergence(results)[0].note
-
-
-def test_the_kill_rate_is_told(capsys):
-    table = load_table()
-    with capsys.disabled():
-        print("\nkill table:", report.kill_summary(table) if table else "not made yet")

@@ -1,12 +1,15 @@
 """`python -m parity`: exit code, console and report files."""
 
 import json
+import os
+from functools import partial
 
 import pytest
 
 from paddle_impl.optim import schedule
 from parity import ladder, report
 from parity.__main__ import main
+from parity.mutants import load_table
 
 
 def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
@@ -14,6 +17,7 @@ def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:2]] == ["loss", "schedule"]
     assert "not yet on the ladder: " + ladder.NOT_YET[0] in "\n".join(lines)
+    assert f"planted bugs: {report.kill_summary(load_table())}" in lines
     assert lines[-1].startswith("PARITY: ")
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["passed"] is True
@@ -33,6 +37,16 @@ def test_processes_that_share_the_rungs_find_what_one_finds(tmp_path, capsys, mo
     assert len(found["1"]["results"]) > 100
     assert found["1"]["results"] == found["2"]["results"]
     assert found["1"]["rungs"] == found["2"]["rungs"]
+
+
+def test_a_process_that_dies_is_told_in_one_line(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("OMP_NUM_THREADS", "1")
+    # Called with the name of a rung, it puts another program in the place of the process.
+    monkeypatch.setattr(ladder, "_results", partial(os.execlp, "false", "false"))
+    with pytest.raises(SystemExit) as stop:
+        main(["--only", "initial", "schedule", "--jobs", "2", "--output", str(tmp_path)])
+    assert stop.value.code == 2
+    assert "a process died" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("words", "message"), [
