@@ -1,4 +1,4 @@
-"""inspect: counts, exact documents, the samples of a run, and damage named with its place."""
+"""inspect shows counts, documents and the samples of a run, and where files are damaged."""
 
 import json
 
@@ -28,7 +28,7 @@ def prefix(tmp_path, tokenizer):
 
 @pytest.fixture
 def counting(tmp_path):
-    """Token i is i, in documents of 3, 0, 1, 4 and 5 tokens; PaddleNLP's files, no tokenizer."""
+    """PaddleNLP's files without a tokenizer: documents of 3, 0, 1, 4 and 5 tokens; token i is i."""
     np.save(tmp_path / "n_ids.npy", np.arange(13, dtype=np.uint16))
     lens = np.array([2, 1, 0, 1, 4, 5], np.int32)
     np.savez(tmp_path / "n_idx.npz", lens=lens, docs=np.array([0, 2, 3, 4, 5, 6]))

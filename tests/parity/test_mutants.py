@@ -1,4 +1,4 @@
-"""The mutants: their table, how they are planted and taken out, what is written about them."""
+"""The mutants: their tables, planting and removing them, and the kill table."""
 
 from functools import cached_property
 

@@ -1,4 +1,4 @@
-"""What a run is given: the tokenizer, and the plan by which another run may continue it."""
+"""The inputs of a run: the tokenizer, and the plan that a continued run must share."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Flags: each does something, or says in one line that it cannot."""
+"""Every flag has an effect, or is refused with a message of one line."""
 
 
 import pytest
