@@ -4,7 +4,8 @@
 
 FILE is a JSON file, or a YAML file where PyYAML is installed: one object whose keys are flags. The
 command line wins over the file, and the file over the defaults. --print_config writes such a file
-with every flag's value, and the run that reads it is the same.
+with every flag's value, and the run that reads it is the same. `--no-flag` is short for
+`--flag false`.
 
 Standard library only, and nothing of the project: each command hands its class of flags over, so
 that the commands of data_tools and those of paddle_impl parse through the same function without
@@ -27,21 +28,24 @@ _TRUE_AND_FALSE = {"true": True, "1": True, "yes": True, "false": False, "0": Fa
 
 
 def parse(
-    config: type[Config], prog: str, description: str, argv: list[str] | None = None
+    config: type[Config], prog: str, description: str, argv: list[str] | None = None, *,
+    names_prog: bool = True,
 ) -> Config:
     """Parse argv (default: the process's) into the class, a subclass of data_tools' Options.
 
-    A bad value exits with code 2 and one line on standard error; --print_config exits with code 0.
+    A bad value exits with code 2 and one line on standard error, which begins with prog if
+    names_prog; --print_config exits with code 0.
     """
     argv = list(sys.argv[1:] if argv is None else argv)
     flags = config.flags()
     parser = _parser(prog, description, flags)
+    parser.names_prog = names_prog
     try:
         values = _read(argv.pop(0), config) if _names_a_file(argv, flags) else {}
     except ValueError as error:
         parser.error(str(error))
-    _add_flags(parser, flags, given=values.keys())
-    values |= vars(parser.parse_args(argv))
+    _add_flags(parser, flags, values)
+    values |= vars(parser.parse_args(_separate_booleans(argv, flags)))
     print_config = values.pop("print_config")
     try:
         parsed = config.of(**values)
@@ -56,8 +60,10 @@ def parse(
 class _OneLineErrors(argparse.ArgumentParser):
     """argparse prints the whole usage before an error; with forty flags that buries the message."""
 
+    names_prog = True
+
     def error(self, message: str) -> typing.NoReturn:
-        self.exit(2, f"{self.prog}: error: {message}\n")
+        self.exit(2, f"{f'{self.prog}: ' if self.names_prog else ''}error: {message}\n")
 
 
 def _parser(prog: str, description: str, flags) -> argparse.ArgumentParser:
@@ -73,25 +79,24 @@ def _parser(prog: str, description: str, flags) -> argparse.ArgumentParser:
     return parser
 
 
-def _add_flags(parser: argparse.ArgumentParser, flags, given) -> None:
-    """Add the flags, each group under its title. given: flags that the file has, which are
-    therefore not required on the command line.
-    """
+def _add_flags(parser: argparse.ArgumentParser, flags, given: dict[str, Any]) -> None:
+    """Add the flags, each group under its title. given: the file's values, by flag."""
     places = {(): parser}
     for flag in flags:
         group = flag.path[:-1]
         if group not in places:
             places[group] = parser.add_argument_group(" ".join(group))
-        _add(places[group], flag, flag.required and flag.name not in given)
+        _add(places[group], flag, given)
 
 
-def _add(place, flag, required: bool) -> None:
+def _add(place, flag, given: dict[str, Any]) -> None:
+    required = flag.required and flag.name not in given
     # SUPPRESS: a flag that is not given must not replace the file's value by a default.
     options: dict[str, Any] = {"help": _help(flag), "default": argparse.SUPPRESS}
-    if flag.positional:
-        options["nargs"] = None if required else "?"
-    else:
+    if not flag.positional:
         options |= {"dest": flag.name, "required": required}
+    elif not required:  # argparse would look for SUPPRESS among the choices
+        options |= {"nargs": "?", "default": given.get(flag.name, flag.default)}
     if flag.type is bool:
         words = flag.choices or ()
         # `--flag` means `--flag true`. In PaddleNLP a bare `--use_amp` turned the option off.
@@ -107,6 +112,10 @@ def _add(place, flag, required: bool) -> None:
             options["metavar"] = _metavar(flag)
     names = [flag.name] if flag.positional else [f"--{flag.name}", flag.short]
     place.add_argument(*filter(None, names), **options)
+    if flag.type is bool:
+        place.add_argument(
+            f"--no-{flag.name}", dest=flag.name, action="store_false", default=argparse.SUPPRESS,
+            help=f"the same as --{flag.name} false" if flag.default else argparse.SUPPRESS)
 
 
 def _metavar(flag) -> str:
@@ -127,6 +136,19 @@ def _boolean(words: tuple[str, ...], text: str) -> bool | str:
         raise argparse.ArgumentTypeError(
             f"{text!r} is neither {' nor '.join(('true', 'false', *words))}")
     return known[text.lower()]
+
+
+def _separate_booleans(argv: list[str], flags) -> list[str]:
+    """argv with `--json X` replaced by `--json=true X`, so that X is not read as the boolean's value.
+
+    Only for a command that has positional arguments of its own.
+    """
+    if not any(flag.positional for flag in flags):
+        return argv
+    words = {f"--{flag.name}": {*_TRUE_AND_FALSE, *(flag.choices or ())}
+             for flag in flags if flag.type is bool}
+    return [f"{word}=true" if word in words and after.lower() not in words[word] else word
+            for word, after in zip(argv, [*argv[1:], ""], strict=False)]
 
 
 def _names_a_file(argv: list[str], flags) -> bool:

@@ -1,4 +1,6 @@
-"""Token files to and from other programs' formats: `python -m data_tools.convert FORM IN OUT`.
+"""Token files to and from other programs' formats.
+
+    python -m data_tools.convert FORM SOURCE TARGET
 
     from-megatron  to-megatron   X.bin + X.idx of Megatron-LM, Megatron-core, GPT-NeoX, PaddleNLP
     from-nanogpt   to-nanogpt    one file of raw uint16
@@ -15,31 +17,76 @@ from __future__ import annotations
 
 import sys
 from argparse import Namespace
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+import args
 from data_tools import VERSION
-from data_tools.preparing.flag_types import Parser, number
+from data_tools.options import Options, flag, require, require_at_least_one, require_not_negative
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
     from data_tools.formats.documents import Source
 
+_IDS = ("tokenizer", "vocab_size", "eos")
+# The flags of each form.
 READ = {
-    "from-megatron": ("PREFIX of PREFIX.bin and PREFIX.idx", "Megatron's data set"),
-    "from-nanogpt": ("FILE.bin of raw uint16", "nanoGPT's file"),
-    "from-hf": (".parquet, or a folder of save_to_disk", "Hugging Face's data set of ids"),
-    "from-npz": ("X of PaddleNLP's X_ids.npz, or of its pair", "PaddleNLP's older file"),
-    "from-jsonl-ids": ("FILE.jsonl", "JSON lines with ids"),
+    "from-megatron": _IDS, "from-nanogpt": (*_IDS, "one_document"), "from-hf": (*_IDS, "column"),
+    "from-npz": _IDS, "from-jsonl-ids": (*_IDS, "key"),
 }
-WRITE = {
-    "to-megatron": ("OUT of OUT.bin and OUT.idx", "Megatron's data set"),
-    "to-nanogpt": ("FILE.bin", "nanoGPT's file"),
-    "to-hf": ("OUT.parquet", "Hugging Face's data set of ids"),
-}
+WRITE = {"to-megatron": ("vocab_size",), "to-nanogpt": ("eos",), "to-hf": ()}
+
+
+@dataclass(frozen=True, kw_only=True)
+class ConvertConfig(Options):
+    """ValueError, which names the flag, for what makes no sense."""
+
+    form: str = flag(
+        help="whose files become token files (from), or what token files become (to): Megatron's, "
+        "nanoGPT's, Hugging Face's data set of ids, PaddleNLP's older file, JSON lines with ids",
+        choices=(*READ, *WRITE), positional=True)
+    source: str = flag(
+        help="X of Megatron's X.bin and X.idx, FILE.bin of raw uint16, a .parquet or a folder of "
+        "save_to_disk, X of PaddleNLP's X_ids.npz or of its pair, FILE.jsonl; of to-...: X of "
+        "X_ids.npy and X_idx.npz", positional=True)
+    target: str = flag(
+        help="X of X_ids.npy, X_idx.npz, X_meta.json; of to-megatron: X of X.bin and X.idx; of "
+        "to-nanogpt: FILE.bin; of to-hf: FILE.parquet", positional=True)
+    tokenizer: str | None = flag(
+        None, "from-...: folder of the tokenizer that made the ids; stored beside them, so that "
+        "training knows it")
+    vocab_size: int | None = flag(
+        None, "from-...: of the ids (default: the tokenizer's, else the largest id found and one); "
+        "to-megatron: below 65500 gives uint16, else int32 (default: meta's, else the largest id "
+        "found and one)")
+    eos: int | None = flag(
+        None, "from-...: end token (default: the tokenizer's; from-nanogpt: else 50256 if found); "
+        "to-nanogpt: end token (default: meta's)")
+    one_document: bool = flag(False, "from-nanogpt: do not cut after each end token")
+    column: str | None = flag(None, "from-hf: with the ids (default: input_ids)")
+    key: str | None = flag(None, "from-jsonl-ids: of the ids (default: token_ids)")
+
+    def __post_init__(self):
+        require_at_least_one(self, "vocab_size")
+        require_not_negative(self, "eos")
+        known = ("form", "source", "target", *(READ | WRITE)[self.form])
+        for name in self.given():
+            require(name in known, f"--{name} means nothing with {self.form}")
+        require(not self.one_document or self.eos is None,
+                "--eos and --one_document exclude each other")
+        require(self.form != "to-hf" or self.target.endswith(".parquet"),
+                f"{self.target}: expected a name that ends in .parquet")
+
+
+def parse(argv: list[str] | None = None) -> ConvertConfig:
+    return args.parse(
+        ConvertConfig, "python -m data_tools.convert",
+        "Turn other programs' files of token ids into token files, and back.", argv,
+        names_prog=False)
 
 
 def main(argv: list[str] | None = None) -> int:
     """Exit code: 0, 2 for an input that cannot be used (one line), 130 interrupted."""
-    options = parse_options(argv)
+    options = parse(argv)
     try:
         for line in convert(options):
             print(line)
@@ -52,68 +99,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def parse_options(argv: list[str] | None = None) -> Namespace:
-    """Checked options; exits with code 2 and one line on stderr when they make no sense."""
-    parser = Parser(
-        prog="python -m data_tools.convert",
-        description="Turn other programs' files of token ids into token files, and back.",
-        epilog="python -m data_tools.convert FORM --help tells a form's flags",
-        allow_abbrev=False,
-    )
-    forms = parser.add_subparsers(dest="form", metavar="FORM", required=True)
-    for form, (source, what) in READ.items():
-        one = forms.add_parser(form, help=f"{what} -> token files", allow_abbrev=False)
-        one.add_argument("source", metavar="IN", help=source)
-        one.add_argument("target", metavar="OUT", help="X of X_ids.npy, X_idx.npz, X_meta.json")
-        add = one.add_argument
-        add(
-            "--tokenizer",
-            metavar="DIR",
-            help="that made the ids; stored beside them, so that training knows it",
-        )
-        add(
-            "--vocab_size",
-            type=number(1),
-            metavar="N",
-            help="of the ids (default: the tokenizer's, else the largest id found and one)",
-        )
-        end = one.add_mutually_exclusive_group()
-        default = "the tokenizer's" + (", else 50256 if found" if form == "from-nanogpt" else "")
-        end.add_argument(
-            "--eos", type=number(0), metavar="ID", help=f"end token (default: {default})"
-        )
-        if form == "from-nanogpt":
-            end.add_argument(
-                "--one_document", action="store_true", help="do not cut after each end token"
-            )
-        if form == "from-hf":
-            add("--column", default="input_ids", help="with the ids (default: %(default)s)")
-        if form == "from-jsonl-ids":
-            add("--key", default="token_ids", help="of the ids (default: %(default)s)")
-    for form, (target, what) in WRITE.items():
-        one = forms.add_parser(form, help=f"token files -> {what}", allow_abbrev=False)
-        one.add_argument("source", metavar="IN", help="X of X_ids.npy and X_idx.npz")
-        one.add_argument("target", metavar="OUT", help=target)
-        if form == "to-megatron":
-            one.add_argument(
-                "--vocab_size",
-                type=number(1),
-                metavar="N",
-                help="below 65500 gives uint16, else int32 (default: meta's, else the largest id "
-                "found and one)",
-            )
-        if form == "to-nanogpt":
-            one.add_argument(
-                "--eos", type=number(0), metavar="ID", help="end token (default: meta's)"
-            )
-    options = parser.parse_args(argv)
-    if options.form == "to-hf" and not options.target.endswith(".parquet"):
-        parser.error(f"{options.target}: expected a name that ends in .parquet")
-    return options
-
-
-def convert(options: Namespace) -> list[str]:
+def convert(config: ConvertConfig) -> list[str]:
     """Convert the files; the lines to print for the user."""
+    options = config.values(column="input_ids", key="token_ids")
     return _read(options) if options.form in READ else _write(options)
 
 

@@ -17,7 +17,8 @@ from argparse import Namespace
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
-from data_tools.preparing.options import parse_options
+import args
+from data_tools.preparing.options import PreparingConfig
 from data_tools.tokenizing import preload
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help and after --workers is known
@@ -26,21 +27,28 @@ if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help and after --wo
 SELF_CHECK_CHARS = 100_000
 
 
+def parse(argv: list[str] | None = None) -> PreparingConfig:
+    return args.parse(
+        PreparingConfig, "python -m data_tools.create_pretraining_data",
+        "Turn source files into token files for pretraining. A run that was stopped, started again "
+        "with the same flags, continues.", argv, names_prog=False)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit code: 0, 2 for an input that cannot be used (one line on stderr), 130 interrupted."""
-    options = parse_options(argv)
+    config = parse(argv)
     # Read once, when the tokenizers libraries start their threads.
-    os.environ["RAYON_NUM_THREADS"] = str(options.workers)
+    os.environ["RAYON_NUM_THREADS"] = str(config.running.workers)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
-    if options.tokenizer:
-        preload.begin(options.tokenizer)
+    if config.tokenizing.tokenizer:
+        preload.begin(config.tokenizing.tokenizer)
     from data_tools.preparing.report import say
 
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
     # A terminated run must still close its files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        create(options)
+        create(config)
     except (ValueError, OSError) as error:
         say(f"error: {' '.join(str(error).split())}")
         return 2
@@ -50,9 +58,9 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def create(options: Namespace) -> None:
+def create(config: PreparingConfig) -> None:
     """Do the run in order: find files, get the tokenizer, write ids, put files in place, report."""
-    started = time.perf_counter()
+    started, options = time.perf_counter(), config.filled_in()
     from data_tools.preparing.inputs import find_inputs, given_tokenizer, plan_of, trained_tokenizer
     from data_tools.preparing.partial_run import PartialRun
     from data_tools.preparing.report import say

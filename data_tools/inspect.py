@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import os
 import sys
-from argparse import Namespace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from data_tools.preparing.flag_types import Parser, number
+import args
+from data_tools.options import Options, flag, require, require_at_least_one, require_not_negative
+from data_tools.splits import SPLITS
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
     from data_tools.inspecting.sample import Piece
@@ -22,9 +24,58 @@ if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
 PLOTS = (".png", ".svg")
 
 
+@dataclass(frozen=True, kw_only=True)
+class InspectConfig(Options):
+    """ValueError, which names the flag, for what makes no sense."""
+
+    prefix: str = flag(help="X of X_ids.npy, one of the files, or their folder", positional=True)
+    document: int | None = flag(None, "the exact bytes of this document")
+    sample: int | None = flag(None, "the text of this sample (--packing windows)")
+    seq_length: int | None = flag(None, "tokens of a sample (default: 1024)")
+    split: str | None = flag(None, "of documents, as for training (default: 949,50,1)")
+    part: str | None = flag(None, "of the split (default: train)", choices=SPLITS)
+    num_samples: int | None = flag(
+        None, "samples the run asks for (index file names say NUMBERns): sample N is then the one "
+        "it reads N-th; without it, N counts before shuffling")
+    seed: int | None = flag(None, "of the run's shuffle (default: 1234)")
+    data_order: str | None = flag(
+        None, "the run's (default: paddlenlp)", choices=("paddlenlp", "megatron"))
+    ids: bool = flag(False, "print ids, not the text they stand for")
+    tokenizer: str | None = flag(None, "folder, to decode with (default: PREFIX_tokenizer)")
+    verify: bool = flag(False, "read everything, exit code 1 if anything is wrong")
+    plot: str | None = flag(None, "draw document lengths into this .png or .svg")
+    json: bool = flag(False, "one JSON object on stdout")
+
+    def __post_init__(self):
+        require_not_negative(self, "document", "sample", "seed")
+        require_at_least_one(self, "seq_length", "num_samples")
+        require(self.document is None or self.sample is None,
+                "--document and --sample both name what to print, give one of them")
+        for name in ("seq_length", "split", "part", "num_samples"):
+            require(getattr(self, name) is None or self.sample is not None,
+                    f"--{name} is for --sample N")
+        for name in ("seed", "data_order"):
+            require(getattr(self, name) is None or self.num_samples is not None,
+                    f"--{name} shuffles the samples that --num_samples K asks for, give both")
+        require(not self.ids or self.decodes, "--ids is for --document N or --sample N")
+        require(not self.plot or Path(self.plot).suffix in PLOTS,
+                f"--plot {self.plot}: expected a name that ends in {' or '.join(PLOTS)}")
+
+    @property
+    def decodes(self) -> bool:
+        return self.document is not None or self.sample is not None
+
+
+def parse(argv: list[str] | None = None) -> InspectConfig:
+    return args.parse(
+        InspectConfig, "python -m data_tools.inspect",
+        "Tell what token files hold, decode a part of them, or check all of them.", argv,
+        names_prog=False)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit code: 0, 1 where --verify found a problem, 2 for what cannot be read (one line)."""
-    options = parse_options(argv)
+    options = parse(argv)
     try:
         return inspect(options)
     except BrokenPipeError:  # `| head` has seen enough
@@ -35,72 +86,14 @@ def main(argv: list[str] | None = None) -> int:
         return 2
 
 
-def parse_options(argv: list[str] | None = None) -> Namespace:
-    """Checked options; exits with code 2 and one line on stderr when they make no sense."""
-    parser = Parser(
-        prog="python -m data_tools.inspect",
-        description="Tell what token files hold, decode a part of them, or check all of them.",
-        allow_abbrev=False,
-    )
-    add = parser.add_argument
-    add("prefix", metavar="PREFIX", help="X of X_ids.npy, one of the files, or their folder")
-    add("--document", type=number(0), metavar="N", help="the exact bytes of document N")
-    add("--sample", type=number(0), metavar="N", help="the text of sample N (--packing windows)")
-    add("--seq_length", type=number(1), metavar="L", help="tokens of a sample (default: 1024)")
-    add("--split", metavar="A,B,C", help="of documents, as for training (default: 949,50,1)")
-    add("--part", choices=("train", "valid", "test"), help="of the split (default: train)")
-    add(
-        "--num_samples",
-        type=number(1),
-        metavar="K",
-        help="samples the run asks for (index file names say NUMBERns): sample N is then the one "
-        "it reads N-th; without it, N counts before shuffling",
-    )
-    add("--seed", type=number(0), metavar="S", help="of the run's shuffle (default: 1234)")
-    add("--data_order", choices=("paddlenlp", "megatron"), help="the run's (default: paddlenlp)")
-    add("--ids", action="store_true", help="print ids, not the text they stand for")
-    add("--tokenizer", metavar="DIR", help="to decode with (default: PREFIX_tokenizer)")
-    add("--verify", action="store_true", help="read everything, exit code 1 if anything is wrong")
-    add("--plot", metavar="FILE", help="draw document lengths, as .png or .svg")
-    add("--json", action="store_true", help="one JSON object on stdout")
-    options = parser.parse_args(argv)
-    problem = _problem(options)
-    if problem:
-        parser.error(problem)
-    for flag, default in (("seq_length", 1024), ("split", "949,50,1"), ("part", "train")):
-        if getattr(options, flag) is None:
-            setattr(options, flag, default)
-    options.seed = 1234 if options.seed is None else options.seed
-    options.data_order = options.data_order or "paddlenlp"
-    return options
-
-
-def _problem(options: Namespace) -> str | None:
-    if options.document is not None and options.sample is not None:
-        return "--document and --sample both name what to print, give one of them"
-    decodes = options.document is not None or options.sample is not None
-    for flag in ("seq_length", "split", "part", "num_samples"):
-        if getattr(options, flag) is not None and options.sample is None:
-            return f"--{flag} is for --sample N"
-    for flag in ("seed", "data_order"):
-        if getattr(options, flag) is not None and options.num_samples is None:
-            return f"--{flag} shuffles the samples that --num_samples K asks for, give both"
-    if options.ids and not decodes:
-        return "--ids is for --document N or --sample N"
-    if options.plot and Path(options.plot).suffix not in PLOTS:
-        return f"--plot {options.plot}: expected a name that ends in {' or '.join(PLOTS)}"
-    return None
-
-
-def inspect(options: Namespace) -> int:
+def inspect(options: InspectConfig) -> int:
     """Print or draw what the options ask for; the exit code."""
     from data_tools.inspecting.report import lines, plot_lengths, summarize
     from data_tools.token_files.token_file import open_only
 
     data = open_only(options.prefix)
-    decodes = options.document is not None or options.sample is not None
-    answer = {} if decodes else summarize(data)
-    if decodes:
+    answer = {} if options.decodes else summarize(data)
+    if options.decodes:
         answer |= _decode(data, options)
     elif not options.json:
         print("\n".join(lines(answer)), flush=True)
@@ -118,7 +111,7 @@ def inspect(options: Namespace) -> int:
     return 1 if answer.get("problems") else 0
 
 
-def _decode(data: TokenFile, options: Namespace) -> dict:
+def _decode(data: TokenFile, options: InspectConfig) -> dict:
     """Print the document or sample; for --json, return it with the places it comes from."""
     from data_tools.inspecting.sample import Piece, ids_of
 
@@ -145,10 +138,11 @@ def _decode(data: TokenFile, options: Namespace) -> dict:
     return answer
 
 
-def _sample(data: TokenFile, options: Namespace) -> tuple[dict, list[Piece]]:
+def _sample(data: TokenFile, config: InspectConfig) -> tuple[dict, list[Piece]]:
     from data_tools.inspecting.sample import bounds_of, drawn, window
-    from data_tools.splits import SPLITS
 
+    options = config.values(seq_length=1024, split="949,50,1", part="train", seed=1234,
+                            data_order="paddlenlp")
     bounds, part = bounds_of(options.split, len(data)), SPLITS.index(options.part)
     documents, i = (bounds[part], bounds[part + 1]), options.sample
     if options.num_samples is None:
@@ -177,7 +171,7 @@ def _spoken(piece: Piece, data: TokenFile) -> str:
     )
 
 
-def _tokenizer(data: TokenFile, options: Namespace):
+def _tokenizer(data: TokenFile, options: InspectConfig):
     from data_tools.tokenizing.tokenizer import load_tokenizer
 
     folder = options.tokenizer or f"{data.prefix}_tokenizer"
@@ -186,7 +180,7 @@ def _tokenizer(data: TokenFile, options: Namespace):
     return load_tokenizer(folder)
 
 
-def _verify(data: TokenFile, options: Namespace) -> list[str]:
+def _verify(data: TokenFile, options: InspectConfig) -> list[str]:
     from tqdm import tqdm
 
     vocab_size, problems = None, []

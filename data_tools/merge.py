@@ -5,20 +5,21 @@
 
 from __future__ import annotations
 
-import argparse
 import glob
 import os
 import re
 import shutil
 import sys
+from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-import numpy as np
+import args
+from data_tools.options import Options, flag
 
-from data_tools.preparing.flag_types import Parser
-from data_tools.token_files.token_file import TokenFile
-from data_tools.token_files.writer import TokenFileWriter
-from data_tools.tokenizing.tokenizer import load_tokenizer
+if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
+    from data_tools.token_files.token_file import TokenFile
+    from data_tools.token_files.writer import TokenFileWriter
 
 CHUNK_TOKENS = 1 << 24
 # What must be the same in every part, and is the same in the whole.
@@ -26,9 +27,21 @@ SHARED = ("vocab_size", "tokenizer_fingerprint", "made_by", "eos_token_id", "app
           "shuffled")
 
 
+@dataclass(frozen=True, kw_only=True)
+class MergeConfig(Options):
+    prefix: str = flag(help="the --output_prefix that every part was given", positional=True)
+
+
+def parse(argv: list[str] | None = None) -> MergeConfig:
+    return args.parse(
+        MergeConfig, "python -m data_tools.merge",
+        "Join the parts that create_pretraining_data --shard I/N made, in order.", argv,
+        names_prog=False)
+
+
 def main(argv: list[str] | None = None) -> int:
     """Exit code: 0, or 2 with one line on stderr."""
-    options = _options(argv)
+    options = parse(argv)
     try:
         documents, tokens = merge(options.prefix)
     except (ValueError, OSError) as error:
@@ -39,17 +52,11 @@ def main(argv: list[str] | None = None) -> int:
     return 0
 
 
-def _options(argv: list[str] | None) -> argparse.Namespace:
-    parser = Parser(
-        prog="python -m data_tools.merge",
-        description="Join the parts that create_pretraining_data --shard I/N made, in order.",
-    )
-    parser.add_argument("prefix", help="the --output_prefix that every part was given")
-    return parser.parse_args(argv)
-
-
 def merge(prefix: str) -> tuple[int, int]:
     """(documents, tokens) of the whole; ValueError where a part is missing or does not fit."""
+    from data_tools.token_files.writer import TokenFileWriter
+    from data_tools.tokenizing.tokenizer import load_tokenizer
+
     parts = _open_parts(prefix)
     first = parts[0].meta
     tokenizer = load_tokenizer(_beside(parts[0], first["tokenizer"]))
@@ -63,6 +70,8 @@ def merge(prefix: str) -> tuple[int, int]:
 
 
 def _open_parts(prefix: str) -> list[TokenFile]:
+    from data_tools.token_files.token_file import TokenFile
+
     names = sorted(glob.glob(f"{glob.escape(prefix)}-[0-9]*-of-[0-9]*_meta.json"))
     if not names:
         raise ValueError(f"no parts {prefix}-00000-of-..., as --shard I/N makes them")
@@ -92,6 +101,8 @@ def _open_parts(prefix: str) -> list[TokenFile]:
 
 def _copy(part: TokenFile, writer: TokenFileWriter) -> None:
     """Append all documents of a part, some at a time."""
+    import numpy as np
+
     offsets = part.document_offsets
     first = 0
     while first < len(part):

@@ -27,6 +27,7 @@ from __future__ import annotations
 import math
 import types
 import typing
+from argparse import Namespace
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, replace
 from functools import partial, reduce
@@ -155,6 +156,11 @@ class Options:
         """Every flag's value by its name: `of(**flat())` is equal to the options."""
         return {one.name: one.value(self) for one in self.flags()}
 
+    def values(self, **defaults: Any) -> Namespace:
+        """Every flag's value as an attribute; defaults: of flags that are None."""
+        return Namespace(**self.flat() | {name: value for name, value in defaults.items()
+                                          if self.flat()[name] is None})
+
     def given(self) -> list[str]:
         """The names of the flags whose values are not their defaults."""
         return [one.name for one in self.flags() if one.value(self) != one.default]
@@ -176,7 +182,8 @@ def require_at_least_one(options: Options, *names: str) -> None:
 def require_not_negative(options: Options, *names: str) -> None:
     for name in names:
         value = getattr(options, name)
-        require(0 <= value < math.inf, f"--{name} must not be negative or infinite, got {value}")
+        require(value is None or 0 <= value < math.inf,
+                f"--{name} must not be negative or infinite, got {value}")
 
 
 def require_below_one(options: Options, *names: str) -> None:

@@ -1,4 +1,7 @@
-"""`python -m parity`: paddle_impl against PyTorch, rung by rung. Exit code 0 only for parity."""
+"""`python -m parity` compares paddle_impl with PyTorch, rung by rung.
+
+The exit code is 0 only where every comparison passes.
+"""
 
 import argparse
 import importlib
@@ -15,10 +18,12 @@ from parity.cases import checkpoint as cases_checkpoint
 from parity.compare import Place
 from parity.mutants import load_table
 
-# First words that are commands of their own; any other is for the climb.
+# The first argument chooses one of these commands. Any other argument is an option of the climb.
 COMMANDS = {"mutants": "parity.mutants.command", "docs": "parity.report.pages"}
 
-MOST_JOBS = 4  # the longest rung takes a fifth of the whole ladder, and each process 1.3 GiB
+# More processes would not help: the longest rung alone takes a fifth of the ladder's time. Each
+# process takes 1.3 GiB.
+MOST_JOBS = 4
 
 
 def main(arguments: list[str] | None = None) -> int:
@@ -61,15 +66,18 @@ def main(arguments: list[str] | None = None) -> int:
 
 
 def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
-    """Rungs, cases, and what is proved in words: a user's checkpoint, or the fixtures (None)."""
+    """(names of rungs, cases, description for the reports).
+
+    The cases are None for the fixtures; None as names stands for all rungs.
+    """
     if options.checkpoint is None:
         if options.data is not None:
-            raise ValueError("--data is what a --checkpoint is proved on: name one")
+            raise ValueError("--data gives the tokens for --checkpoint: name a checkpoint too")
         return options.only, None, ""
     fit = [rung.name for rung in ladder.RUNGS if rung.checkpoint]
     if unfit := [name for name in options.only or () if name not in fit]:
-        raise ValueError(f"{', '.join(unfit)} is for the fixtures; a --checkpoint has the rungs "
-                         f"{', '.join(fit)}")
+        raise ValueError(f"{', '.join(unfit)} runs on the fixtures only; --checkpoint has the "
+                         f"rungs {', '.join(fit)}")
     import_paddle("cpu")  # before the Paddle side is loaded: Paddle reads its settings on import
     open_weights = ladder.function("paddle_side", "weights.opened")
     case, subject = cases_checkpoint.from_checkpoint(
@@ -78,7 +86,7 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
 
 
 def _climb(names: list[str] | None, on: list[Case] | None, jobs: int):
-    """Side by side where there are several rungs; a user's checkpoint needs the memory for one."""
+    """Run the rungs in several processes; a user's checkpoint in one, for want of memory."""
     if on is None and jobs > 1 and len(names or ladder.RUNGS) > 1:
         return ladder.climb_together(names, jobs)
     import_paddle("cpu")  # before the sides are loaded: Paddle reads its settings on import
@@ -86,7 +94,7 @@ def _climb(names: list[str] | None, on: list[Case] | None, jobs: int):
 
 
 def _tell(place: Place, side: str) -> None:
-    give_memory_back()  # what the other side's model took
+    give_memory_back()  # the other side's model is no longer needed
     print(f"   {place.rung}, gate {place.gate}: {side} ...", file=sys.stderr, flush=True)
 
 
@@ -96,23 +104,24 @@ def _options(arguments) -> argparse.Namespace:
                                      epilog=f"Commands of their own: {', '.join(COMMANDS)}.")
     parser.add_argument("--list", action="store_true", help="print the rungs and stop")
     parser.add_argument("--only", nargs="+", choices=names, metavar="RUNG",
-                        help=f"these rungs only: {', '.join(names)}")
+                        help=f"run only these rungs: {', '.join(names)}")
     parser.add_argument("--checkpoint", metavar="DIR",
-                        help="prove these weights instead of the fixtures: config.json and "
-                             "model.safetensors or its shards, as transformers or "
-                             "run_pretrain.py wrote them")
+                        help="compare these weights instead of the fixtures: a directory with "
+                             "config.json and model.safetensors or its shards, written by "
+                             "transformers or run_pretrain.py")
     parser.add_argument("--data", metavar="PREFIX",
-                        help="take the tokens from PREFIX_ids.npy (default: random ids)")
+                        help="read the checkpoint's tokens from PREFIX_ids.npy (default: random "
+                             "ids)")
     parser.add_argument("--output", default="parity_report", metavar="DIR",
-                        help="where report.html, .md and .json go (default: %(default)s)")
+                        help="directory of report.html, .md and .json (default: %(default)s)")
     parser.add_argument("--jobs", type=int, metavar="N",
-                        help=f"processes that share the rungs (default: a core each, at most "
-                             f"{MOST_JOBS}); a --checkpoint has one")
+                        help=f"processes that share the rungs (default: one for each core, at most "
+                             f"{MOST_JOBS}); --checkpoint runs in one process")
     options = parser.parse_args(arguments)
     if options.jobs is not None and options.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {options.jobs}")
     if options.checkpoint is not None and (options.jobs or 1) > 1:
-        parser.error("--jobs is for the fixtures: a --checkpoint is climbed in one process")
+        parser.error("--jobs is for the fixtures: --checkpoint runs in one process")
     options.jobs = options.jobs or min(core_count(), MOST_JOBS)
     return options
 

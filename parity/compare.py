@@ -1,7 +1,8 @@
-"""Two traces held against each other, by the rules of `tolerances`. Every doubt is a failure.
+"""Compare two traces, tensor by tensor, by the rules of `tolerances`.
 
-A failure is: another shape or dtype, a missing or an extra tensor, a NaN or an infinity on either
-side, a reference that is zero throughout, nothing to compare, or more than the whole budget.
+A comparison fails where an error is larger than its budget, and also where shapes or dtypes
+differ, a tensor is missing or extra, either side has a NaN or an infinity, the reference is zero
+throughout, or there is nothing to compare.
 """
 
 import math
@@ -16,14 +17,14 @@ from parity.tolerances import EPS32, Rule, Tolerance
 
 
 class Point(NamedTuple):
-    """Where a tensor was taken; step 0 lies before the first optimizer step."""
+    """Which tensor was recorded; step 0 lies before the first optimizer step."""
 
     step: int
     phase: str
     tensor: str
 
 
-# Insertion order is the order of computation: the first failure is the first divergence.
+# Tensors are inserted in the order of computation, so the first failure is the first divergence.
 Trace = dict[Point, np.ndarray]
 
 
@@ -35,11 +36,14 @@ class Place(NamedTuple):
 
 @dataclass(frozen=True)
 class Result:
-    """One tensor's verdict. `used` is the share of its budget, inf where no number applies.
+    """The comparison of one tensor.
 
-    expected, got and reference (torch's own float32 value, at gate B) are those at `index`, where
-    the two sides are furthest apart. paddle_error and torch_error are relative rms errors against
-    the float64 truth in eps32, at gate B only.
+    used: the share of its budget that the error takes; inf where the tensor could not be compared.
+    index: where the two sides differ most; expected, got and reference (torch's float32 value, at
+    gate B) are the values there.
+    paddle_error, torch_error: rms errors against the float64 truth, relative to the truth's rms,
+    in eps32; at gate B only.
+    note: why the tensor could not be compared.
     """
 
     place: Place
@@ -78,10 +82,10 @@ def compare(
     truth: Trace | None = None,
     row: Callable[[str, str], Tolerance] = tolerances.row,
 ) -> list[Result]:
-    """A result for every tensor of either side, in the reference's order; never an empty list.
+    """One result for every tensor of either side, in the reference's order; never an empty list.
 
-    truth: the reference in float64, which the rules of gate B measure both sides against; without
-    it the reference itself is the truth.
+    truth: the reference computed in float64. The rules of gate B measure the errors of both sides
+    against it. None: the reference itself is the truth.
     """
     truth = reference if truth is None else truth
     results = list(_compare_points(place, reference, got, truth, row))
@@ -96,7 +100,7 @@ def compare(
 
 
 def first_divergence(results: list[Result]) -> tuple[Result | None, Result | None]:
-    """The first failure, and the last tensor before it that was still good."""
+    """The first failed result, and the last passed one before it; None where there is none."""
     good = None
     for result in results:
         if not result.passed:
@@ -106,17 +110,18 @@ def first_divergence(results: list[Result]) -> tuple[Result | None, Result | Non
 
 
 def worst(results: list[Result]) -> Result:
-    """The result that used most of its budget; any failure before any pass."""
+    """The result that used most of its budget; a failed one before any that passed."""
     return max(results, key=lambda result: (not result.passed, result.used))
 
 
 def share(used: float) -> str:
-    """A share of the budget for a reader: percent up to the whole, a multiple above."""
+    """A share of the budget as text: percent up to 100 %, above that a multiple."""
     return f"{used:.2%}" if used <= 1.0 else f"{used:.3g} times"
 
 
 def rms(values: np.ndarray) -> float:
-    """Root mean square, free of overflow and underflow: second moments reach 1e-200 squared."""
+    """Root mean square; scaled first, because squares of second moments (1e-200) would underflow.
+    """
     largest = float(np.max(np.abs(values), initial=0.0))
     if largest == 0.0 or not math.isfinite(largest):
         return largest
@@ -133,10 +138,10 @@ def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
             yield _choice(place, point, tolerance, reference, got, truth)
             continue
         noise = expected.astype(np.float64) - truth[point].astype(np.float64)
-        if tolerance.rule is Rule.CURVE:  # one step's error may be nil by luck, the run's is not
+        if tolerance.rule is Rule.CURVE:  # one step's error may happen to be 0, a run's is not
             noise = _noise_of_run(point, reference, truth)
         used = _used(tolerance, truth[point], expected, got[point], noise)
-        # Against a NULL row the value itself is the error, whichever side has it.
+        # By a NULL rule the true value is zero, so the value itself is the error.
         shown = truth[point] if tolerance.rule is not Rule.NULL else np.zeros_like(expected)
         error = np.abs(got[point].astype(np.float64) - shown.astype(np.float64))
         index = np.unravel_index(int(np.argmax(error)), error.shape) if error.ndim else ()
@@ -148,7 +153,10 @@ def _compare_points(place, reference, got, truth, row) -> Iterator[Result]:
 
 
 def _choice(place, point, tolerance: Tolerance, reference, got, truth) -> Result:
-    """Paddle's choices judged by how much lower than its best the truth scores them."""
+    """Compare chosen tokens.
+
+    The error is the truth's highest score minus the truth's score of the token that Paddle chose.
+    """
     chosen, scored = got[point], point._replace(phase="logits")
     scores = truth[scored].astype(np.float64)  # (..., V); the choices have one axis less
     if chosen.min() < 0 or chosen.max() >= scores.shape[-1]:
@@ -166,7 +174,7 @@ def _choice(place, point, tolerance: Tolerance, reference, got, truth) -> Result
 def _errors(
     place: Place, tolerance: Tolerance, truth, got, reference
 ) -> tuple[float | None, float | None]:
-    """Relative rms errors of got and of reference in eps32; what is zero has none."""
+    """Relative rms errors of got and of reference in eps32; None where the truth is zero."""
     unit = EPS32 * rms(truth.astype(np.float64))
     if place.gate != "B" or tolerance.rule is Rule.NULL or unit == 0.0:
         return None, None
@@ -174,7 +182,7 @@ def _errors(
 
 
 def _unfit(point, expected, all_got, all_truth, tolerance: Tolerance) -> str:
-    """Why the numbers cannot be compared at all; empty where they can."""
+    """Why the tensors cannot be compared; empty where they can."""
     if point not in all_got:
         return "missing on the Paddle side"
     if point not in all_truth:
@@ -202,13 +210,17 @@ def _unfit(point, expected, all_got, all_truth, tolerance: Tolerance) -> str:
 
 
 def _noise_of_run(point: Point, reference: Trace, truth: Trace) -> np.ndarray:
-    """The reference's float32 errors at this phase of every step."""
+    """The reference's float32 error of this phase at every step."""
     run = [other for other in reference if other.phase == point.phase and other in truth]
     return np.array([rms(reference[other].astype(np.float64) - truth[other]) for other in run])
 
 
 def _used(tolerance: Tolerance, truth, reference, got, noise) -> float:
-    """Share of the budget; all arrays but `noise`, the reference's own errors, have one shape."""
+    """The share of the budget that the error takes.
+
+    noise: the reference's float32 errors; for a CURVE one of each step. The other arrays have the
+    tensor's shape.
+    """
     if tolerance.rule is Rule.EXACT:
         return 0.0 if truth.tobytes() == got.tobytes() else math.inf
     truth, reference, got = (np.asarray(a, dtype=np.float64) for a in (truth, reference, got))

@@ -1,7 +1,8 @@
-"""The rungs, from the weights up to the trained model.
+"""The ladder: the list of rungs, and the functions that run them.
 
-A new rung is one function on each side, named alike, one entry here, and a row in `tolerances` for
-each of its phases.
+A rung compares one part of the stack, from the tokenizer up to a whole training run. A new rung is
+one function of the same name in torch_side and in paddle_side, one entry in RUNGS, and a row in
+`tolerances` for each of its phases.
 """
 
 import importlib
@@ -16,19 +17,20 @@ from parity.cases import Case
 from parity.compare import Place, Point, Result, Trace, compare
 from parity.tolerances.checkpoint import rows_of
 
-# The dtype that both sides compute in at each gate, in the order in which the gates are taken.
+# The dtype that both sides compute in at each gate. The gates are run in this order.
 GATES = {"D": "float32", "Z": "float32", "A": "float64", "B": "float32"}
 
 
 @dataclass(frozen=True)
 class Rung:
-    """`function` is `module.name` in torch_side and in paddle_side: (case, dtype) -> Trace.
+    """One part of the stack that both sides compute and `compare` compares.
 
+    function: `module.name` in torch_side and in paddle_side: (case, dtype) -> Trace.
     gates: D equal bits, Z statistics of random draws, A float64, B float32.
-    golden: values known from elsewhere, which both sides are held against.
-    handover: `module.name` on both sides, (case, dtype) -> dict; what one side returns is
-    `case.given` to the other: files to open, dropout masks to apply.
-    checkpoint: also climbed with a user's checkpoint.
+    golden: published values, which both sides are compared with as well.
+    handover: `module.name` in both sides: (case, dtype) -> dict. The other side finds the returned
+    dict in `case.given`: files to open, or dropout masks to apply.
+    checkpoint: the rung runs with a user's checkpoint too.
     """
 
     name: str
@@ -47,9 +49,10 @@ RUNGS = (
     Rung("corpus", "a folder of files to token files", "tokenizer.corpus", "D"),
     Rung("order", "token files to the batches of a rank", "order.batches", "D",
          cases.SPLIT_BOUNDS),
-    Rung("weights", "HF -> ours -> HF, bit for bit", "weights.round_trip", "D", checkpoint=True),
+    Rung("weights", "weights HF -> ours -> HF, bit for bit", "weights.round_trip", "D",
+         checkpoint=True),
     Rung("refusals", "damaged checkpoints are refused", "weights.refusals", "D"),
-    Rung("inputs", "unfit ids and lengths are refused", "inputs.refusals", "D"),
+    Rung("inputs", "invalid ids and lengths are refused", "inputs.refusals", "D"),
     Rung("initial", "statistics of initial weights", "weights.initial", "Z"),
     Rung("hidden", "output of every layer", "forward.hidden_states", checkpoint=True),
     Rung("logits", "logits, and the token they choose", "forward.logits", checkpoint=True),
@@ -58,33 +61,33 @@ RUNGS = (
     Rung("clip", "gradient norm and clipped gradients", "backward.clipped_gradients"),
     Rung("dropout", "gradients under shared dropout masks", "dropout.masked_step",
          handover="dropout.masks"),
-    Rung("draws", "statistics of the trainer's masks", "dropout.draws", "Z"),
+    Rung("draws", "statistics of the dropout masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
-    Rung("validation", "mean loss in the middle of training", "evaluation.mean_loss"),
+    Rung("validation", "validation loss during training", "evaluation.mean_loss"),
     Rung("evaluation", "held-out documents, strided windows", "evaluation.code_length"),
-    Rung("wikitext", "WikiText: both counts and perplexities", "evaluation.wikitext"),
-    Rung("lambada", "last words that generate would write", "evaluation.last_words"),
-    Rung("cache", "key-value cache against none", "generation.cached_logits"),
+    Rung("wikitext", "WikiText: word and token perplexities", "evaluation.wikitext"),
+    Rung("lambada", "LAMBADA: last words predicted greedily", "evaluation.last_words"),
+    Rung("cache", "logits with and without the KV cache", "generation.cached_logits"),
     Rung("filters", "temperature, top-k, top-p, the draw", "generation.filters", "A"),
     Rung("greedy", "greedy continuations, token by token", "generation.greedy"),
-    Rung("sampled", "sampled ones, with shared draws", "generation.sampled"),
+    Rung("sampled", "sampled continuations, shared draws", "generation.sampled"),
     Rung("many", "200 tiny models, batches of prompts", "decoding.many", "A"),
-    Rung("beam", "their beam searches, every beam", "decoding.beam", "A"),
-    Rung("beams", "those of PaddleNLP and of LoRA", "decoding.other_beams", "A"),
+    Rung("beam", "beam search of the 200 tiny models", "decoding.beam", "A"),
+    Rung("beams", "PaddleNLP's and LoRA's beam search", "decoding.other_beams", "A"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
-    Rung("files", "directories opened by the other side", "files.opened", "D",
+    Rung("files", "checkpoints opened by the other side", "files.opened", "D",
          handover="files.written"),
     Rung("foreign", "config.json of another model is refused", "files.foreign", "D"),
-    Rung("newest", "the checkpoint that a run resumes", "files.newest", "D"),
-    Rung("resume", "the same, stopped and resumed", "resume.steps"),
-    Rung("repeat", "resumed with dropout: not a bit apart", "resume.with_dropout", "D"),
-    Rung("ranks", "the same on two data parallel ranks", "ranks.steps"),
-    Rung("sharded", "optimizer state over two ranks", "ranks.sharded"),
-    Rung("split", "two tensor parallel ranks", "ranks.split"),
+    Rung("newest", "the checkpoint that a run resumes from", "files.newest", "D"),
+    Rung("resume", "training, stopped and resumed", "resume.steps"),
+    Rung("repeat", "resumed with dropout, bit for bit", "resume.with_dropout", "D"),
+    Rung("ranks", "training on two data parallel ranks", "ranks.steps"),
+    Rung("sharded", "optimizer state sharded over two ranks", "ranks.sharded"),
+    Rung("split", "training on two tensor parallel ranks", "ranks.split"),
     Rung("grid", "sharding x tensor parallel x recompute", "ranks.grid"),
-    Rung("scaler", "loss scale with overflows, GradScaler's", "scaler.steps"),
-    Rung("settings", "a run's dropout, and what its seed does", "run.settings", "D"),
+    Rung("scaler", "loss scaling when gradients overflow", "scaler.steps"),
+    Rung("settings", "a run's dropout rates and random seed", "run.settings", "D"),
     Rung("run", "run_pretrain: files in, checkpoint out", "run.pretraining"),
 )
 
@@ -100,9 +103,10 @@ def climb(
     gates: str = "".join(GATES),
     began: Callable[[Place, str], None] = lambda place, side: None,
 ) -> Iterator[tuple[Rung, list[Result]]]:
-    """Each rung with its results on every case; all rungs and all fixtures where None.
+    """Run the rungs one by one and yield each with its results on every case.
 
-    began: is told whose turn it is, at each gate of a user's checkpoint: one may take minutes.
+    names: the rungs to run; None for all. on: the cases; None for all fixtures.
+    began: called before each side computes a user's checkpoint, which may take minutes.
     """
     on = [cases.case(name) for name in cases.CASES] if on is None else on
     for rung in RUNGS:
@@ -113,7 +117,7 @@ def climb(
 def climb_together(
     names: Sequence[str] | None, processes: int
 ) -> Iterator[tuple[Rung, list[Result]]]:
-    """What `climb(names)` yields, in the same order; the processes take one rung after another."""
+    """The same as `climb(names)`, in the same order, computed in several processes."""
     chosen = [rung for rung in RUNGS if names is None or rung.name in names]
     with workers.pool(min(processes, len(chosen))) as pool:
         waiting = [pool.submit(_results, rung.name) for rung in chosen]
@@ -147,23 +151,23 @@ def _stand(rung: Rung, case: Case, gates: str, began) -> Iterator[Result]:
         try:
             reference = _torch(rung.function, for_torch, dtype)
             if gate == "A":
-                truth = reference  # gate B's truth too, unless the sides were given other masks
+                truth = reference  # reused at gate B, unless the rung has a handover
             if gate == "B" and (truth is None or rung.handover):
                 truth = _torch(rung.function, for_torch, "float64")
         except Exception as error:
             if not rung.handover:
                 raise
-            yield _raised(place, error)  # a file it cannot open, a mask that does not fit
+            yield _raised(place, error)  # torch cannot open the file or apply the mask
             continue
         tell("Paddle")
         try:
             got = function("paddle_side", rung.function)(for_paddle, dtype)
-        except Exception as error:  # where the reference computes, this is a divergence
+        except Exception as error:  # the reference computed it, so this is a divergence
             yield _raised(place, error)
             continue
         yield from compare(place, reference, got, truth if gate == "B" else None, rows)
         yield from _against_golden(rung, place, reference, got)
-        del reference, got  # a checkpoint's gradients: not beside those of the next gate
+        del reference, got  # a checkpoint's gradients are too large to keep during the next gate
 
 
 def _against_golden(rung: Rung, place: Place, reference: Trace, got: Trace) -> Iterator[Result]:
@@ -183,7 +187,7 @@ def _given(side: str, path: str, case: Case, dtype: str) -> dict:
 
 
 def _torch(path: str, case: Case, dtype: str) -> Trace:
-    """The reference; that of a fixture is kept, for the next gate and for the next mutant."""
+    """The reference's trace; a fixture's is cached for the next gate and the next mutant."""
     if case.given or case.name not in cases.CASES:
         return function("torch_side", path)(case, dtype)
     return _kept(path, case.name, dtype)
@@ -195,6 +199,6 @@ def _kept(path: str, case_name: str, dtype: str) -> Trace:
 
 
 def function(side: str, path: str) -> Callable:
-    # At call time: the list of rungs is printed without loading either framework.
+    # Imported when called, so that --list loads neither framework.
     module, _, name = path.partition(".")
     return getattr(importlib.import_module(f"parity.{side}.{module}"), name)

@@ -1,7 +1,7 @@
-"""Random draws as z-scores: standard normal where a draw is what it claims to be.
+"""Statistics of random draws as z-scores, which are standard normal where the draws are right.
 
-Each function takes what one side has drawn and gives how many standard deviations it lies from
-its expectation. Gate Z holds both sides to five.
+A z-score is how many standard deviations a statistic lies from its expectation. At gate Z no
+z-score of either side may exceed 5.
 """
 
 import math
@@ -11,37 +11,40 @@ import numpy as np
 
 from parity.compare import Point, Trace
 
-# What one forward pass dropped: layer -> int8 of its input's shape, as `mask` makes it.
+# The dropout masks of one forward pass: layer -> int8 of its input's shape, made by `mask`.
 Masks = dict[str, np.ndarray]
 
 
 def mask(values: np.ndarray, dropped: np.ndarray) -> np.ndarray:
-    """1 where an input was kept, 0 where it was dropped, -1 where it was 0 and nobody can tell."""
+    """1 where an input was kept, 0 where it was dropped, -1 where it was 0, which does not show."""
     return np.where(values == 0, -1, dropped != 0).astype(np.int8)
 
 
 def share_z(kept: int, of: int, expected: float) -> float:
-    """Of `of` independent events with probability `expected`, `kept` happened."""
+    """z-score of `kept` out of `of` independent events that have probability `expected` each."""
     return (kept - of * expected) / math.sqrt(of * expected * (1.0 - expected))
 
 
 def rate_z(own: np.ndarray, keep: float) -> float:
-    """The share of its inputs that a mask keeps."""
+    """z-score of the share of its inputs that a mask keeps."""
     return share_z(int(np.sum(own == 1)), int(np.sum(own >= 0)), keep)
 
 
 def overlap_z(one: np.ndarray, other: np.ndarray, keep: float) -> float:
-    """Places where two independent masks of the same shape agree; equal masks score hundreds."""
+    """z-score of the share of places where two masks of one shape agree, if they are independent.
+
+    Equal masks have z-scores in the hundreds.
+    """
     both = (one >= 0) & (other >= 0)
     agree = keep * keep + (1.0 - keep) ** 2
     return share_z(int(np.sum(both & (one == other))), int(np.sum(both)), agree)
 
 
 def normal_z(values: np.ndarray, std: float) -> np.ndarray:
-    """(4,): mean, spread, symmetry and tails against N(0, std). values: any shape, n entries.
+    """z-scores (4,) of mean, standard deviation, third and fourth moment against N(0, std).
 
-    The errors of x, of the sample's spread, of x^3 and x^4 are 1, 1/sqrt(2), sqrt(15), sqrt(96),
-    each over sqrt(n).
+    values: any shape, n entries. The standard errors of the mean, the standard deviation and the
+    means of x^3 and x^4 are 1, 1/sqrt(2), sqrt(15) and sqrt(96), each over sqrt(n).
     """
     scaled = values.astype(np.float64).ravel() / std
     moments = [np.mean(scaled**power) for power in (1, 2, 3, 4)]
@@ -52,12 +55,15 @@ def normal_z(values: np.ndarray, std: float) -> np.ndarray:
 
 
 def correlation_z(one: np.ndarray, other: np.ndarray) -> float:
-    """Two independent samples of one shape: their correlation times sqrt(n)."""
+    """z-score of the correlation of two samples of one shape, if they are independent."""
     return float(np.corrcoef(one.ravel(), other.ravel())[0, 1]) * math.sqrt(one.size)
 
 
 def mask_trace(passes: dict[str, Masks], keep: float) -> Trace:
-    """Every layer keeps its share; no two layers and no two passes share a mask."""
+    """z-scores of dropout masks: every layer's keep rate, and the agreement of masks.
+
+    Masks of two passes, and of two layers in one pass, must be independent of each other.
+    """
     trace: Trace = {}
     layers = next(iter(passes.values()))
     for layer in layers:
@@ -77,7 +83,11 @@ def mask_trace(passes: dict[str, Masks], keep: float) -> Trace:
 def weight_trace(
     weights: dict[str, np.ndarray], other_seed: dict[str, np.ndarray], n_layer: int, spread: float
 ) -> Trace:
-    """Initial weights against GPT-2's N(0, spread); residual projections over sqrt(2 n_layer)."""
+    """z-scores of initial weights against GPT-2's N(0, spread).
+
+    The residual projections have spread / sqrt(2 n_layer). Weights of two layers, and of two seeds,
+    must be uncorrelated.
+    """
     trace: Trace = {}
     drawn = {n: v for n, v in weights.items() if v.ndim == 2}
     for name, values in drawn.items():

@@ -11,14 +11,14 @@ from multiprocessing import active_children, get_context, parent_process
 @contextmanager
 def pool(processes: int) -> Iterator[ProcessPoolExecutor]:
     """As many new processes as asked for; they end with the block, and with this process."""
-    # Each process reads it when it imports Paddle: threads of several would be in each other's way.
+    # Each process reads it when it imports Paddle. More threads than cores slow each other down.
     os.environ["OMP_NUM_THREADS"] = "1"
     others = active_children()
     executor = ProcessPoolExecutor(
         processes, get_context("spawn"), initializer=_end_with_the_parent)
     try:
         yield executor
-    except BaseException:  # Ctrl-C too: nobody waits for what they are at
+    except BaseException:  # also Ctrl-C: do not wait until the processes finish their tasks
         for process in active_children():
             if process not in others:
                 process.terminate()
@@ -28,7 +28,7 @@ def pool(processes: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def _end_with_the_parent() -> None:
-    """A parent that is killed closes no queue: its workers would wait for ever."""
+    """End this process when its parent ends: after a kill -9 it would wait for work for ever."""
 
     def watch() -> None:
         parent_process().join()

@@ -1,4 +1,4 @@
-"""Paddle comes up here once, configured as the entry points do it, before any test imports it."""
+"""Fixtures of all tests. Paddle is imported here first, configured as the commands configure it."""
 
 import os
 import subprocess
@@ -17,7 +17,7 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """For -n auto: each process holds a Paddle, and a few suffice for the longest test's time."""
+    """Processes for -n auto: few, because each imports Paddle, and more would not be faster."""
     return min(runtime.core_count(), 4)
 
 
@@ -70,7 +70,7 @@ def command():
 
 @pytest.fixture(scope="session")
 def walls() -> None:
-    """Skips where this machine has nothing to keep a generated program in."""
+    """Skips the test on a machine that cannot isolate generated programs."""
     from paddle_impl.evaluation.humaneval.sandbox import Sandbox
 
     try:

@@ -1,4 +1,4 @@
-"""The command line: every flag of the source is there, means what it says, and is used."""
+"""The command line: every flag of the source document exists, has its meaning, and is used."""
 
 import ast
 from collections import Counter
@@ -89,7 +89,7 @@ def test_bad_values_are_named(argv, message, capsys):
 
 
 def test_a_bare_boolean_switches_on():
-    for more, expected in ((), True), (("false",), False):
+    for more, expected in ((), True), (("false",), False), (("--no-check_accuracy",), False):
         config = run_pretrain.parse([*REQUIRED, "--check_accuracy", *more])
         assert config.training.check_accuracy is expected
 
@@ -122,7 +122,9 @@ def test_no_flag_is_ignored(config, files):
 
 
 def attributes(file: Path, beyond_checks: bool = False) -> set[tuple[str, str]]:
-    """(owner, name) of what is read as owner.name; beyond_checks: but for what checks values."""
+    """(owner, name) of every owner.name that is read; beyond_checks: outside of functions that
+    check values.
+    """
     tree = ast.parse(file.read_text(encoding="utf-8"))
     checks = [node for node in ast.walk(tree) if beyond_checks
               and isinstance(node, ast.FunctionDef)

@@ -1,4 +1,4 @@
-"""Flags from a file, and --print_config, which writes one: nothing is guessed, nothing is lost."""
+"""Flags from a file, and --print_config, which writes such a file; unknown keys are refused."""
 
 import json
 import sys

@@ -1,4 +1,4 @@
-"""The doors between rooms: which room may import which. One breach, one line.
+"""Which folder ("room") may import which; a failure has one line for each wrong import.
 
 Flags are declared with data_tools/options.py in data_tools and in paddle_impl/config alike. It is
 the one module of the project that paddle_impl/config imports, in its options.py only: data_tools

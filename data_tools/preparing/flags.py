@@ -1,253 +1,221 @@
-"""Every flag of create_pretraining_data, with its help; options.py checks the given values.
+"""Every flag of create_pretraining_data, in groups that check their own values.
 
 Only the standard library and constants of reading/ are imported, so that --help answers at once.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
+from dataclasses import dataclass
 
-from data_tools.preparing import flag_types as kind
-from data_tools.reading.corpus import DOC_MODES, MIN_DOC_LENGTH
-from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE
+from data_tools.options import Options, flag, require
+from data_tools.reading.corpus import DOC_MODES, MIN_DOC_LENGTH, PYTHON_AND_CPP
+from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE, suffixes_of
 
-DEFAULT_PREFIX = "data_tools/code_python"
-DEFAULT_SAMPLE_MB = 16.0
-CHECKPOINT_MB = 256.0
-# Flags of PaddleNLP's script whose features do not exist here.
-NOT_BUILT = {
-    "model_name": "ready-made vocabularies by name; give --tokenizer DIR, or --vocab_file and "
-    "--merge_file",
-    "split_sentences": "sentence splitting; for GPT a document is one sentence",
-    "chinese": "the marking of Chinese words for whole word masking, which no GPT does",
-    "cn_whole_word_segment": "the marking of Chinese words for whole word masking",
-}
+BYTES = "bytes"  # --tokenizer bytes
+# What None stands for, where a flag that was not given must be told from one that was.
+SAMPLE_MB, NEAR_THRESHOLD, SEGMENTER, SPLIT_BY = 16.0, 0.85, "jieba", " "
 
 
-def build_parser() -> kind.Parser:
-    parser = kind.Parser(
-        prog="python -m data_tools.create_pretraining_data",
-        description="Turn source files into token files for pretraining. A run that was stopped, "
-        "started again with the same flags, continues.",
-        allow_abbrev=False,
-    )
-    _reading(parser.add_argument_group("what to read").add_argument)
-    _cleaning(parser.add_argument_group("what to leave out (all off by default)").add_argument)
-    _tokenizing(
-        parser.add_argument_group("tokenizer (trained on the corpus unless given)").add_argument
-    )
-    _running(parser.add_argument_group("output and running").add_argument)
-    other = parser.add_argument_group("flags of PaddleNLP's script, refused").add_argument
-    for flag, what in NOT_BUILT.items():
-        other(f"--{flag}", help=what, **({} if flag == "model_name" else {"action": "store_true"}))
-    return parser
-
-
-def _reading(add) -> None:
-    add(
-        "--input_path",
-        nargs="+",
-        metavar="PATH",
-        help="folders, files, .jsonl, .json.gz, .jsonl.zst, .tar, .tar.gz, .tgz, .tar.zst, .zip, "
+@dataclass(frozen=True, kw_only=True)
+class ReadingOptions(Options):
+    input_path: list[str] | None = flag(
+        None, "folders, files, .jsonl, .json.gz, .jsonl.zst, .tar, .tar.gz, .tgz, .tar.zst, .zip, "
         ".parquet, .arrow, a folder of datasets' save_to_disk; without it, the Python standard "
-        "library and paddle's C++ headers on this machine",
-    )
-    add(
-        "--language",
-        nargs="+",
-        choices=sorted(SUFFIXES_OF_LANGUAGE),
-        metavar="L",
-        help="files to take from folders and archives, by language (default: python cpp): "
-        + " ".join(sorted(SUFFIXES_OF_LANGUAGE)),
-    )
-    add("--suffixes", nargs="+", metavar="S", help="the same by suffix, instead of --language")
-    add(
-        "--include",
-        nargs="+",
-        default=(),
-        metavar="GLOB",
-        help="take only files whose path inside the folder matches (* stays within a folder, **/ "
-        "crosses them, as in **/test_*.py)",
-    )
-    add(
-        "--exclude",
-        nargs="+",
-        default=(),
-        metavar="GLOB",
-        help="leave out files whose path matches; wins over --include",
-    )
-    add(
-        "--json_key",
-        default="text",
-        help="key or column of the text in a record (default: %(default)s; CodeParrot: content)",
-    )
-    add("--data_format", default="JSON", help="PaddleNLP's; a file's name tells its format")
-    add(
-        "--doc_mode",
-        choices=DOC_MODES,
-        default="file",
-        help="a document is a whole text, or what stands between its blank lines, or between "
-        "its --separator lines (default: %(default)s)",
-    )
-    add(
-        "--separator",
-        metavar="LINE",
-        help="the line that divides documents, without line end (with = if it starts with -)",
-    )
-    add(
-        "--min_doc_length",
-        type=kind.number(0),
-        default=MIN_DOC_LENGTH,
-        metavar="CHARS",
-        help="shorter documents are skipped (default: %(default)s)",
-    )
-    add("--strict", action="store_true", help="stop at the first text that cannot be read")
-    add(
-        "--shuffle",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="put files in a seeded order, so that a later split by document is one by random "
-        "file; an archive or .jsonl keeps its own order inside (default: on)",
-    )
-    add(
-        "--seed",
-        type=kind.number(0),
-        default=1234,
-        help="for the order of files, the tokenizer's sample and the draws of the filters "
-        "(default: %(default)s)",
-    )
+        "library and paddle's C++ headers on this machine")
+    language: list[str] | None = flag(
+        None, "files to take from folders and archives, by language (default: python cpp)",
+        choices=tuple(sorted(SUFFIXES_OF_LANGUAGE)))
+    suffixes: list[str] | None = flag(None, "the same by suffix, instead of --language")
+    include: list[str] | None = flag(
+        None, "take only files whose path inside the folder matches (* stays within a folder, **/ "
+        "crosses them, as in **/test_*.py)")
+    exclude: list[str] | None = flag(
+        None, "leave out files whose path matches; wins over --include")
+    json_key: str = flag("text", "key or column of the text in a record; CodeParrot: content")
+    data_format: str = flag("JSON", "PaddleNLP's; a file's name tells its format")
+    doc_mode: str = flag(
+        "file", "a document is a whole text, or what stands between its blank lines, or between "
+        "its --separator lines", choices=DOC_MODES)
+    separator: str | None = flag(
+        None, "the line that divides documents, without line end (with = if it starts with -)")
+    min_doc_length: int = flag(
+        MIN_DOC_LENGTH, "documents with fewer characters are skipped")
+    strict: bool = flag(False, "stop at the first text that cannot be read")
+    shuffle: bool = flag(
+        True, "put files in a seeded order, so that a later split by document is one by random "
+        "file; an archive or .jsonl keeps its own order inside")
+    seed: int = flag(
+        1234, "for the order of files, the tokenizer's sample and the draws of the filters")
+
+    def __post_init__(self):
+        _at_least(self, 0, "min_doc_length", "seed")
+        require(self.data_format == "JSON",
+                f"--data_format {self.data_format}: not built, files are told by their names")
+        require(not (self.language and self.suffixes),
+                "--language and --suffixes both choose the files, give one of them")
+        require((self.doc_mode == "separator") == bool(self.separator),
+                "--doc_mode separator and --separator LINE go together, only one was given")
+
+    def suffixes_taken(self) -> tuple[str, ...]:
+        """Suffixes, with their dot, of the files that are taken from folders and archives."""
+        if self.language:
+            return suffixes_of(self.language)
+        if self.suffixes:
+            return tuple("." + suffix.lstrip(".").lower() for suffix in self.suffixes)
+        return PYTHON_AND_CPP
 
 
-def _cleaning(add) -> None:
-    add(
-        "--dedup",
-        choices=("exact", "near"),
-        help="keep the first of documents that are equal but for white space at their ends; near: "
+@dataclass(frozen=True, kw_only=True)
+class CleaningOptions(Options):
+    """What to leave out; all off by default."""
+
+    dedup: str | None = flag(
+        None, "keep the first of documents that are equal but for white space at their ends; near: "
         "also of those of similar words (MinHash; pip install rensa==0.5.0; 2 GB for 4 million)",
-    )
-    add(
-        "--near_threshold",
-        type=kind.similarity,
-        metavar="J",
-        help="Jaccard similarity of the words from which two documents are near duplicates "
-        "(default: 0.85)",
-    )
-    add(
-        "--max_line_length",
-        type=kind.number(1),
-        metavar="CHARS",
-        help="leave out documents with a longer line (CodeParrot: 1000)",
-    )
-    add(
-        "--max_mean_line_length",
-        type=kind.positive,
-        metavar="CHARS",
-        help="leave out documents whose lines are longer on average (CodeParrot: 100)",
-    )
-    add(
-        "--min_alphanumeric",
-        type=kind.share,
-        metavar="SHARE",
-        help="leave out documents with a smaller share of letters and digits (CodeParrot: 0.25)",
-    )
-    add(
-        "--drop_autogenerated",
-        action="store_true",
-        help="leave out documents that say auto-generated, autogenerated or automatically "
-        "generated in their first five lines",
-    )
-    add(
-        "--drop_low_information",
-        type=kind.share,
-        metavar="P",
-        help="for Python: leave out files with at most 4 '=' and, with this probability, those "
+        choices=("exact", "near"))
+    near_threshold: float | None = flag(
+        None, "Jaccard similarity of the words from which two documents are near duplicates "
+        f"(default: {NEAR_THRESHOLD})")
+    max_line_length: int | None = flag(
+        None, "leave out documents with a line of more characters (CodeParrot: 1000)")
+    max_mean_line_length: float | None = flag(
+        None, "leave out documents whose lines have more characters on average (CodeParrot: 100)")
+    min_alphanumeric: float | None = flag(
+        None, "leave out documents with a smaller share of letters and digits (CodeParrot: 0.25)")
+    drop_autogenerated: bool = flag(
+        False, "leave out documents that say auto-generated, autogenerated or automatically "
+        "generated in their first five lines")
+    drop_low_information: float | None = flag(
+        None, "for Python: leave out files with at most 4 '=' and, with this probability, those "
         "that look like configuration or tests or have no def, class, for or while; the same text "
-        "always has the same fate (CodeParrot: 0.7)",
-    )
-    add(
-        "--min_chars_per_token",
-        type=kind.positive,
-        metavar="R",
-        help="leave out documents with fewer characters per token (CodeParrot: 1.5)",
-    )
+        "always has the same fate (CodeParrot: 0.7)")
+    min_chars_per_token: float | None = flag(
+        None, "leave out documents with fewer characters per token (CodeParrot: 1.5)")
+
+    def __post_init__(self):
+        _at_least(self, 1, "max_line_length")
+        _positive(self, "max_mean_line_length", "min_chars_per_token")
+        for name in ("min_alphanumeric", "drop_low_information"):
+            share = getattr(self, name)
+            require(share is None or 0 < share <= 1, f"--{name}: {share} is not above 0 to 1")
+        near = self.near_threshold
+        require(near is None or 0.5 <= near <= 1, f"--near_threshold: {near} is not from 0.5 to 1")
+        require(near is None or self.dedup == "near", "--near_threshold is for --dedup near")
 
 
-def _tokenizing(add) -> None:
-    add(
-        "--tokenizer",
-        metavar="DIR",
-        help="folder with tokenizer.json or vocab.json + merges.txt, a SentencePiece .model, or "
-        "the word bytes: one token for each byte",
-    )
-    add("--vocab_file", metavar="FILE", help="vocab.json, together with --merge_file")
-    add("--merge_file", metavar="FILE", help="merges.txt, with or without its #version line")
-    add(
-        "--tokenizer_name",
-        choices=("GPTTokenizer", "GPTChineseTokenizer"),
-        help="PaddleNLP's name of the kind; GPTChineseTokenizer reads the .model of --tokenizer",
-    )
-    add(
-        "--cn_seg_func",
-        choices=("jieba", "lac"),
-        help="what cuts Chinese text into words (default: jieba)",
-    )
-    add("--cn_splited", action="store_true", help="Chinese text is cut into words already")
-    add("--cn_split_dimer", help="what stands between those words (default: a space)")
-    add(
-        "--vocab_size",
-        type=kind.number(257),
-        metavar="N",
-        help="to train (default: 2048 for the default corpus, else 50257)",
-    )
-    add(
-        "--tokenizer_sample_mb",
-        type=kind.positive,
-        metavar="MB",
-        help=f"train on whole documents up to this size (default: {DEFAULT_SAMPLE_MB:g})",
-    )
-    add(
-        "--append_eos",
-        action=argparse.BooleanOptionalAction,
-        default=True,
-        help="end each document with the end token (default: on)",
-    )
+@dataclass(frozen=True, kw_only=True)
+class TokenizerOptions(Options):
+    """The tokenizer is trained on the corpus unless one is given."""
+
+    tokenizer: str | None = flag(
+        None, "folder with tokenizer.json or vocab.json + merges.txt, a SentencePiece .model, or "
+        "the word bytes: one token for each byte")
+    vocab_file: str | None = flag(None, "vocab.json, together with --merge_file")
+    merge_file: str | None = flag(None, "merges.txt, with or without its #version line")
+    tokenizer_name: str | None = flag(
+        None, "PaddleNLP's name of the kind; GPTChineseTokenizer reads the .model of --tokenizer",
+        choices=("GPTTokenizer", "GPTChineseTokenizer"))
+    cn_seg_func: str | None = flag(
+        None, f"what cuts Chinese text into words (default: {SEGMENTER})", choices=("jieba", "lac"))
+    cn_splited: bool = flag(False, "Chinese text is cut into words already")
+    cn_split_dimer: str | None = flag(
+        None, "what stands between those words (default: a space)")
+    vocab_size: int | None = flag(
+        None, "tokens to train (default: 2048 for the default corpus, else 50257)")
+    tokenizer_sample_mb: float | None = flag(
+        None, f"train on whole documents up to this many MB (default: {SAMPLE_MB:g})")
+    append_eos: bool = flag(True, "end each document with the end token")
+
+    def __post_init__(self):
+        _at_least(self, 257, "vocab_size")
+        _positive(self, "tokenizer_sample_mb")
+        require(self.tokenizer != "",
+                "--tokenizer names nothing: give a folder, a file, or the word bytes")
+        require(bool(self.vocab_file) == bool(self.merge_file),
+                "--vocab_file and --merge_file go together, only one was given")
+        require(not (self.vocab_file and self.tokenizer),
+                "--tokenizer and --vocab_file both name a vocabulary, give one of them")
+        for name in ("vocab_size", "tokenizer_sample_mb"):
+            require(not (self.vocab_file or self.tokenizer) or getattr(self, name) is None,
+                    f"--{name} is for training a tokenizer, but one was given to load")
+        if self.tokenizer_name == "GPTChineseTokenizer":
+            self._check_chinese()
+            return
+        require(not (self.tokenizer_name and (self.tokenizer or "").endswith(".model")),
+                "--tokenizer FILE.model is of --tokenizer_name GPTChineseTokenizer")
+        for name in ("cn_seg_func", "cn_splited", "cn_split_dimer"):
+            require(not getattr(self, name),
+                    f"--{name} is for --tokenizer_name GPTChineseTokenizer")
+
+    def _check_chinese(self):
+        require(self.tokenizer not in (None, BYTES),
+                "--tokenizer_name GPTChineseTokenizer needs --tokenizer FILE.model")
+        require(self.cn_split_dimer is None or self.cn_splited,
+                "--cn_split_dimer is for --cn_splited")
+        require(not (self.cn_splited and self.cn_seg_func),
+                "--cn_splited text is cut already, so --cn_seg_func has nothing to cut")
 
 
-def _running(add) -> None:
-    add(
-        "--output_prefix",
-        default=DEFAULT_PREFIX,
-        metavar="X",
-        help="writes X_ids.npy, X_idx.npz, X_meta.json, X_tokenizer/, and X_skipped.jsonl with "
-        "the name of each text left out (default: %(default)s)",
-    )
-    add(
-        "--shard",
-        type=kind.shard,
-        metavar="I/N",
-        help="prepare part I of N (0/4 to 3/4), on any machine, as X-0000I-of-0000N; "
-        "python -m data_tools.merge X joins them",
-    )
-    add(
-        "--workers",
-        type=kind.number(1),
-        default=os.cpu_count() or 1,
-        help="threads that tokenize (default: %(default)s, the cores here)",
-    )
-    add(
-        "--checkpoint_mb",
-        type=kind.positive,
-        default=CHECKPOINT_MB,
-        metavar="MB",
-        help="text between the points from which a stopped run continues (default: %(default)g)",
-    )
-    add(
-        "--log_interval",
-        type=kind.number(1),
-        default=1000,
-        metavar="N",
-        help="a progress line about every N documents (default: %(default)s)",
-    )
-    add("--quiet", action="store_true", help="no progress, only warnings and the summary")
-    add("--summary_json", metavar="FILE", help="the summary's numbers, for programs")
+@dataclass(frozen=True, kw_only=True)
+class RunningOptions(Options):
+    output_prefix: str = flag(
+        "data_tools/code_python", "X: writes X_ids.npy, X_idx.npz, X_meta.json, X_tokenizer/, and "
+        "X_skipped.jsonl with the name of each text left out")
+    shard: str | None = flag(
+        None, "I/N: prepare part I of N (0/4 to 3/4), on any machine, as X-0000I-of-0000N; "
+        "python -m data_tools.merge X joins them")
+    workers: int = flag(os.cpu_count() or 1, "threads that tokenize; the cores here")
+    checkpoint_mb: float = flag(
+        256.0, "MB of text between the points from which a stopped run continues")
+    log_interval: int = flag(1000, "a progress line about every so many documents")
+    quiet: bool = flag(False, "no progress, only warnings and the summary")
+    summary_json: str | None = flag(None, "the file of the summary's numbers, for programs")
+
+    def __post_init__(self):
+        _at_least(self, 1, "workers", "log_interval")
+        _positive(self, "checkpoint_mb")
+        self.part()
+
+    def part(self) -> tuple[int, int] | None:
+        """(I, N) of --shard I/N."""
+        if self.shard is None:
+            return None
+        index, _, count = self.shard.partition("/")
+        require(index.isdecimal() and count.isdecimal() and int(count) > 0,
+                f"--shard: {self.shard} is not a part like 0/4")
+        require(int(index) < int(count),
+                f"--shard: parts of {count} are 0/{count} to {int(count) - 1}/{count}, not "
+                f"{self.shard}")
+        return int(index), int(count)
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedOptions(Options):
+    """Flags of PaddleNLP's script whose features do not exist here."""
+
+    model_name: str | None = flag(
+        None, "ready-made vocabularies by name; give --tokenizer DIR, or --vocab_file and "
+        "--merge_file")
+    split_sentences: bool = flag(False, "sentence splitting; for GPT a document is one sentence")
+    chinese: bool = flag(
+        False, "the marking of Chinese words for whole word masking, which no GPT does")
+    cn_whole_word_segment: bool = flag(
+        False, "the marking of Chinese words for whole word masking")
+
+    def __post_init__(self):
+        for one in self.flags():
+            require(one.value(self) == one.default, f"--{one.name}: not built ({one.help})")
+
+
+def _at_least(options: Options, least: int, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        require(value is None or value >= least, f"--{name}: {value} is less than {least}")
+
+
+def _positive(options: Options, *names: str) -> None:
+    for name in names:
+        value = getattr(options, name)
+        require(value is None or 0 < value < float("inf"),
+                f"--{name}: {value} is not a positive number")

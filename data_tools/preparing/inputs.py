@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_tools import VERSION
-from data_tools.preparing.options import BYTES
+from data_tools.preparing.flags import BYTES
 from data_tools.preparing.report import say
 from data_tools.reading.corpus import CorpusReport, Document, iter_documents
 from data_tools.reading.file_list import FileList

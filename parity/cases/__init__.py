@@ -1,12 +1,12 @@
-"""The fixtures, as numpy: what both sides are fed. Everything is seeded and fits float32 exactly.
+"""The fixtures: weights and batches, as numpy arrays, that both sides compute with.
 
-What each detail is there to see:
-  std 0.02 and 0.2    at the first, erf instead of tanh GELU moves logits by 5e-6 only
-  jittered biases     at its default, a bias or a LayerNorm gain that is left out changes nothing
-  square projections  attn.c_proj, where a transposed weight has the right shape
-  uneven masks        a mean of means equals the global mean where every row counts the same
-  one full row        "the last token is dropped" changes nothing where the last token is padding
-  clip                fires in some of the steps, and the suite fails if it fires in all or none
+All values are drawn from fixed seeds, and float32 holds them exactly. Why they are as they are:
+  std 0.02 and 0.2    with std 0.02 alone, erf instead of tanh GELU moves logits by 5e-6 only
+  jittered biases     a bias of 0 or a LayerNorm gain of 1 that is left out would change nothing
+  square projections  a transposed attn.c_proj has the right shape, so only its values show it
+  uneven masks        with equal masks a mean of means would equal the global mean
+  one full row        with padding everywhere, a last token that is dropped would change nothing
+  clip                it is active in some of the steps; the suite fails if it is in all or none
 """
 
 from collections.abc import Callable
@@ -20,24 +20,24 @@ from parity.compare import Point, Trace
 
 Batch = dict[str, np.ndarray]
 
-# Paddle keeps these as float32; a float64 1e-5 or 0.1 elsewhere would cost six digits.
+# Paddle keeps these as float32. If torch had 1e-5 or 0.1 in float64, six digits would be lost.
 LAYER_NORM_EPSILON = 2.0**-15
 WEIGHT_DECAY = float(np.float32(0.1))
-# Configured in every model, so that eval mode has something to stop.
+# Every model has dropout, so that eval mode must stop it.
 DROPOUT = 0.125
 
-# No value is a framework's default: a field that is dropped on the way would go unnoticed.
+# No value is a framework's default, so that a field that is not passed on changes the results.
 MODEL = ModelConfig(
     n_layer=4, n_embd=64, n_head=2, vocab_size=300, n_positions=64, n_inner=192,
     embd_pdrop=DROPOUT, attn_pdrop=DROPOUT, resid_pdrop=DROPOUT, initializer_range=0.03,
     layer_norm_epsilon=LAYER_NORM_EPSILON, bos_token_id=0, eos_token_id=0,
 )
-STEPS, SHORT = 20, 11  # the clip fires in some of either
+STEPS, SHORT = 20, 11  # the clip is active in some steps of either run
 SNAPSHOTS = (1, STEPS)  # the steps after which parameters and moments are compared
 MICRO_BATCHES = 2
-# Not the defaults: an argument that is dropped on the way would go unnoticed.
+# Not the defaults, so that an argument that is not passed on changes the results.
 ADAMW = {"beta1": 0.85, "beta2": 0.95, "epsilon": 1e-7}
-# A warm-up of 4.2 steps and a tail after the decay: both edges lie within the 20 steps.
+# A warm-up of 4.2 steps and constant steps after the decay: both edges lie within the 20 steps.
 SCHEDULE = {"max_lr": 2e-3, "min_lr": 3e-4, "warmup_rate": 0.25, "decay_steps": 17}
 
 # PaddleNLP's CosineAnnealingWithWarmupDecay with its GPT defaults; the first optimizer step is 1.
@@ -55,17 +55,18 @@ UNFIT_INPUTS = {
     "negative id": [5, -1, 7], "id beyond the vocabulary": [5, MODEL.vocab_size, 7],
     "too many tokens": [1] * (MODEL.n_positions + 1),
 }
-# What config.json can ask for that is not GPT-2, by HF's names.
+# Settings of config.json, by HF's names, with which the model would not be GPT-2.
 FOREIGN = {
     "activation_function": "gelu", "scale_attn_weights": False,
     "scale_attn_by_inverse_layer_idx": True, "tie_word_embeddings": False,
 }
-CHECKPOINT_STEPS = (2, 10, 9)  # the newest is neither the first by name nor the last
-# Documents shorter than a window, exactly one, and several; windows overlap by half and a bit.
+CHECKPOINT_STEPS = (2, 10, 9)  # the newest is neither the last by name nor the last written
+# Documents shorter than a window, as long as one, and longer; windows overlap by more than half.
 STRIDED_WINDOW, STRIDE = 24, 11
 DOCUMENT_LENGTHS = (5, 23, 61, 24)
 
-# Documents at which train, valid and test begin and end (PaddleNLP's rounding); step: how many.
+# Documents at which train, valid and test begin and end, by PaddleNLP's rounding. The step of a
+# point is the number of documents.
 SPLIT_BOUNDS: Trace = {
     Point(documents, "split bounds", flag): np.array(bounds)
     for documents, flag, bounds in (
@@ -77,11 +78,12 @@ SPLIT_BOUNDS: Trace = {
 
 @dataclass(frozen=True)
 class Case:
-    """Weights under HF's names, one batch for single steps, micro batches for each step of a run.
+    """The inputs of a rung. Weights have HF's names.
 
-    snapshots: the steps after which parameters and moments are compared; none: the curves only.
-    directory: the user's checkpoint that the case was made from, None for a fixture.
-    given: what a rung's handover got from the other side.
+    batch: for rungs that compute a single step. steps: micro batches of each step of a run.
+    snapshots: the steps after which parameters and moments are compared, beside the curves.
+    directory: the user's checkpoint that the case was made from; None for a fixture.
+    given: what the other side's handover function returned.
     """
 
     name: str
@@ -106,28 +108,28 @@ class Case:
         return ["transformer.drop", *blocks, "transformer.ln_f"]
 
     def dropouts(self) -> list[str]:
-        """Modules that drop, in the order in which they do."""
+        """The dropout modules, in the order in which they run."""
         parts = ("attn.attn_dropout", "attn.resid_dropout", "mlp.dropout")
         return ["transformer.drop", *(f"transformer.h.{layer}.{part}"
                                       for layer in range(self.config.n_layer) for part in parts)]
 
     def documents(self, lengths: tuple[int, ...]) -> list[np.ndarray]:
-        """Rows of the batch cut to these lengths; none ends with an end token of its own."""
+        """Rows of the batch cut to these lengths; the last token of none is the end token."""
         rows, last = self.batch["input_ids"], self.config.eos_token_id + 1
         return [np.append(row[: length - 1], last)
                 for row, length in zip(rows, lengths, strict=True)]
 
     def without_dropout(self) -> "Case":
-        """The two frameworks draw different masks: what trains step by step trains without."""
+        """The case with dropout 0, for training runs: the frameworks would draw different masks."""
         still = self.config.with_(embd_pdrop=0.0, attn_pdrop=0.0, resid_pdrop=0.0)
         return replace(self, config=still)
 
     def shortened(self) -> "Case":
-        """The first steps of the run, for what takes several processes a step."""
+        """The case with fewer steps, for rungs that take several processes."""
         return replace(self, steps=self.steps[:SHORT], snapshots=(1, SHORT))
 
     def damaged(self) -> dict[str, tuple[str, dict[str, np.ndarray]]]:
-        """damage -> (the tensor that must be named, the checkpoint)."""
+        """damage -> (the tensor that the error must name, the damaged weights)."""
         missing, extra, turned = (
             f"transformer.h.{name}" for name in ("1.ln_2.bias", "9.ln_1.bias", "2.mlp.c_fc.weight")
         )
@@ -140,7 +142,7 @@ class Case:
         }
 
     def clip_bounds(self) -> dict[str, Callable[[float], float]]:
-        """Norm -> bound. Within 1e-6 below its bound PyTorch still shrinks a gradient."""
+        """Norm -> bound to clip at. PyTorch shrinks gradients from 1e-6 below the bound on."""
         return {
             "fires": lambda norm: norm / 2,
             "hardly fires": lambda norm: norm + 5e-7,
@@ -167,11 +169,11 @@ def case(name: str) -> Case:
 
 
 def split_key_bias(name: str, value: np.ndarray) -> tuple[dict[str, np.ndarray], np.ndarray | None]:
-    """c_attn.bias (3C,) without its key part, and the key part over the rms of the value part.
+    """Split c_attn.bias (3C,) into (query and value parts by name, key part / rms of value part).
 
-    Adding one number to all scores of a query changes no probability, so the key bias has gradient
-    zero; what remains is rounding noise, and AdamW blows it up to steps of full size. It is left
-    out of relative comparisons and held against zero instead.
+    Adding one number to all scores of a query changes no probability, so the gradient of the key
+    bias is zero. AdamW turns the rounding noise that remains into steps of full size. So the key
+    part is compared with zero. Any other parameter is returned whole, with None.
     """
     if not name.endswith("c_attn.bias"):
         return {name: value}, None
@@ -182,9 +184,9 @@ def split_key_bias(name: str, value: np.ndarray) -> tuple[dict[str, np.ndarray],
 
 
 def clip_decisions(case: Case, run: Trace) -> Trace:
-    """In which steps the clip fired and in which it rested: neither may be all zero.
+    """In which steps the clip was active, and in which not; neither may be all zero.
 
-    Nothing for a user's checkpoint, whose norms nobody knew when its clip was chosen.
+    Empty for a user's checkpoint, whose clip is not chosen by its norms.
     """
     if case.directory is not None:
         return {}
@@ -197,7 +199,7 @@ def clip_decisions(case: Case, run: Trace) -> Trace:
 
 
 def _weights(std: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Each tensor N(0, std), LayerNorms N(1, 0.1) and N(0, 0.1), so that none is at a default."""
+    """Each tensor from N(0, std); LayerNorm gains from N(1, 0.1) and biases from N(0, 0.1)."""
     weights = {}
     for name, shape in shapes(MODEL).items():
         spread = 0.1 if "ln_" in name else std
@@ -230,14 +232,14 @@ def _batch(rng: np.random.Generator, spans: list[tuple[int, int]]) -> Batch:
 
 
 def random_tokens(config: ModelConfig, rng: np.random.Generator, rows: int, length: int):
-    """(rows, length) int64. Small ids are more frequent: there is something to learn."""
+    """(rows, length) int64. Small ids are more frequent, so that a model can learn something."""
     return (config.vocab_size * rng.random((rows, length)) ** 2).astype(np.int64)
 
 
 def masked(tokens: np.ndarray, spans: list[tuple[int, int]]) -> Batch:
-    """tokens (B, T + 1), int64, cut to one batch of inputs and labels.
+    """A batch of inputs and labels from tokens (B, T + 1), int64.
 
-    Labels of a row count from span[0] up to span[1], all others are -100; from there on the row is
+    A row has labels from span[0] up to span[1]; all others are -100. From span[1] on the row is
     padding.
     """
     tokens = tokens.copy()
@@ -249,7 +251,7 @@ def masked(tokens: np.ndarray, spans: list[tuple[int, int]]) -> Batch:
 
 
 def _uneven_spans(rng: np.random.Generator) -> list[list[tuple[int, int]]]:
-    """Labels of each micro batch: a full row and a short one, then two short ones."""
+    """Spans of each micro batch's labels: a full row and a short one, then two short ones."""
     t = MODEL.n_positions
     last = [(0, int(rng.integers(3, t))) for _ in range(2)]
     return [[(0, t), (0, int(rng.integers(3, t)))]] + [last] * (MICRO_BATCHES - 1)

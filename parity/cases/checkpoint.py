@@ -1,7 +1,7 @@
 """A user's checkpoint, a directory in HF's format, as a case: its weights, and batches of its data.
 
-Sized so that both frameworks take turns with GPT-2 small in float64 within 8 GiB: weights stay
-mapped from the disk, rows are short, and no parameter is kept for comparison after a step.
+GPT-2 small in float64 fits into 8 GiB: the two frameworks compute one after the other, the weights
+stay mapped from the disk, rows are short, and no parameters are kept after a step.
 """
 
 import json
@@ -16,12 +16,12 @@ from parity.cases import SCHEDULE, Case, masked, random_tokens, shapes
 from parity.compare import Result
 from parity.tolerances import Rule, row
 
-ROW = 128  # tokens of a row, in a run half as many
-LEAST = 8  # tokens of a row that can be padded on both sides
-STEPS = 3  # the first updates are seen in the second loss, and again in the third
+ROW = 128  # tokens of a row; rows of the training steps have half as many
+LEAST = 8  # the fewest tokens of a row that can have padding at both ends
+STEPS = 3  # the second and third losses show the updates of the steps before
 CLIP = 1.0  # the default of run_pretrain.py
-# Small, for trained weights: at the fixtures' rates the third gradient norm of an overfitted model
-# is off by 78 eps, at these by 3.
+# Low rates, because the weights may be trained. At the fixtures' rates the third gradient norm of
+# an overfitted model is off by 78 eps, at these by 3.
 RATES = SCHEDULE | {"max_lr": 2e-4, "min_lr": 3e-5}
 
 OpenWeights = Callable[[Path], Mapping[str, np.ndarray]]
@@ -30,11 +30,11 @@ OpenWeights = Callable[[Path], Mapping[str, np.ndarray]]
 def from_checkpoint(
     directory: Path, data: str | None, open_weights: OpenWeights
 ) -> tuple[Case, str]:
-    """The case, and what is proved in words; ValueError, in one sentence, where either is unfit.
+    """(case, description for the reports); ValueError where weights or data cannot be used.
 
-    data: the prefix of token files; None draws random ids. open_weights: how the Paddle side reads
-    the directory. Only that the weights are fit to prove something is checked with it: each side
-    fills its model from the directory by its own means.
+    data: the prefix of token files; None draws random ids.
+    open_weights: reads the directory, as the Paddle side does. It serves only to check the weights:
+    each side later fills its model from the directory by its own reader.
     """
     if not directory.is_dir():
         raise ValueError(f"{directory} is no checkpoint directory")
@@ -59,12 +59,12 @@ def from_checkpoint(
 
 
 def memory_gib(case: Case) -> float:
-    """Peak of a whole run: the frameworks, and one model with gradients and moments in float64."""
+    """Peak memory of a run: both frameworks, and one float64 model with gradients and moments."""
     return 0.6 + 55 * case.config.num_parameters() / 2**30
 
 
 def remarks(results: list[Result]) -> list[str]:
-    """What a user should know beside the verdict, in words."""
+    """Sentences beside the verdict: a warning where the weights are ill conditioned."""
     noisy = [r for r in results if r.torch_error is not None
              and row(r.place.gate, r.point.phase).rule is Rule.BUDGET
              and r.torch_error > row(r.place.gate, r.point.phase).limit]
@@ -88,14 +88,17 @@ def _config(path: Path) -> ModelConfig:
         raise ValueError(f"{path}: {error}") from None
     if config.n_positions < LEAST:
         raise ValueError(f"{path}: n_positions is {config.n_positions}, at least {LEAST} needed")
-    # Paddle keeps it as float32; a float64 1e-5 on the other side would cost six digits.
+    # Paddle keeps it as float32. If torch had 1e-5 in float64, six digits would be lost.
     return config.with_(layer_norm_epsilon=float(np.float32(config.layer_norm_epsilon)))
 
 
 def _weights(
     directory: Path, config: ModelConfig, open_weights: OpenWeights
 ) -> dict[str, np.ndarray]:
-    """float32 under HF's names, mapped where the file holds float32; all of them, and finite."""
+    """Every tensor in float32 under HF's name, mapped from the file where it holds float32.
+
+    ValueError where tensors are missing, unknown, of another shape, zero throughout or not finite.
+    """
     opened = open_weights(directory)
     expected = shapes(config)
     missing, extra = expected.keys() - opened.keys(), opened.keys() - expected.keys()
@@ -104,7 +107,7 @@ def _weights(
                          f"{sorted(missing)[:3]}, {len(extra)} unknown {sorted(extra)[:3]}")
     found = {}
     for name, shape in expected.items():
-        with np.errstate(over="ignore"):  # a float64 beyond float32 is refused as not finite
+        with np.errstate(over="ignore"):  # a value too large for float32 is refused below
             found[name] = opened[name].astype(np.float32, copy=False)
         if found[name].shape != shape:
             raise ValueError(f"{directory}: {name} has shape {found[name].shape}, "
@@ -118,7 +121,7 @@ def _weights(
 
 
 def _rows(config: ModelConfig, data: str | None) -> tuple[np.ndarray, str]:
-    """Rows of T + 1 ids for a batch of three and for steps of four; where they come from."""
+    """(ids, name of their source). The ids are (3 + 4 * STEPS, T + 1): a batch, then the steps."""
     count, length = 3 + 4 * STEPS, min(ROW, config.n_positions) + 1
     if data is None:
         rng = np.random.default_rng(2019)

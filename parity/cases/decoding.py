@@ -1,7 +1,8 @@
-"""Two hundred tiny models, each with prompts and settings of its own, for what few would miss.
+"""Two hundred tiny models, each with prompts and settings of its own.
 
-Each fixture has its half of them. Weights are spread so widely that no two tokens are tied, and
-vocabularies are so small that end tokens and repetitions come up by themselves.
+They find rare errors of generation, which a few models would not show. Each fixture has half of
+them. The weights are large, so that no two tokens are tied, and the vocabularies small, so that end
+tokens and repetitions occur.
 """
 
 from dataclasses import dataclass, replace
@@ -18,11 +19,12 @@ MODELS = 200
 WIDTHS = (1, 4, 10)  # beams
 LENGTH_PENALTIES = (-1.0, 0.0, 0.6, 1.0, 2.0)
 EARLY_STOPPING = (False, True, "never")
-# transformers' convention is held against transformers, the others against a restatement.
+# Beam search conventions that transformers does not have; torch_side/searches.py restates them.
 OTHERS = ("paddlenlp", "lora")
-EACH_OTHER = 24  # models of each fixture that take them
+EACH_OTHER = 24  # models of each fixture that search by these conventions
 
-# With most seeds no model would tell a greedy search from one beam that goes on after its end.
+# With most other seeds no model shows the difference between a greedy search, which stops at an end
+# token, and a search with one beam, which goes on.
 _SEED = 2022
 _STD = 0.6
 _POSITIONS = 32
@@ -33,7 +35,7 @@ DRAWS = np.random.default_rng(78).random((3, _POSITIONS, 3))
 
 @dataclass(frozen=True)
 class Tiny:
-    """A model, and prompts of different lengths, which one side continues in one batch."""
+    """A model, prompts of different lengths, and a setting of each decoding strategy."""
 
     name: str
     case: Case
@@ -44,16 +46,16 @@ class Tiny:
 
     @property
     def drawn(self) -> list[list[int]]:
-        """Prompts of sampling."""
+        """The prompts that sampling continues."""
         return self.prompts[1:]
 
     @property
     def searched(self) -> list[list[int]]:
-        """Prompts of a beam search: of a wide one only one, as it takes long."""
+        """The prompts of the beam search; a wide search has only one, because it takes long."""
         return self.prompts[: 2 if self.beam.num_beams == WIDTHS[1] else 1]
 
     def others(self) -> dict[str, Decoding]:
-        """The two conventions that transformers does not have."""
+        """The beam search settings by the two conventions that transformers does not have."""
         early = self.beam.early_stopping is True
         return {
             "paddlenlp": replace(self.beam, beam_score="paddlenlp", early_stopping=early),
@@ -62,7 +64,7 @@ class Tiny:
 
 
 def models(case: Case) -> list[Tiny]:
-    """The fixture's half."""
+    """The fixture's half of the models."""
     return [tiny(number) for number in range(CASES.index(case.name), MODELS, len(CASES))]
 
 
@@ -90,14 +92,14 @@ def tiny(number: int) -> Tiny:
 
 
 def fitted(decoding: Decoding, prompt: list[int]) -> Decoding:
-    """With no more new tokens than there are positions left."""
+    """The setting with no more new tokens than the model has positions left."""
     room = _POSITIONS - len(prompt)
     return replace(decoding, max_new_tokens=min(decoding.max_new_tokens, room),
                    min_new_tokens=min(decoding.min_new_tokens, room))
 
 
 def points(at: str, ids: list[list[int]], ended: list[bool], scores: list[float]) -> Trace:
-    """What is compared of a prompt's continuations; ids without the end token."""
+    """A trace of a prompt's continuations; the ids do not include the end token."""
     padded = np.full((len(ids), _POSITIONS), -1)
     for row, tokens in enumerate(ids):
         padded[row, : len(tokens)] = tokens
@@ -109,9 +111,9 @@ def points(at: str, ids: list[list[int]], ended: list[bool], scores: list[float]
 
 
 def _common(rng: np.random.Generator, vocab_size: int) -> Decoding:
-    """What every strategy takes."""
+    """Settings of every strategy."""
     few = vocab_size < 20
-    # With as many as half of them, most of a step's candidates are ends.
+    # Some models have half of the vocabulary as end tokens: most candidates of a step are ends.
     count = rng.choice([0, 1, 1 if few else 3, vocab_size // 5, vocab_size // 2])
     eos = rng.choice(vocab_size, int(count), replace=False)
     return Decoding(
@@ -131,7 +133,7 @@ def _sampled(rng: np.random.Generator, common: Decoding) -> Decoding:
 
 
 def _beam(rng: np.random.Generator, number: int, common: Decoding) -> Decoding:
-    """Widths, penalties and ends take turns, so that each fixture meets all their combinations."""
+    """Widths, length penalties and early stopping rotate, so that all combinations occur."""
     width = WIDTHS[number % 3]
     return replace(
         common, strategy="beam_search", num_beams=width,

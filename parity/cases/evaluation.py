@@ -1,6 +1,7 @@
-"""The fixtures of evaluation: a text as WikiText has it, passages, and a vocabulary for them.
+"""The fixtures of evaluation: a text in WikiText's form, passages, and a vocabulary for them.
 
-A character is a token, of passages a letter. Ids at and above VOCABULARY are padding.
+Each character is a token; passages are encoded without their spaces. Ids from VOCABULARY on are
+padding.
 """
 
 import numpy as np
@@ -11,14 +12,14 @@ ALPHABET = " abcdefghijklmnopqrstuvwxyz\n=-.,:;!?'\"()[]01N@"
 VOCABULARY = len(ALPHABET)
 # Small, so that a model of random weights chooses the last word of some passages.
 FEW = 7
-# Windows of the text overlap, and the last is shorter; the window of passages cuts some of them.
+# The text's windows overlap, and the last is shorter. Some passages are longer than their window.
 WINDOW, MOVED, PASSAGE_WINDOW = 32, 9, 16
 
 WIKITEXT = (
     " \n = a title = \n \n = = a part = = \n \n one @-@ two of 1 @,@ 000 and 0 @.@ 1 , that is "
     "( as n ) it said : \" so ! \" the cats ' tail ; [ n ] ? \n no N at all . \n"
 )
-# What the text is once its marks are at their words again, typed by hand.
+# The same text after detokenizing, typed by hand.
 DETOKENIZED = (
     "\n= a title =\n\n== a part ==\n\none-two of 1,000 and 0.1, that is "
     "(as n) it said: \"so!\" the cats' tail; [n]?\nno 1 at all.\n"
@@ -35,17 +36,17 @@ PASSAGES = [" ".join([*(_word(3) for _ in range(count)), _word(1 if number % 2 e
 
 
 def encode(text: str) -> np.ndarray:
-    """int64 (n,); KeyError for a character that is not of the alphabet."""
+    """Ids (n,), int64; KeyError for a character that is not in ALPHABET."""
     places = {character: place for place, character in enumerate(ALPHABET)}
     return np.array([places[character] for character in text], np.int64)
 
 
 def encode_letters(text: str) -> np.ndarray:
-    """The same without the spaces: single letters are words that are guessed now and then."""
+    """Ids without the spaces, so that a last word may be one token, which is often guessed."""
     return encode(text.replace(" ", ""))
 
 
 def right_and_wrong(case: Case, outcomes: list[bool]) -> np.ndarray:
-    """(passages, 2): neither column may be all zero, or the fixture sees nothing."""
+    """(passages, 2): whether right, whether wrong; AssertionError if all passages end alike."""
     assert any(outcomes) and not all(outcomes), f"{case.name}: all passages end alike"
     return np.array([[one, not one] for one in outcomes])

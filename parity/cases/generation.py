@@ -10,7 +10,7 @@ from parity.cases import MODEL
 _VOCABULARY = MODEL.vocab_size
 _rng = np.random.default_rng(77)
 PROMPTS = [_rng.integers(1, _VOCABULARY, size).tolist() for size in (1, 9, 40)]
-PROMPTS[1][2:4] = 0, _VOCABULARY - 1  # the ends of the vocabulary
+PROMPTS[1][2:4] = 0, _VOCABULARY - 1  # the first and the last id
 PROMPTS.append([*PROMPTS[2], *range(MODEL.n_positions - 41)])  # room for a single token
 # (step, sequence) -> the uniform draw that chooses the token
 DRAWS = _rng.random((MODEL.n_positions, 4))
@@ -18,7 +18,7 @@ DRAWS = _rng.random((MODEL.n_positions, 4))
 
 @dataclass(frozen=True)
 class Setting:
-    """How to continue PROMPTS. ends: with the end token that `end_token` finds."""
+    """How to continue PROMPTS. ends: whether the token that `end_token` finds ends a text."""
 
     max_new_tokens: int = 12
     min_new_tokens: int = 0
@@ -49,11 +49,12 @@ SAMPLED = {
 
 _SPREADS = np.array([0.1, 1.0, 3.0, 9.0, 2.0, 2.0, 0.0])
 FILTER_LOGITS = _rng.standard_normal((len(_SPREADS), _VOCABULARY)) * _SPREADS[:, None]
-# Probabilities 1/2, 1/4, 1/4 and nothing else: a sum that is 1/2 to the last bit.
+# Probabilities 1/2, 1/4 and 1/4, all others 0: the first sum equals top-p 0.5 to the last bit.
 FILTER_LOGITS[-1] = -1e9
 FILTER_LOGITS[-1, [7, 3, 5]] = np.log(2.0), 0.0, 0.0
-TIED_LOGITS = np.round(FILTER_LOGITS)  # many equal scores, also around the k-th
-# The sum of a row's 20 largest, in float64: p just above it keeps one token more than just below.
+TIED_LOGITS = np.round(FILTER_LOGITS)  # many equal scores, the k-th largest among them
+# The sum of the 20 largest probabilities of a row, in float64. A p just above it keeps one token
+# more than a p just below it.
 _SORTED = np.sort(np.exp(FILTER_LOGITS[1]) / np.exp(FILTER_LOGITS[1]).sum())[::-1]
 _SUM = float(_SORTED[:20].sum())
 FILTERS = {
@@ -68,12 +69,13 @@ FILTERS = {
     "top-p below a sum": Setting(top_p=_SUM - 1e-10),
     "temperature, top-k, top-p": Setting(temperature=1.7, top_k=12, top_p=0.6),
 }
-# Both ends of the unit interval: the first token, and the last that has any probability.
+# Draws at both ends of the unit interval choose the first and the last token of any probability.
 FILTER_DRAWS = np.array([0.0, 1.0 - 2.0**-53, 0.5, 0.25, 0.999, 1e-9, 0.3])
-# Tokens of each row of FILTER_LOGITS, of which the last are new: few enough to come up again.
+# The tokens so far of each row of FILTER_LOGITS, the last NEW of them generated. Few different ids,
+# so that they repeat.
 NEW = 4
 HISTORIES = _rng.integers(0, 6, (len(_SPREADS), 14))
-HISTORIES[0] = range(14)  # nothing twice
+HISTORIES[0] = range(14)  # no token twice
 _ENDS = (5, 0, _VOCABULARY - 1)
 PROCESSORS = {
     "repetition penalty": Decoding(9, repetition_penalty=1.4),
@@ -89,10 +91,10 @@ PROCESSORS = {
     "all of them": Decoding(9, min_new_tokens=8, repetition_penalty=1.2, no_repeat_ngram_size=2,
                             eos_token_ids=_ENDS, vocab_size=_VOCABULARY - 1),
 }
-# How a cached sequence may be cut: prompt, single tokens, several at once.
+# Tokens fed at a time to a cached sequence: the prompt, single tokens, several at once.
 CHUNKS = (7, 1, 1, 5, 1, 20, 1, 12)
 
 
 def end_token(token_ids: list[int]) -> int:
-    """The token of a run without an end token that appears latest for the first time."""
+    """The token whose first occurrence is the latest; as end token it leaves most of the text."""
     return max(token_ids, key=token_ids.index)

@@ -1,6 +1,6 @@
 """The fixtures of the data path: a small BPE vocabulary, documents, and token files.
 
-Everything is written out or seeded, so that both sides start from the same bytes.
+Everything is written here or drawn from a seed, so that both sides start from the same bytes.
 """
 
 import json
@@ -8,13 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-# GPT-2's printable stand-ins for the 256 bytes (Radford et al. 2019, encoder.py).
+# The printable characters by which GPT-2 writes the 256 bytes (Radford et al. 2019, encoder.py).
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
 _OTHERS = [byte for byte in range(256) if byte not in _PRINTABLE]
 _SYMBOLS = [chr(byte) for byte in _PRINTABLE] + [chr(256 + i) for i in range(len(_OTHERS))]
 
-# The first merge is of two spaces, as in any vocabulary of code: a loader that takes it for the
-# version line of the file loses all indentation. Ġ is a space, Ċ a line feed.
+# The first merge is of two spaces, as in vocabularies of code. A loader that skips it as the file's
+# version line cannot merge indentation. Ġ is a space, Ċ a line feed.
 MERGES = [tuple(pair.split(" ")) for line in (
     "Ġ Ġ|ĠĠ ĠĠ|ĠĠ Ġ|Ċ Ċ|r e|e t|u r|re t|ret ur|retur n|d e|de f|Ġ d|Ġ s|s e|se l|sel f|Ġ self",
     "Ġ =|i n|i f|Ġ if|Ġ i|ĠĠĠĠ ĠĠĠĠ|l f|' s|Ġ a|( self|) :|i m|im p|t h|th e|Ġ the|o r|f or|Ġ for",
@@ -25,7 +25,7 @@ VOCABULARY = {token: i for i, token in enumerate(
     [*_SYMBOLS, *("".join(pair) for pair in MERGES), END])}
 END_ID = VOCABULARY[END]
 
-# name -> text; all have the 10 characters that the corpus reader asks for
+# name -> text; each has the 10 characters that the corpus reader requires
 DOCUMENTS = {
     "a_plain.py": "def add(self, a):\n    return self.x + a\n\n\nclass Q:\n        pass\n",
     "b_leading_space.py": "    if the_value == 10:\n\treturn 'it''s'  \n",
@@ -41,7 +41,8 @@ PROMPTS = [*DOCUMENTS.values(), f"a{END}b{END}", END, " ", "the"]
 
 
 def write_tokenizer(directory: Path, version_line: bool = True) -> None:
-    """vocab.json and merges.txt as GPT-2's, with or without the first line of the latter."""
+    """Write vocab.json and merges.txt in GPT-2's format, the latter with or without version line.
+    """
     directory.mkdir(parents=True, exist_ok=True)
     (directory / "vocab.json").write_text(json.dumps(VOCABULARY), encoding="utf-8")
     lines = ["#version: 0.2"] if version_line else []
@@ -56,24 +57,25 @@ def write_documents(directory: Path) -> None:
         path.write_bytes(text.encode("utf-8"))
 
 
-# Samples are wanted beyond one epoch, so that the order of the last one counts: with most of its
-# samples it is shuffled along, with a few on its own.
+# The runs take more samples than one epoch has, because the last epoch has an order of its own: if
+# most of its samples are taken it is shuffled with the others, if only a few by itself.
 WINDOW = 16
 SEED = 1234
 SPLITS = {"train": (0, 28), "valid": (28, 37), "test": (37, 40)}
 SPLIT_FLAG = "70,22.5,7.5"
 BATCH, ACCUMULATION, RANKS = 2, 2, 2
-SAMPLES_SEEN = (0, 30, 34, 200)  # after which the epoch is asked for
-# name -> (split, samples asked for, seed); all in one directory: no file may serve two of them
+SAMPLES_SEEN = (0, 30, 34, 200)  # after so many samples the epoch is compared
+# name -> (split, number of samples, seed). All have their index files in one directory, where no
+# file may be used for two of them.
 ORDERS = {
     "one epoch": ("train", 24, SEED),
     "another seed": ("train", 24, SEED + 1),
     "most of the last epoch": ("train", 130, SEED),
     "a little of the last epoch": ("train", 45, SEED),
-    "validation": ("valid", 45, SEED),  # just more than four epochs: the edge of their number
+    "validation": ("valid", 45, SEED),  # slightly more samples than four epochs have
     "test": ("test", 24, SEED),
 }
-# The same with options. A blend takes 3 samples of one file to 7 of a second.
+# Orders with options. A blend takes 3 samples of one file for every 7 of a second.
 VARIANTS = {
     "Megatron's order, one epoch": ("train", 24, SEED, {"order": "megatron"}),
     "Megatron's order, most of the last epoch": ("train", 130, SEED, {"order": "megatron"}),
@@ -86,10 +88,10 @@ VARIANTS = {
 
 
 def write_token_file(prefix: Path, end: int = 0, seed: int = 11) -> None:
-    """PaddleNLP's format: forty documents of 0 to 39 tokens, small ids the more frequent.
+    """Write forty documents of 0 to 39 tokens in PaddleNLP's format.
 
-    A document ends with the end token, and small ids make some stand elsewhere; a few documents
-    are empty. Every fourth document consists of two sentences.
+    Small ids are more frequent. Each document ends with the end token, which also occurs inside
+    some. A few documents are empty, and every fourth consists of two sentences.
     """
     rng = np.random.default_rng(seed)
     lens = rng.integers(0, 40, 40).astype(np.int32)
@@ -102,14 +104,14 @@ def write_token_file(prefix: Path, end: int = 0, seed: int = 11) -> None:
     np.savez(f"{prefix}_idx.npz", lens=np.concatenate(sentences).astype(np.int32), docs=docs)
 
 
-# Two rates, neither of them the model's own.
+# Dropout rates of the run, neither of them the model's own.
 RUN_DROPOUT, RUN_ATTENTION_DROPOUT = 0.25, 0.0625
-# The run of the whole recipe, from files to a checkpoint.
+# The pretraining run, from files to a checkpoint.
 RUN_STEPS, RUN_EVAL_EVERY, RUN_EVAL_BATCHES, RUN_SAVE_EVERY = 6, 2, 2, 3
 RUN_TEST_BATCHES = 10 * RUN_EVAL_BATCHES  # PaddleNLP's test takes ten times an evaluation's batches
 
 
 def write_constant_file(prefix: Path) -> None:
-    """One token throughout: whatever a seed does to the order, the samples are the same."""
+    """Write a file of one repeated token, whose samples are the same in every order."""
     np.save(f"{prefix}_ids.npy", np.full(400, 5, np.uint16))
     np.savez(f"{prefix}_idx.npz", lens=np.array([400], np.int32), docs=np.array([0, 1]))

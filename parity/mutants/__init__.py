@@ -1,7 +1,7 @@
-"""Bugs planted on purpose: does the ladder notice each of them? `python -m parity mutants`.
+"""Bugs planted on purpose, to check that the ladder finds them: `python -m parity mutants`.
 
-No mutant is a copy of the code: each replaces a piece of the live source while the ladder is
-climbed. The kill table of the last run is kept beside this file, for the reports.
+A mutant replaces a piece of the running code while rungs are run. The results of the last run, the
+kill table, are in kill_table.json beside this file, for the reports.
 """
 
 import json
@@ -11,7 +11,7 @@ KILL_TABLE = Path(__file__).with_name("kill_table.json")
 
 
 def load_table() -> dict | None:
-    """The kill table as it was committed, or None where none was made yet."""
+    """The committed kill table, or None where there is none."""
     if not KILL_TABLE.is_file():
         return None
     return json.loads(KILL_TABLE.read_text(encoding="utf-8"))

@@ -1,6 +1,6 @@
-"""AdamW by hand: right it is a control, and each way to get it wrong is a bug of the table.
+"""AdamW by hand, for mutants: the right algorithm is a control, each deviation from it a bug.
 
-Paddle's step keeps the moments, as the mutants are about what is made of them.
+Paddle's own step updates the moments. The mutants differ in how the update is computed from them.
 """
 
 import math
@@ -9,7 +9,7 @@ import numpy as np
 
 
 def step(model, optimizer, lr: float, wrong: str = "") -> None:
-    """One step of Loshchilov & Hutter's algorithm 2, with the deviation that `wrong` names."""
+    """One step of AdamW (Loshchilov & Hutter, algorithm 2), with the deviation named by `wrong`."""
     before = {name: parameter.numpy() for name, parameter in model.named_parameters()}
     optimizer.step()
     state, rule = optimizer.state(), optimizer.rule.adamw
@@ -25,7 +25,7 @@ def step(model, optimizer, lr: float, wrong: str = "") -> None:
 
 
 def _direction(optimizer, state: dict[str, np.ndarray], name: str, wrong: str) -> np.ndarray:
-    """Of the parameter's shape: the corrected first moment over the root of the second."""
+    """The corrected first moment over the root of the second, of the parameter's shape."""
     first, second = (
         state[f"{name}.moment{n}"] / (1.0 if wrong == f"moment {n} uncorrected" else correction)
         for n, correction in ((1, _correction(optimizer._beta1, state[f"{name}.beta1_pow_acc"])),
@@ -40,6 +40,6 @@ def _direction(optimizer, state: dict[str, np.ndarray], name: str, wrong: str) -
 
 
 def _correction(beta: float, power: np.ndarray) -> float:
-    """1 - beta^t. Paddle stores the next power, rounded; its exponent is a whole number."""
+    """1 - beta^t. Paddle stores beta^(t + 1), rounded to float32; t is read off its logarithm."""
     steps = round(math.log(float(power[0])) / math.log(beta)) - 1
     return 1.0 - beta**steps

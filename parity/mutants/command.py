@@ -1,6 +1,7 @@
-"""`python -m parity mutants`: plants bugs in the code, one by one: does the ladder break?
+"""`python -m parity mutants` plants bugs in the code, one by one, and runs the ladder on each.
 
-Exit code 0 only where every bug is killed by the gates D, Z and A, and no control is by any.
+A bug is killed if a rung fails. The exit code is 0 only where the gates D, Z and A kill every bug
+and no gate fails on a control, which is a harmless change.
 """
 
 import argparse
@@ -21,7 +22,7 @@ from parity.mutants.mutant import Mutant
 from parity.mutants.tables import MUTANTS, ROOMS
 
 ROOT = Path(__file__).resolve().parent.parent.parent
-MEASURED = ("paddle_impl", "data_tools", "parity")  # what a kill table speaks of
+MEASURED = ("paddle_impl", "data_tools", "parity")  # the code that a kill table depends on
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -52,15 +53,16 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def _options(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog="python -m parity mutants", description=__doc__)
-    parser.add_argument("--only", nargs="+", metavar="NAME", help="these mutants only")
+    parser.add_argument("--only", nargs="+", metavar="NAME", help="plant only these mutants")
     parser.add_argument("--room", nargs="+", choices=ROOMS, metavar="ROOM",
-                        help=f"the mutants of these rooms only: {', '.join(ROOMS)}")
+                        help="plant only the mutants of these rooms (parts of the code): "
+                             f"{', '.join(ROOMS)}")
     parser.add_argument("--output", default="parity_report", metavar="DIR",
-                        help="where kills.json goes (default: %(default)s)")
+                        help="directory of kills.json (default: %(default)s)")
     parser.add_argument("--write-table", action="store_true",
-                        help="write the table that is committed with the code, too")
+                        help="also write the table that is committed with the code")
     parser.add_argument("--jobs", type=int, default=core_count(), metavar="N",
-                        help="processes (default: a core each, %(default)s)")
+                        help="number of processes (default: one for each core, %(default)s)")
     parser.add_argument("--list", action="store_true", help="print the mutants and stop")
     options = parser.parse_args(arguments)
     names = {mutant.name for mutant in MUTANTS}
@@ -77,18 +79,21 @@ def _options(arguments) -> argparse.Namespace:
 
 
 def _commit(of_table: bool) -> str:
-    """The commit that is checked out, empty without git; a table's must be the code that ran."""
+    """The commit that is checked out; empty without git.
+
+    of_table: ValueError without git, or where the code differs from the commit.
+    """
     try:
         changed = _git("status", "--porcelain", "--untracked-files=no", "--", *MEASURED)
         commit = _git("rev-parse", "HEAD").strip()
     except (OSError, subprocess.CalledProcessError) as error:
         if of_table:
-            raise ValueError(f"--write-table names a commit, and git failed: {error}") from None
+            raise ValueError(f"--write-table records the commit, but git failed: {error}") from None
         return ""
     changed = [line[3:] for line in changed.splitlines() if Path(line[3:]).name != KILL_TABLE.name]
     if of_table and changed:
         raise ValueError(
-            f"--write-table names a commit, and the code that runs is another: "
+            f"--write-table records the commit, but the code differs from it: "
             f"{', '.join(changed[:3])}{' ...' if changed[3:] else ''} changed since "
             f"{commit[:12]}. Commit first"
         )
@@ -101,7 +106,7 @@ def _git(*arguments: str) -> str:
 
 
 def _together(before: dict, table: dict, rooms: Sequence[str] | None) -> dict:
-    """The table with these rooms made again; the others stay those of their own commits."""
+    """The committed table with new records for these rooms; the other rooms keep their commits."""
     if rooms is None:
         return table
     records = {record["name"]: record for record in before["mutants"] + table["mutants"]}
@@ -115,7 +120,7 @@ def _together(before: dict, table: dict, rooms: Sequence[str] | None) -> dict:
 
 
 def _examined(chosen: Sequence[Mutant], jobs: int) -> list[dict]:
-    """Records in the order of the table, whatever order they came in."""
+    """Examine the mutants; their records in the order of the table."""
     order = {mutant.name: number for number, mutant in enumerate(chosen)}
     records = []
     with tqdm(total=len(chosen), unit="mutant", disable=not sys.stderr.isatty()) as bar:
@@ -128,7 +133,7 @@ def _examined(chosen: Sequence[Mutant], jobs: int) -> list[dict]:
 
 
 def _line(record: dict) -> str:
-    """Verdict, room, name, and who saw it at each fixture, first the exact gates, then float32."""
+    """Verdict, room, name, and the rung that failed first at each fixture, exact gates | gate B."""
     verdict = {(False, True): "killed", (False, False): "SURVIVED",
                (True, True): "FALSE ALARM", (True, False): "let through"}
     seen = [" ".join(f"{one['rung']}/{one['gate']}" if one else "-" for one in at.values())
@@ -138,7 +143,7 @@ def _line(record: dict) -> str:
 
 
 def _seen(record: dict) -> bool:
-    """A control must pass float32 too; a bug need not be seen by it."""
+    """Whether the mutant broke a rung; gate B counts for controls only."""
     gates = ("killed", "float32") if record["equivalent"] else ("killed",)
     return any(found for gate in gates for found in record[gate].values())
 
@@ -148,7 +153,7 @@ def _as_wanted(record: dict) -> bool:
 
 
 def _summary(records: list[dict]) -> list[str]:
-    """A row a room: bugs, those killed, those that gate B alone kills, controls let through."""
+    """A row for each room: bugs, bugs killed, bugs that gate B sees, controls let through."""
     lines = [f"{'room':12s} {'bugs':>5s} {'killed':>7s} {'rate':>7s} {'float32':>8s}   controls"]
     for room in [*dict.fromkeys(record["room"] for record in records), "all"]:
         own = [record for record in records if room in (record["room"], "all")]

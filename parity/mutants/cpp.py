@@ -1,4 +1,5 @@
-"""Mutants of compiled code: the mutated C++ source is built beside the real one and imported."""
+"""Mutants of compiled code: the mutated C++ source is compiled in a temporary folder and imported.
+"""
 
 import importlib.util
 import inspect
@@ -27,10 +28,10 @@ def functions(module: ModuleType) -> dict[str, Callable]:
 
 @contextmanager
 def built(text: str, name: str) -> Iterator[ModuleType]:
-    """The module that `text` compiles to; its file is gone after the block.
+    """The module that `text` compiles to; its file is removed after the block.
 
-    Under a name of its own: pybind11 keeps modules by their full names, and would hand out the
-    first mutant again. What follows the last dot names the function that Python calls.
+    Each module has a new full name, because pybind11 would return an earlier module of the same
+    name. The part after the last dot names the initialising function, so it must stay `name`.
     """
     with tempfile.TemporaryDirectory() as directory:
         file = Path(directory) / f"{name}.cpp"

@@ -1,4 +1,4 @@
-"""What a mutant is: pieces of source code, and what stands there instead."""
+"""What a mutant is: pieces of source code and their replacements."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -19,9 +19,10 @@ class Change(NamedTuple):
 
 @dataclass(frozen=True)
 class Mutant:
-    """`equivalent` marks a control: it computes the same, and a ladder that breaks is too strict.
+    """Changes of the code that are planted together.
 
-    room: the part of the code whose bugs it stands for.
+    room: the part of the code that the mutant belongs to.
+    equivalent: the mutant is a control: it computes the same, so no rung may fail on it.
     """
 
     name: str
@@ -31,16 +32,16 @@ class Mutant:
 
     @property
     def where(self) -> str:
-        """Every place that is changed."""
+        """The paths of all changes."""
         return ", ".join(dict.fromkeys(change.path for change in self.changes)) or "nowhere"
 
 
-# One change as three strings, or several as a list of threes.
+# name -> one change as three strings, or a list of several
 Rows = Mapping[str, Sequence]
 
 
 def room(name: str, bugs: Rows, controls: Rows | None = None) -> tuple[Mutant, ...]:
-    """A table's mutants: the bugs, then the controls."""
+    """The mutants of one room: the bugs, then the controls."""
     return tuple(
         Mutant(title, name, _changes(row), equivalent)
         for rows, equivalent in ((bugs, False), (controls or {}, True))

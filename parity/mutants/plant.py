@@ -1,7 +1,7 @@
-"""Puts a mutant into the live code, wherever that code was imported to, and takes it out again.
+"""Plants a mutant in the running code, in every module that imported it, and removes it again.
 
-A mutant that silently changes nothing would be counted as a survivor, or as a control that passes;
-so a piece of code that is not found exactly once, or that changes nothing, is an AssertionError.
+A mutant that changed nothing would pass for a bug that survives, or for a harmless control. So it
+is an AssertionError if a piece of code does not occur exactly once, or its replacement is equal.
 """
 
 import __future__
@@ -19,13 +19,13 @@ from types import ModuleType
 from parity.mutants import cpp
 from parity.mutants.mutant import Change, Mutant
 
-# Where code may have been imported to by name: only there is it replaced.
+# Code is replaced in the modules of these packages, which may have imported it by name.
 PACKAGES = ("paddle_impl", "data_tools", "parity.paddle_side")
 
 
 @contextmanager
 def planted(mutant: Mutant) -> Iterator[None]:
-    """The mutant's code is live inside of the block, the original before and after it."""
+    """The mutant's code runs inside of the block, the original code before and after it."""
     load_all()
     by_path: dict[str, list[Change]] = {}
     for change in mutant.changes:
@@ -38,19 +38,22 @@ def planted(mutant: Mutant) -> Iterator[None]:
 
 @cache
 def load_all() -> None:
-    """Import every module: one that is imported later would keep a planted function."""
+    """Import every module now. One imported while a mutant is planted would keep its code."""
     for package in PACKAGES:
         folder = importlib.import_module(package)
         for module in pkgutil.walk_packages(folder.__path__, f"{package}."):
             try:
                 importlib.import_module(module.name)
-            except ModuleNotFoundError as missing:  # what an extra would bring
+            except ModuleNotFoundError as missing:  # a package of an extra that is not installed
                 if missing.name.partition(".")[0] in PACKAGES:
                     raise
 
 
 def live(path: str):
-    """The object of that name as its module or its class holds it; for compiled code the module."""
+    """The object that the path names, as its module or class holds it.
+
+    For compiled code it is the module.
+    """
     module, owners, name = _locate(path)
     return module if cpp.is_compiled(module) else vars(_owner(module, owners))[name]
 
@@ -71,11 +74,11 @@ def _plant(path: str, changes: list[Change], restore: ExitStack) -> None:
     original, new = vars(owner)[name], _made(changed, name, module, owner, path)
     if isinstance(owner, type):
         _set(owner, name, original, new, restore)
-        if hasattr(new, "__set_name__"):  # a cached_property learns its name in a class body only
+        if hasattr(new, "__set_name__"):  # Python calls it for a cached_property in a class body
             new.__set_name__(owner, name)
     elif isinstance(definition, ast.FunctionDef):
         _replace_everywhere(original, new, restore)
-    else:  # small numbers and strings are one object all over Python: by name as well
+    else:  # equal numbers and strings may be one object, so the name must agree as well
         _replace_everywhere(original, new, restore, name)
 
 
@@ -106,9 +109,9 @@ def _locate(path: str) -> tuple[ModuleType, list[str], str]:
 
 
 def _definition(module: ModuleType, names: list[str], path: str) -> ast.stmt:
-    """The statement that defines the name, found in the file and not by line numbers.
+    """The statement that defines the name, found in the parsed file.
 
-    So decorators, properties and wrappers need no unwrapping, and an edit above it does no harm.
+    The object itself is not asked, so decorators, properties and wrappers need no unwrapping.
     """
     body = ast.parse(_file(module)).body
     for name in names:
@@ -126,7 +129,7 @@ def _defined(node: ast.stmt) -> list[str]:
 
 
 def _source(module: ModuleType, node: ast.stmt) -> str:
-    """The lines of the definition with its decorators, as they would stand in a module."""
+    """The source of the definition and its decorators, without indentation."""
     first = min([node.lineno, *(d.lineno for d in getattr(node, "decorator_list", []))])
     lines = _file(module).splitlines(keepends=True)[first - 1 : node.end_lineno]
     return textwrap.dedent("".join(lines))
@@ -145,14 +148,14 @@ def _parsed(source: str, path: str) -> ast.Module:
 
 
 def _made(tree: ast.Module, name: str, module: ModuleType, owner, path: str):
-    """The mutated object, its globals those of its module.
+    """The mutated object, with its module's globals.
 
-    super() without arguments looks for a variable __class__ around the function: the factory's.
+    It is defined in a factory with an argument __class__, which super() without arguments needs.
     """
     factory = ast.parse(f"def factory(__class__):\n    return {name}")
     factory.body[0].body[:0] = tree.body
     ast.fix_missing_locations(factory)
-    # Annotations stay text: some name types that are imported for the type checker alone.
+    # Annotations are not evaluated: some name types that only a type checker imports.
     flags = __future__.annotations.compiler_flag
     scope: dict = {}
     code = compile(factory, f"<mutant of {path}>", "exec", flags, dont_inherit=True)
@@ -161,11 +164,21 @@ def _made(tree: ast.Module, name: str, module: ModuleType, owner, path: str):
 
 
 def _replace_everywhere(original, new, restore: ExitStack, only: str | None = None) -> None:
-    """In every module that imported it, under whatever name, or under `only` this one."""
+    """Replace it in every module that has it, under any name or, if given, only under `only`.
+
+    A named tuple of functions in a module, such as an Objective, is replaced too.
+    """
+    holders = {}
     for module in [m for n, m in sys.modules.items() if n.startswith(PACKAGES)]:
         for name, value in list(vars(module).items()):
             if value is original and only in (None, name):
                 _set(module, name, original, new, restore)
+            elif only is None and hasattr(type(value), "_make") and any(
+                    part is original for part in value):
+                holders[id(value)] = value
+    for value in holders.values():
+        parts = (new if part is original else part for part in value)
+        _replace_everywhere(value, value._make(parts), restore)
 
 
 def _set(owner, name: str, original, new, restore: ExitStack) -> None:

@@ -1,7 +1,7 @@
-"""Which rungs run a piece of code at all: a rung that does not cannot tell a mutant of it.
+"""Which rungs run a piece of code. Only these can find a mutant of it, and only these are run.
 
-Recorded once a process while the ladder is climbed without a mutant. It saves most of the work:
-where the filters of sampling are wrong, no gradient needs to be computed again.
+Each process records this once, while it climbs the ladder without a mutant. It saves most of the
+work: for a mutant of the sampling filters no gradients are computed.
 """
 
 import inspect
@@ -19,7 +19,10 @@ from parity.mutants.plant import live, load_all
 
 
 def rungs_of(mutant: Mutant) -> list[str]:
-    """In ladder order. All of them for a constant, for compiled code, and where nothing changes."""
+    """Names of the rungs that run the mutant's code, in the ladder's order.
+
+    All rungs for a constant, for compiled code, and for a mutant without changes.
+    """
     reached, _ = control()
     codes = {_code(live(change.path)) for change in mutant.changes}
     return [rung for rung, ran in reached.items() if not codes or None in codes or codes & ran]
@@ -27,14 +30,14 @@ def rungs_of(mutant: Mutant) -> list[str]:
 
 @cache
 def control() -> tuple[dict[str, set[CodeType]], list[Result]]:
-    """The functions that each rung runs, and what failed: without a mutant, nothing may."""
+    """(functions that each rung runs, failed results), without a mutant. No result should fail."""
     load_all()
     reached, failed, ran = {}, [], set()
     function, seen = ladder.function, set()
 
     def watched(side: str, path: str) -> Callable:
         found = function(side, path)
-        if side == "torch_side" or path in seen:  # dtype and fixture choose no other functions
+        if side == "torch_side" or path in seen:  # other dtypes and fixtures run the same functions
             return found
         seen.add(path)
         return partial(_recorded, ran, found)
@@ -49,7 +52,7 @@ def control() -> tuple[dict[str, set[CodeType]], list[Result]]:
 
 
 def _recorded(ran: set[CodeType], function: Callable, *arguments):
-    """Python functions called meanwhile, in threads that start meanwhile too."""
+    """Call the function, and add every Python function that runs meanwhile, in all threads."""
 
     def note(frame, event, _argument):
         if event == "call":
@@ -65,7 +68,7 @@ def _recorded(ran: set[CodeType], function: Callable, *arguments):
 
 
 def _code(definition) -> CodeType | None:
-    """None where calls cannot be seen, or are not made each time."""
+    """The code object of a function; None where its calls are not visible, or are cached."""
     if hasattr(definition, "cache_info"):
         return None
     if isinstance(definition, property):

@@ -1,4 +1,4 @@
-"""One mutant after another in worker processes, each climbing the ladder until a rung breaks."""
+"""Examines mutants in worker processes: each runs the ladder until a rung fails."""
 
 from collections.abc import Iterator, Sequence
 from concurrent.futures import as_completed
@@ -12,13 +12,13 @@ from parity.mutants.mutant import Mutant
 from parity.mutants.plant import planted
 from parity.mutants.tables import MUTANTS
 
-EXACT, FLOAT32 = "DZA", "B"  # gates that must see a bug, and the gate that is asked beside them
+EXACT, FLOAT32 = "DZA", "B"  # one of the exact gates must kill a bug; gate B is recorded as well
 
 
 def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
-    """A record of the kill table for each mutant, as they are done.
+    """A record of the kill table for each mutant, in the order in which they are done.
 
-    RuntimeError where the ladder breaks without a mutant, or where one cannot be planted.
+    RuntimeError where a rung fails without a mutant, or where a process dies.
     """
     numbers = [MUTANTS.index(mutant) for mutant in mutants]
     with workers.pool(min(jobs, len(numbers))) as pool:
@@ -27,15 +27,15 @@ def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
             for done in as_completed(waiting):
                 yield done.result()
         except BrokenProcessPool:
-            # Work is handed out in order: those that it died on are the first without a record.
+            # Mutants are handed out in order, so the first without a record were being examined.
             lost = [MUTANTS[number].name for one, number in waiting.items() if one.exception()]
             raise RuntimeError(
-                f"a process died, of a crash or for want of memory, on one of: {lost[:jobs]}"
+                f"a process crashed or ran out of memory on one of these mutants: {lost[:jobs]}"
             ) from None
 
 
 def examine(mutant: Mutant) -> dict:
-    """What the ladder says of the mutant: at each fixture the first rung that breaks, or None."""
+    """The mutant's record: the first rung that fails at each fixture, or None."""
     rungs = reach.rungs_of(mutant)
     with planted(mutant):
         exact, float32 = (
@@ -49,7 +49,7 @@ def examine(mutant: Mutant) -> dict:
 
 
 def first_failure(rungs: Sequence[str], case: str, gates: str) -> dict | None:
-    """The first rung that breaks, the gate, and the first divergence; later rungs are not run."""
+    """The first rung that fails, its gate and first divergence, or None; no later rung is run."""
     for rung, results in ladder.climb(rungs, [cases.case(case)], gates):
         if failed := first_divergence(results)[0]:
             return {"rung": rung.name, "gate": failed.place.gate, "first": failed.where()}
@@ -59,5 +59,5 @@ def first_failure(rungs: Sequence[str], case: str, gates: str) -> dict | None:
 def _examine(number: int) -> dict:
     import_paddle("cpu")
     if failed := reach.control()[1]:
-        raise RuntimeError(f"without any mutant the ladder breaks: {failed[0].describe()}")
+        raise RuntimeError(f"a rung fails without any mutant: {failed[0].describe()}")
     return examine(MUTANTS[number])

@@ -1,1 +1,1 @@
-"""The same files and functions as torch_side, on paddle_impl. Never imports torch."""
+"""The side under test: torch_side's functions, written with paddle_impl. It never imports torch."""

@@ -1,6 +1,7 @@
-"""Tiny models by the hundred: paddle_impl's generate, all prompts of a model in one batch.
+"""Generation with 200 tiny models: paddle_impl's generate, all prompts of a model in one batch.
 
-In plain Paddle, whatever else is built: the rungs of single fixtures take what `auto` chooses.
+The decoder is the one in plain Paddle. The rungs "greedy" and "sampled" use the one that `auto`
+chooses.
 """
 
 from functools import partial
@@ -18,11 +19,11 @@ from parity.paddle_side import weights
 
 
 def many(case: Case, dtype: str) -> Trace:
-    """Greedy and sampled continuations, each token of the latter drawn with a shared number."""
+    """Greedy and sampled continuations; the sampled tokens are chosen by shared uniform draws."""
     trace: Trace = {}
     for tiny in cases.models(case):
         model = _model(tiny, dtype)
-        # Rows for two prompts at most: the next one begins in the middle of the others.
+        # The batch has room for two prompts, so the next one begins while others are under way.
         ways = {"greedy": _generate(model, tiny.prompts, tiny.greedy, rows=2),
                 "sampled": _generate(model, tiny.drawn, tiny.sampled)}
         for name, found in ways.items():
@@ -42,7 +43,7 @@ def beam(case: Case, dtype: str) -> Trace:
 
 
 def other_beams(case: Case, dtype: str) -> Trace:
-    """The same in the two conventions that transformers does not have."""
+    """Beam searches by the two conventions that transformers does not have."""
     trace: Trace = {}
     for tiny in cases.models(case)[: cases.EACH_OTHER]:
         model = _model(tiny, dtype)
@@ -54,7 +55,7 @@ def other_beams(case: Case, dtype: str) -> Trace:
 
 def _model(tiny: cases.Tiny, dtype: str) -> GPTForCausalLM:
     model = weights.build(tiny.case, dtype)
-    model.train()  # as in the middle of training: the decoder must stop the dropout
+    model.train()  # as during training, so that the decoder must stop dropout
     return model
 
 

@@ -1,4 +1,4 @@
-"""Training mode: gradients under the other side's masks, and statistics of one's own."""
+"""Training mode: gradients under shared dropout masks, and statistics of each side's own masks."""
 
 from collections.abc import Callable
 from functools import partial
@@ -22,7 +22,7 @@ _SEED = 7
 
 
 def masks(case: Case, dtype: str) -> dict[str, np.ndarray]:
-    """What `masked_step` will draw: layer -> kept, of the shape of the layer's input."""
+    """The masks that `masked_step` will draw: layer -> mask of its input's shape."""
     model = weights.build(case, dtype)
     own: dict[str, np.ndarray] = {}
 
@@ -35,7 +35,7 @@ def masks(case: Case, dtype: str) -> dict[str, np.ndarray]:
 
 
 def masked_step(case: Case, dtype: str) -> Trace:
-    """Loss and gradients in training mode, dropout drawing as it does in training."""
+    """Loss and gradients in training mode, with the masks that training draws."""
     model = weights.build(case, dtype)
     loss = _seeded_loss(model, case)
     loss.backward()
@@ -43,7 +43,8 @@ def masked_step(case: Case, dtype: str) -> Trace:
 
 
 def draws(case: Case, dtype: str) -> Trace:
-    """Masks of two steps of two micro batches: on two ranks, and with another seed."""
+    """Statistics of the masks of two steps of two micro batches, on two ranks and with two seeds.
+    """
     passes = {f"seed {seed}, rank {rank}, {name}": own for seed, rank in ((7, 0), (7, 1), (8, 0))
               for name, own in _passes(case, dtype, seed, rank).items()}
     trace = statistics.mask_trace(passes, 1.0 - DROPOUT)
@@ -90,10 +91,10 @@ def _seeded_loss(model, case: Case) -> paddle.Tensor:
 
 
 def _watch(model, record: Callable) -> None:
-    """record(name, input, output) at every dropout layer of every forward pass.
+    """Call record(name, input, output) with numpy arrays at every dropout layer's forward pass.
 
-    In numpy: Paddle calls floats equal that differ by less than 1e-8, as do masked probabilities
-    (its softmax leaves them near 1e-29) and zero.
+    Paddle's own comparison would call floats equal that differ by less than 1e-8, such as zero and
+    the probabilities of masked positions, which its softmax leaves near 1e-29.
     """
     def hook(name, _layer, inputs, output):
         record(name, inputs[0].numpy(), output.numpy())

@@ -1,4 +1,4 @@
-"""Held-out data: the mean loss, strided windows of documents and of WikiText, last words."""
+"""Evaluation: validation loss, documents and WikiText in strided windows, LAMBADA's last words."""
 
 import numpy as np
 
@@ -15,8 +15,7 @@ from parity.paddle_side import weights
 
 
 def mean_loss(case: Case, dtype: str) -> Trace:
-    """Loss over all labels of uneven batches, of a model that is being trained and goes on to be.
-    """
+    """The mean loss over all labels of uneven batches; the model must stay in training mode."""
     model = weights.build(case, dtype)
     model.train()
     batches = [batch for micro_batches in case.steps[:3] for batch in micro_batches]
@@ -29,9 +28,9 @@ def mean_loss(case: Case, dtype: str) -> Trace:
 
 
 def code_length(case: Case, dtype: str) -> Trace:
-    """Nats of each document after an end token and with its own, and how many tokens that is.
+    """Each document's cost in nats, its number of tokens, and how many of them were the likeliest.
 
-    Of these, also those that were the likeliest.
+    A document has an end token before and after it.
     """
     model, end = weights.build(case, dtype), case.config.eos_token_id
     trace: Trace = {}
@@ -46,7 +45,8 @@ def code_length(case: Case, dtype: str) -> Trace:
 
 
 def wikitext(case: Case, dtype: str) -> Trace:
-    """Nats and accuracy of a WikiText file by the same windows; perplexity a token and a word."""
+    """Nats, accuracy, and perplexity by token and by word of a WikiText file, in strided windows.
+    """
     told = wikitexts.score_text(
         weights.build(case, dtype), fixtures.WIKITEXT, fixtures.encode, window=fixtures.WINDOW,
         overlapping_eval=fixtures.MOVED, vocab_size=fixtures.VOCABULARY,
@@ -61,9 +61,9 @@ def wikitext(case: Case, dtype: str) -> Trace:
 
 
 def last_words(case: Case, dtype: str) -> Trace:
-    """Which passages' last words are the greedy choice among FEW ids; their nats."""
+    """Whether each last word is the greedy choice, with FEW ids allowed; the word's nats."""
     model, trace, outcomes = weights.build(case, dtype), {}, []
-    model.train()  # as in the middle of training: evaluation must stop the dropout
+    model.train()  # as during training, so that evaluation must stop dropout
     passages = [lambada.passage(text, fixtures.encode_letters) for text in fixtures.PASSAGES]
     options = {"window": fixtures.PASSAGE_WINDOW, "vocab_size": fixtures.FEW}
     together = lambada.last_words(model, passages, **options)

@@ -1,4 +1,4 @@
-"""Checkpoint directories: written here, opened there, and the other way about."""
+"""Checkpoint directories: each side opens what the other side has written."""
 
 import json
 import tempfile
@@ -27,7 +27,7 @@ def written(case: Case, dtype: str) -> dict[str, bytes]:
 
 
 def opened(case: Case, dtype: str) -> Trace:
-    """Shape, constants and every tensor of the other side's directory."""
+    """Configuration and every tensor of the directory that transformers wrote."""
     with tempfile.TemporaryDirectory() as directory:
         for name, content in case.given.items():
             (Path(directory) / name).write_bytes(content)
@@ -39,7 +39,7 @@ def opened(case: Case, dtype: str) -> Trace:
     trace: Trace = {Point(0, "config", "config.json"): np.array(numbers, dtype=np.float64)}
     named = dict(model.named_parameters())
     trace[Point(0, "config", "head is tied")] = np.asarray("lm_head.weight" not in named)
-    # load_model refuses a directory that asks for anything else.
+    # load_model refuses a directory with other settings.
     trace[Point(0, "config", "computes what GPT-2 does")] = np.asarray(True)
     for name in sorted(named):
         trace[Point(0, "state dict", name)] = named[name].numpy()
@@ -47,7 +47,7 @@ def opened(case: Case, dtype: str) -> Trace:
 
 
 def foreign(case: Case, dtype: str) -> Trace:
-    """1 for each config.json that is refused because it asks for something else than GPT-2."""
+    """1 for each config.json that is refused because its model is not GPT-2."""
     refused: Trace = {}
     for name, value in FOREIGN.items():
         with tempfile.TemporaryDirectory() as directory:
@@ -63,7 +63,7 @@ def foreign(case: Case, dtype: str) -> Trace:
 
 
 def newest(case: Case, dtype: str) -> Trace:
-    """The step from which a run resumes; a directory that is not complete does not count."""
+    """The step from which a run resumes; an incomplete directory does not count."""
     files = written(case, dtype)
     with tempfile.TemporaryDirectory() as directory:
         names = [*(f"model_{step}" for step in CHECKPOINT_STEPS), ".model_11.tmp"]

@@ -1,4 +1,4 @@
-"""From token ids to the loss, with every layer's output on the way."""
+"""The forward pass: every layer's output, the logits and the loss."""
 
 import paddle
 
@@ -10,7 +10,7 @@ from parity.paddle_side import weights
 
 
 def hidden_states(case: Case, dtype: str) -> Trace:
-    """Outputs (B, T, C) of the embedding, of each block and its two branches, of the last norm."""
+    """Outputs (B, T, C) of the embedding, each block, its two branches, and the last LayerNorm."""
     model, trace = weights.build(case, dtype), {}
 
     def record(name):
@@ -43,7 +43,7 @@ def loss(case: Case, dtype: str) -> Trace:
 
 
 def summed_loss(model, batch: Batch):
-    """Cross entropy summed over the unmasked labels, and their number."""
+    """The cross entropy summed over the unmasked labels, and the number of these labels."""
     loss_sum, _ = objectives.CAUSAL_LM.loss(model, to_tensors(batch))
     return loss_sum, objectives.CAUSAL_LM.weight(batch)
 

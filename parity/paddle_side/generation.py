@@ -1,4 +1,4 @@
-"""Continuations by paddle_impl's generate; its logits filters; sequences through the cache."""
+"""Generation by paddle_impl: its generate(), its logits filters, and logits through the cache."""
 
 from dataclasses import replace
 
@@ -24,12 +24,12 @@ def greedy(case: Case, dtype: str) -> Trace:
 
 
 def sampled(case: Case, dtype: str) -> Trace:
-    """The same, each token drawn with a shared number."""
+    """The same for sampled continuations, whose tokens are chosen by shared uniform draws."""
     return _continuations(case, dtype, cases.SAMPLED)
 
 
 def cached_logits(case: Case, dtype: str) -> Trace:
-    """(1, T, V) of one sequence fed in several ways: in chunks, and token by token."""
+    """Logits (1, T, V) of one sequence that is fed through the cache in chunks of several sizes."""
     model = weights.build(case, dtype)
     trace: Trace = {}
     length = sum(cases.CHUNKS)
@@ -76,7 +76,7 @@ def _likeliest(logits: np.ndarray) -> int:
 
 def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trace:
     model = weights.build(case, dtype)
-    model.train()  # as in the middle of training: generate must stop the dropout
+    model.train()  # as during training, so that generate() must stop dropout
     trace: Trace = {}
     for name, setting in settings.items():
         for number, prompt in enumerate(cases.PROMPTS):

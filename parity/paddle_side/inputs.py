@@ -1,4 +1,4 @@
-"""Token ids that no embedding has, and more tokens than positions."""
+"""Invalid inputs: token ids outside of the vocabulary, and more tokens than positions."""
 
 import tempfile
 from pathlib import Path
@@ -15,9 +15,10 @@ from parity.paddle_side import files, weights
 
 
 def refusals(case: Case, dtype: str) -> Trace:
-    """1 for each input that raises instead of being computed with.
+    """1 for each invalid input that raises an error, as a prompt and as a dataset.
 
-    Paddle's embedding reads other memory for a negative id: the doors must look.
+    Paddle's embedding does not check a negative id, it reads foreign memory. So generate() and the
+    pretraining run must check their inputs.
     """
     model = weights.build(case, dtype)
     trace: Trace = {}
@@ -32,7 +33,7 @@ def refusals(case: Case, dtype: str) -> Trace:
 
 
 def _pretrain(case: Case, dtype: str, ids: list[int], directory: Path) -> None:
-    """Put a run together, on windows as long as the ids."""
+    """Build a pretraining run whose dataset holds these ids in one sample."""
     model = directory / "model"
     model.mkdir()
     for name, content in files.written(case, dtype).items():

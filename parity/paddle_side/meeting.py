@@ -1,7 +1,8 @@
-"""Processes of a job as threads of which one computes at a time: only the network is not Paddle's.
+"""Runs the processes of a distributed job as threads of this process, one computing at a time.
 
-What the project calls of paddle.distributed is replaced; groups, order of calls and everything
-between them is the trainer's own. A bug planted in this process is in all of them.
+The functions of paddle.distributed that the project calls are replaced by exchanges between the
+threads. Groups and the order of calls are the trainer's own. A bug that is planted in this process
+is in all of the job's.
 """
 
 import threading
@@ -22,7 +23,7 @@ Made = TypeVar("Made")
 def run(
     size: int, work: Callable[[Ranks], Made], sharding: int = 1, model: int = 1
 ) -> list[Made]:
-    """work(ranks) of every process, by rank; the first error of any is raised."""
+    """The results of work(ranks) of every process, by rank. The first error of any is raised."""
     job = _Job(size, sharding, model)
     calls = {"all_reduce": job.all_reduce, "broadcast": job.broadcast, "all_gather": job.all_gather}
     with ExitStack() as stack:
@@ -31,7 +32,7 @@ def run(
         pool = stack.enter_context(ThreadPoolExecutor(size))
         futures = [pool.submit(job.process, rank, work) for rank in range(size)]
         errors = [future.exception() for future in futures]
-        # The others' errors are of the meeting that the first one broke.
+        # After the first error the other threads fail with BrokenBarrierError.
         own = [e for e in errors if e and not isinstance(e, threading.BrokenBarrierError)]
         for error in [*own, *filter(None, errors)]:
             raise error
@@ -54,7 +55,7 @@ class _Job:
                 return work(ranks)
             except BaseException:
                 for table in self.tables.values():
-                    table.barrier.abort()  # or the others would wait for ever
+                    table.barrier.abort()  # otherwise the others would wait for ever
                 raise
 
     def _connect(self, members: tuple[int, ...]) -> tuple[int, ...]:
@@ -75,7 +76,7 @@ class _Job:
         tensors += [paddle.to_tensor(value) for value in self._meet(tensor, group)]
 
     def _meet(self, tensor: paddle.Tensor, group) -> list[np.ndarray]:
-        """What every member brought, in the order of their ranks."""
+        """The tensors of all members of the group, in the order of their ranks."""
         table = self.tables[group]
         table.brought[self.here.places[group]] = tensor.numpy()
         self._wait(table)

@@ -17,7 +17,7 @@ from parity.compare import Point, Trace
 
 
 def batches(case: Case, dtype: str) -> Trace:
-    """Every micro batch of every rank and step of each order; the bounds of some splits."""
+    """Every micro batch of every rank and step of each data order, and the bounds of splits."""
     trace: Trace = {
         point: np.array(split_bounds(split_shares(point.tensor), point.step))
         for point in SPLIT_BOUNDS

@@ -1,4 +1,4 @@
-"""Several processes: each way to share the work computes what one process does."""
+"""Training in several processes, which must compute the same as one process."""
 
 from dataclasses import replace
 
@@ -16,17 +16,17 @@ def steps(case: Case, dtype: str) -> Trace:
 
 
 def sharded(case: Case, dtype: str) -> Trace:
-    """The first steps of it, and each holds the optimizer's state of half the parameters."""
+    """Two data parallel ranks, each with the optimizer state of half of the parameters."""
     return _train(case.shortened(), dtype, size=2, sharding=2)
 
 
 def split(case: Case, dtype: str) -> Trace:
-    """Two tensor parallel ranks: both micro batches each, half of every matrix."""
+    """Two tensor parallel ranks: each has half of every matrix and takes both micro batches."""
     return _train(case.shortened(), dtype, size=2, model=2)
 
 
 def grid(case: Case, dtype: str) -> Trace:
-    """Four: sharding by two, tensor parallel by two, every block computed again backwards."""
+    """Four ranks: sharding of two, tensor parallel of two, and recomputed blocks."""
     return _train(case.shortened(), dtype, size=4, sharding=2, model=2, recompute=True)
 
 

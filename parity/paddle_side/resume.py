@@ -1,4 +1,4 @@
-"""A run that stops in the middle: state saved, loaded into new objects, continued."""
+"""A run that stops in the middle, and continues from its saved state in new objects."""
 
 import tempfile
 from pathlib import Path
@@ -20,7 +20,7 @@ def steps(case: Case, dtype: str) -> Trace:
 
 
 def with_dropout(case: Case, dtype: str) -> Trace:
-    """1 for each parameter that an interruption changes in no bit, dropout drawing on."""
+    """1 for each parameter that has equal bits with and without an interruption, with dropout."""
     model = weights.build(case, dtype)
     training.run(case, model, training.build_optimizer(model))
     _, resumed = _interrupted(case, dtype)
@@ -33,7 +33,7 @@ def with_dropout(case: Case, dtype: str) -> Trace:
 
 
 def _interrupted(case: Case, dtype: str):
-    """The trace of both halves, and the model at the end."""
+    """(the trace of both halves, the model at the end)."""
     model = weights.build(case, dtype)
     optimizer = training.build_optimizer(model)
     half = len(case.steps) // 2
@@ -44,7 +44,7 @@ def _interrupted(case: Case, dtype: str):
     )
     with tempfile.TemporaryDirectory() as directory:
         path = checkpoint.save(Path(directory), model, optimizer, state, None)
-        paddle.seed(1)  # what comes next must not live from what was
+        paddle.seed(1)  # the second half must not depend on the first half's generator
         with weights.default_dtype(dtype):
             model = checkpoint.load_model(path)
         optimizer = training.build_optimizer(model)

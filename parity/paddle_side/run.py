@@ -1,4 +1,4 @@
-"""The whole recipe: token files and a checkpoint in, curves and a checkpoint out."""
+"""A whole pretraining run: from token files and a checkpoint to curves and a checkpoint."""
 
 import contextlib
 import io
@@ -19,7 +19,7 @@ from parity.paddle_side import training, weights
 
 
 def pretraining(case: Case, dtype: str) -> Trace:
-    """Rate, loss and norm of each step, held-out losses, the weights at the end as an update."""
+    """Learning rate, loss and gradient norm of each step, held-out losses, and the total update."""
     trace: Trace = {}
     with tempfile.TemporaryDirectory() as name, weights.default_dtype(dtype):
         directory = Path(name)
@@ -48,7 +48,9 @@ def pretraining(case: Case, dtype: str) -> Trace:
 
 
 def settings(case: Case, dtype: str) -> Trace:
-    """The rate of every dropout module; 1 for what a seed must change, and for what it must not.
+    """The rate of every dropout module, and 1 for each of three facts about seeds.
+
+    Another seed changes the initial weights and the dropout masks, and nothing else.
     """
     with tempfile.TemporaryDirectory() as name:
         directory = Path(name)
@@ -74,7 +76,7 @@ def settings(case: Case, dtype: str) -> Trace:
 
 
 def _start(case: Case, directory: Path) -> Path:
-    """A directory with the case's weights, as transformers leaves it."""
+    """A directory with the case's weights, as transformers writes it."""
     start = directory / "start"
     start.mkdir()
     (start / "config.json").write_text(json.dumps(case.config.to_hf()))

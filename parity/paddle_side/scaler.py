@@ -1,4 +1,4 @@
-"""The trainer under a loss scale: updates that overflow are left out, the others are untouched."""
+"""The trainer with a loss scale: steps whose gradients overflow are skipped."""
 
 import numpy as np
 
@@ -10,7 +10,7 @@ from parity.paddle_side import training, weights
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """The training rung's run, and the scale that each step leaves behind."""
+    """The training rung's run with loss scaling, and the scale after each step."""
     case = case.without_dropout()
     model = weights.build(case, dtype)
     scaler = LossScaler(scaling.INITIAL, growth_interval=scaling.GROWTH_INTERVAL)

@@ -1,4 +1,4 @@
-"""The learning rate, as the trainer asks for it."""
+"""The learning rate, by the function that the trainer calls."""
 
 import numpy as np
 
@@ -8,12 +8,12 @@ from parity.compare import Point, Trace
 
 
 def rate(step: int, schedule: dict[str, float]) -> float:
-    """The rate of optimizer step `step` >= 1 (PaddleNLP, CosineAnnealingWithWarmupDecay)."""
+    """The rate of optimizer step `step` >= 1, as PaddleNLP's CosineAnnealingWithWarmupDecay."""
     return paddle_schedule.lr_at(step, **schedule)
 
 
 def learning_rates(case: Case, dtype: str) -> Trace:
-    """The case's schedule at every step and past its end, the golden one at its edges."""
+    """The case's schedule at every step and after its end; PaddleNLP's at the golden steps."""
     trace: Trace = {}
     for step in range(1, case.schedule["decay_steps"] + 5):
         trace[Point(step, "learning rate", "lr")] = np.asarray(rate(step, case.schedule))

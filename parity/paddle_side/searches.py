@@ -1,1 +1,1 @@
-"""Nothing to restate: the searches themselves are paddle_impl's. Its torch_side spells them out."""
+"""Empty: the beam searches under test are paddle_impl's. torch_side/searches.py restates them."""

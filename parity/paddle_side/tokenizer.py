@@ -1,4 +1,4 @@
-"""Text to ids, by data_tools' Tokenizer; a corpus to the arrays of PaddleNLP's format."""
+"""Text to ids by data_tools' Tokenizer, and a corpus to arrays in PaddleNLP's format."""
 
 import contextlib
 import io
@@ -8,7 +8,6 @@ from pathlib import Path
 import numpy as np
 
 from data_tools import create_pretraining_data
-from data_tools.preparing.options import parse_options
 from data_tools.tokenizing.tokenizer import Tokenizer
 from parity.cases import Case
 from parity.cases import text as cases_text
@@ -16,7 +15,7 @@ from parity.compare import Point, Trace
 
 
 def ids(case: Case, dtype: str) -> Trace:
-    """Ids of every prompt: as a document, where end tokens are text; as a prompt, where not."""
+    """Ids of every text: as a document, where <|endoftext|> is plain text, and as a prompt."""
     trace: Trace = {}
     for form, tokenizer in _tokenizers().items():
         documents = tokenizer.encode_batch(cases_text.PROMPTS)
@@ -40,7 +39,7 @@ def written(case: Case, dtype: str) -> dict[str, bytes]:
 
 
 def opened(case: Case, dtype: str) -> Trace:
-    """Ids and text by the tokenizer of the other side's directory."""
+    """Ids and text by the tokenizer that transformers saved, opened by data_tools' Tokenizer."""
     with tempfile.TemporaryDirectory() as directory:
         for name, content in case.given.items():
             (Path(directory) / name).write_bytes(content)
@@ -76,7 +75,7 @@ def corpus(case: Case, dtype: str) -> Trace:
 
 def _create(*flags) -> None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
-        create_pretraining_data.create(parse_options([str(flag) for flag in flags]))
+        create_pretraining_data.create(create_pretraining_data.parse([*map(str, flags)]))
 
 
 def _tokenizers() -> dict[str, Tokenizer]:

@@ -1,4 +1,4 @@
-"""A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
+"""A training run with accumulation, clipping, weight decay groups and a schedule."""
 
 import math
 
@@ -17,7 +17,7 @@ _ALONE = Ranks()
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rate, loss and raw norm of each step; updates and moments after its snapshots."""
+    """Learning rate, loss and raw gradient norm of each step; updates and moments at snapshots."""
     model = weights.build(case.without_dropout(), dtype)
     trace = run(case, model, build_optimizer(model))
     return trace | clip_decisions(case, trace)
@@ -27,9 +27,9 @@ def run(
     case: Case, model, optimizer, start: int = 0, stop: int | None = None, ranks: Ranks = _ALONE,
     after=lambda step: None, **trainer,
 ) -> Trace:
-    """Steps start + 1 to stop by Trainer.train, whose numbering is under test too.
+    """Steps start + 1 to stop by Trainer.train, whose step numbers are compared too.
 
-    after: is told of every step. trainer: further arguments of Trainer.
+    after: called with the number of each finished step. trainer: further arguments of Trainer.
     """
     trace: Trace = {}
     stop = stop or len(case.steps)
@@ -61,19 +61,19 @@ def run(
 
 
 def build_optimizer(model, ranks: Ranks = _ALONE):
-    """With a rate that would be seen at once, were the trainer to forget to set its own."""
+    """The optimizer with learning rate 1, which would show if the trainer did not set the rate."""
     return adamw.build_optimizer(
         model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, ranks=ranks, **ADAMW
     )
 
 
 def whole(model) -> dict[str, np.ndarray]:
-    """Every parameter, put together from its shares."""
+    """Every whole parameter, gathered from the processes' shares."""
     return {name: model.parts.whole(name, value) for name, value in model.named_parameters()}
 
 
 class Recorded:
-    """PretrainLoader's door to the trainer, on micro batches that are there already."""
+    """Gives the trainer fixed micro batches, with PretrainLoader's interface."""
 
     def __init__(self, steps):
         self.step = steps.__getitem__
@@ -83,7 +83,7 @@ class Recorded:
 
 
 def update(step: int, case: Case, name: str, now: np.ndarray) -> Trace:
-    """What training has added to the parameter, the key part of a bias left out."""
+    """What training has added to the parameter, without the key part of c_attn.bias."""
     kept, _ = split_key_bias(name, now.astype(np.float64) - case.weights[name])
     return {Point(step, "update", part): value for part, value in kept.items()}
 

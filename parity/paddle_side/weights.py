@@ -1,4 +1,4 @@
-"""GPTForCausalLM with the case's weights, and what convert makes of a checkpoint."""
+"""GPTForCausalLM with the case's weights, and checkpoints as convert reads and writes them."""
 
 import contextlib
 from collections.abc import Mapping
@@ -23,7 +23,7 @@ def build(case: Case, dtype: str) -> GPTForCausalLM:
 
 
 def build_share(case: Case, dtype: str, group: Group) -> GPTForCausalLM:
-    """This process's share of the model that the tensor parallel processes of `group` have."""
+    """This process's share of the model, which is split over the processes of `group`."""
     with default_dtype(dtype):
         model = GPTForCausalLM(case.config, Parts(group))
     if case.directory is None:
@@ -62,7 +62,7 @@ def initial(case: Case, dtype: str) -> Trace:
 
 
 def round_trip(case: Case, dtype: str) -> Trace:
-    """HF -> ours -> HF, from the forms HF's files have had: mask buffers, a head beside its tie."""
+    """HF -> ours -> HF, from every form of HF's files: with mask buffers, a tied head, prefixes."""
     t = case.config.n_positions
     loaded = case.weights | {
         "lm_head.weight": case.weights["transformer.wte.weight"],
@@ -73,7 +73,7 @@ def round_trip(case: Case, dtype: str) -> Trace:
     hugging_face.load_weights(model, hugging_face.from_hf(loaded))
     saved = hugging_face.to_hf(model)
     trace: Trace = {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
-    for prefix in ("", "module."):  # GPT2Model's own names, and those of a wrapped model
+    for prefix in ("", "module."):  # names of GPT2Model, and of a model in DataParallel
         bare = {f"{prefix}{name.removeprefix('transformer.')}": value
                 for name, value in case.weights.items()}
         read = hugging_face.from_hf(bare)

@@ -1,6 +1,6 @@
-"""What the suite says: a line per rung, the first divergence, report.json, report.md, report.html.
+"""The suite's output: a line for each rung, the first divergence, and three report files.
 
-The record that becomes report.json is made once, and the other two are made from it.
+report.md and report.html are made from the same record as report.json.
 """
 
 import json
@@ -23,14 +23,14 @@ ROOT = Path(__file__).resolve().parents[2]
 
 
 def rung_line(number: int, rung, results: list[Result]) -> str:
-    """Number, name, the worst share of the budget at each gate, ok or FAIL."""
+    """One line: number, name, title, the worst share of the budget at each gate, ok or FAIL."""
     shares = [f"{gate} {share(worst(own).used):>7}" for gate, own in _by_gate(results).items()]
     verdict = "ok" if all(result.passed for result in results) else "FAIL"
     return f"{number:2d} {rung.name:10s} {rung.title:38s} {'  '.join(shares):24s} {verdict}"
 
 
 def failure(results: list[Result]) -> list[str]:
-    """The first divergence in one line, and the last good tensor; no line where all is well."""
+    """Lines with the first divergence and the last good tensor; empty where nothing failed."""
     diverged, good = first_divergence(results)
     if diverged is None:
         return []
@@ -44,7 +44,7 @@ def failure(results: list[Result]) -> list[str]:
 
 
 def passed(results: list[Result]) -> bool:
-    """False for a run without a single comparison."""
+    """Whether every comparison passed; False where there was none."""
     return bool(results) and all(result.passed for result in results)
 
 
@@ -54,7 +54,7 @@ def verdict(results: list[Result], seconds: float) -> str:
 
 
 def versions() -> dict[str, str]:
-    """Of what is installed: Paddle's two builds go by two names."""
+    """Versions of Python and of the PACKAGES that are installed; Paddle has a CPU and a GPU one."""
     found = {"python": platform.python_version()}
     for package in PACKAGES:
         with suppress(metadata.PackageNotFoundError):
@@ -63,7 +63,7 @@ def versions() -> dict[str, str]:
 
 
 def kill_counts(kills: dict) -> dict:
-    """Of all mutants and of each room; `by_float32` are the bugs that gate B alone sees."""
+    """Counts of all mutants and of each room; `by_float32` counts the bugs that gate B sees."""
     rooms = dict.fromkeys(mutant["room"] for mutant in kills["mutants"])
     return {
         "commit": kills["commit"], "date": kills["date"], **_counts(kills["mutants"]),
@@ -88,10 +88,10 @@ def kill_summary(kills: dict) -> str:
 def write(
     directory: Path, rungs, not_yet, seconds: float, kills: dict | None = None, subject: str = ""
 ) -> None:
-    """All three reports of `rungs`, pairs of a rung and its results, as the climb gave them.
+    """Write the three reports of `rungs`, which are pairs of a rung and its results.
 
-    kills: what the last run of the mutants found; None where there was none.
-    subject: the user's checkpoint and data that were proved; empty for the fixtures.
+    kills: the kill table; None where there is none.
+    subject: describes the user's checkpoint and data; empty for the fixtures.
     """
     directory.mkdir(parents=True, exist_ok=True)
     record = _record(rungs, not_yet, seconds, kills, subject)
@@ -127,7 +127,7 @@ def _record(rungs, not_yet, seconds: float, kills: dict | None, subject: str = "
 
 
 def _gate(gate: str, results: list[Result], row) -> dict:
-    """One rung's results at one gate; rule and reason are those of the worst of them."""
+    """One rung's results at one gate, with rule and reason of the worst result."""
     most = worst(results)
     where = f"{most.place.case}, step {most.point.step}, {most.point.phase}, {most.point.tensor}"
     return {
@@ -139,9 +139,9 @@ def _gate(gate: str, results: list[Result], row) -> dict:
 
 
 def _budget(gate: str, results: list[Result], row) -> str:
-    """The bound that the gate is known by; the range of it where phases have bounds of their own.
+    """The bound of the gate's main rule, such as "k = 3", or its range over the phases.
 
-    What has no number of its own at a gate (a zero by derivation, a bit) is left to the table.
+    Bounds of rules that come second at a gate, such as zeros and equal bits, are not named.
     """
     rows = [row(gate, phase) for phase in {r.point.phase: 0 for r in results if not r.note}]
     shapes = [
@@ -181,7 +181,7 @@ def _counts(mutants: Iterable[dict]) -> dict[str, int]:
 
 
 def _machine() -> dict[str, str]:
-    """What numbers depend on beside the versions; the commit only where there is a git tree."""
+    """Facts about the machine that the results depend on, and the commit where there is git."""
     cpu = platform.processor()
     if (info := Path("/proc/cpuinfo")).exists():
         lines = info.read_text(encoding="utf-8", errors="replace").splitlines()
@@ -194,7 +194,8 @@ def _machine() -> dict[str, str]:
 
 
 def _commit() -> str:
-    """HEAD, marked where the tree differs from it; empty outside a git tree of this project."""
+    """HEAD's hash, with "-dirty" where files differ from it; empty without this project's git tree.
+    """
     if not (ROOT / ".git").exists():
         return ""
     describe = ["git", "describe", "--always", "--exclude=*", "--abbrev=40", "--dirty"]
@@ -243,5 +244,5 @@ def _as_dict(result: Result) -> dict:
 
 
 def _json(value):
-    """JSON knows neither inf nor nan: they become their names."""
+    """The value for JSON, which has no inf and nan; they become strings."""
     return str(value) if isinstance(value, float) and not math.isfinite(value) else value

@@ -1,6 +1,6 @@
-"""The report's sections that hold a picture, each from the record of report.json.
+"""The sections of report.html that have a picture, each made from the record of report.json.
 
-A picture without data is one line that says so.
+A section without data has a sentence that says so instead.
 """
 
 import math
@@ -36,7 +36,7 @@ def budget(record: dict) -> str:
     picture = bars("budget", "Worst share of its error budget, for every rung and gate", rows)
     return section(
         "Budget used per rung",
-        "<p>Every tolerance is a budget; each bar is the one comparison that came closest to it. "
+        "<p>Every tolerance is a budget; each bar is the comparison that used most of its budget. "
         f"The axis is logarithmic. {GATES}</p>" + _figure("", legend(keys), picture, ""),
     )
 
@@ -57,11 +57,11 @@ def layers(record: dict) -> str:
                         drawn, names, from_zero=True)
         made.append(_figure(
             f"Weights {case}", _unit("rms error, eps") + legend(SIDES[1:]), picture,
-            f"Paddle is at most {ratio:.2f} times as far off as torch ({name}); "
-            f"{rows_of(record['subject'])('B', 'hidden').k:g} times would be allowed.",
+            f"Paddle's error is at most {ratio:.2f} times torch's ({name}); "
+            f"{rows_of(record['subject'])('B', 'hidden').k:g} times are allowed.",
         ))
-    told = ("Distance of every layer's output from the float64 truth, in the order in which it is "
-            f"computed. Both frameworks round; neither may round much worse. {UNIT}.")
+    told = ("Error of every layer's output against the float64 truth, in the order of computation. "
+            f"Both frameworks round, and Paddle's error may be a few times torch's. {UNIT}.")
     return _pictures(record, source, ERRORS, "Error per layer", told, made)
 
 
@@ -90,13 +90,13 @@ def gradients(record: dict) -> str:
 
 
 def curves(record: dict, phase: str, noun: str, heading: str) -> str:
-    """Three runs over each other, and below them what they are apart."""
+    """The curves of three runs in one plot, and below it their differences from the truth."""
     made = []
     source, keys = ("training", "B", phase), ("expected", "reference", "got")
     exact = dict(_by_case(record, ("training", "A", phase), ("expected", "got")))
     for case, held in _by_case(record, source, keys):
         identity = f"{noun.replace(' ', '-')}-{len(made)}"
-        # Wide under narrow, so that each is seen where they coincide.
+        # The wide line lies under the narrow ones, so that equal curves are all visible.
         over = [
             Line(label, style, [(r["step"], float(r[key])) for r in held], width, dots=dots)
             for (style, label), key, width, dots in zip(
@@ -114,8 +114,8 @@ def curves(record: dict, phase: str, noun: str, heading: str) -> str:
         ]
         made.append(_figure(f"Weights {case}", legend(SIDES) + _unit(f"{noun}, over steps"),
                             "".join(pictures), _in_float64(exact.get(case, []))))
-    told = (f"The {noun} of every training step, three runs over each other, and below them what "
-            f"is left between them. {UNIT}.")
+    told = (f"The {noun} of every training step in three runs, and below it their differences from "
+            f"the float64 truth. {UNIT}.")
     return _pictures(record, source, keys, heading, told, made)
 
 
@@ -137,14 +137,14 @@ def _by_case(record: dict, source: tuple[str, str, str], keys: Sequence[str]
 
 
 def _short(names: list[str]) -> list[str]:
-    """Without the first part where all have the same."""
+    """The names without their first part, where that is the same in all."""
     heads = {name.partition(".")[0] for name in names}
     shared = len(heads) == 1 and all("." in name for name in names)
     return [name.partition(".")[2] for name in names] if shared else names
 
 
 def _ratio(result: dict) -> float:
-    """Paddle's error over torch's, as the budget takes it: torch's may be nil by luck."""
+    """Paddle's error over torch's, which counts as at least BUDGET_FLOOR, as in the budget."""
     return float(result["paddle_error_eps"]) / max(float(result["torch_error_eps"]), BUDGET_FLOOR)
 
 
@@ -168,14 +168,14 @@ def _pictures(record: dict, source: tuple[str, str, str], keys: Sequence[str], h
 
 
 def used(worst: float) -> str:
-    """A share of a budget in the little room that a picture has."""
+    """A share of a budget as a short text."""
     if worst > 1.0:
         return f"{worst:.2g}×" if math.isfinite(worst) else "fails"
     return share(worst)
 
 
 def equal(gate: dict) -> bool:
-    """Nothing but bits were compared, and they were equal: no share says that as well."""
+    """Whether the gate compared bits only, and all were equal."""
     return gate["budget"] == "equal bits" and not gate["failed"]
 
 

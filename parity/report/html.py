@@ -1,7 +1,7 @@
-"""report.html: one file without script, font, image or network, made of report.json's record.
+"""report.html, made from the record of report.json: one file without scripts, fonts or images.
 
-The page forbids itself all of those, so that a browser refuses what slips in. Everything that
-comes from data is escaped.
+Its content security policy forbids the browser to load or run any of those. Text from the record is
+escaped.
 """
 
 from collections.abc import Sequence
@@ -13,7 +13,7 @@ from parity.report.style import CSS
 
 
 def page(record: dict, kills: dict | None = None) -> str:
-    """The whole page; `kills` is the table behind the record's summary of the planted bugs."""
+    """The whole page; `kills` is the kill table that the record summarises."""
     policy = "default-src 'none'; style-src 'unsafe-inline'"
     return "".join([
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n',
@@ -77,16 +77,16 @@ def _kills(record: dict, kills: dict | None) -> str:
             ("killed", "bugs"), ("by_float32", "bugs"), ("let_through", "harmless")))
         body.append(f"<tr><td>{escape(room)}</td>"
                     + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    rooms = _scroll("bugs per room", ("room", "bugs killed", "by float32 alone",
+    rooms = _scroll("bugs per room", ("room", "bugs killed", "seen at gate B",
                                       "harmless let through"), body)
     cases = list(dict.fromkeys(case for m in kills["mutants"] for case in m["killed"]))
-    head = ("bug", "room", *(f"first seen, {case}" for case in cases), "by float32 alone")
+    head = ("bug", "room", *(f"first seen, {case}" for case in cases), "seen at gate B")
     table = _scroll("bugs", head, [_mutant(mutant, cases) for mutant in kills["mutants"]])
     return section(
         "Planted bugs",
         f'<p class="headline">{escape(counts["summary"])}</p>'
-        "<p>Bugs planted one at a time in the live code: what the suite lets through, it proves "
-        "nothing about. Harmless changes must pass, or it cries wolf.</p>"
+        "<p>Each bug was planted in the running code, one at a time, and a rung must fail on it. "
+        "Harmless changes were planted too, and no rung may fail on them.</p>"
         f"{rooms}<details><summary>All {len(kills['mutants'])} of them</summary>"
         f"{table}</details>",
     )

@@ -1,8 +1,7 @@
-"""`python -m parity docs`: what README.md and docs/parity.md say of parity, made from report.json.
+"""`python -m parity docs` writes the results in README.md and docs/parity.md, from report.json.
 
-What --check holds the pages to is what a commit decides: rungs, titles, budgets, their order and
-the kill rate of the planted bugs. Counts, shares, seconds and versions were measured on somebody's
-machine and may differ on another.
+--check compares only what is the same on every machine: the rungs, their order, titles and budgets,
+and the counts of planted bugs. Numbers of comparisons, shares, seconds and versions may differ.
 """
 
 import argparse
@@ -22,7 +21,7 @@ KILLS = "Planted bugs: "
 
 
 class Block(NamedTuple):
-    """What stands in a page between two markers; make: the report's record -> text."""
+    """The part of a page between two markers; make: the report's record -> its text."""
 
     page: str
     begin: str
@@ -77,7 +76,7 @@ BLOCKS = (
 
 
 def split(text: str, block: Block) -> tuple[str, str, str]:
-    """Up to and with the first marker, between the markers, from the second on."""
+    """(text up to and with the first marker, text between, text from the second marker on)."""
     begin, end = block.begin, block.end
     if text.count(begin) != 1 or text.count(end) != 1 or text.index(end) < text.index(begin):
         raise ValueError(
@@ -87,7 +86,7 @@ def split(text: str, block: Block) -> tuple[str, str, str]:
 
 
 def promises(between: str) -> list[tuple[str, ...]]:
-    """What no machine changes: title and budget of every row, number of rungs, kill rate."""
+    """What is the same on every machine: titles and budgets, number of rungs, kill rate."""
     rows = [line for line in between.splitlines() if line.startswith("|")]
     paragraphs = [" ".join(paragraph.split()) for paragraph in between.split("\n\n")]
     return [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in rows[2:]] + [
@@ -96,13 +95,13 @@ def promises(between: str) -> list[tuple[str, ...]]:
 
 
 def _place(root: Path, block: Block) -> tuple[Path, str, str, str]:
-    """The page's file, and its text before, between and after the markers."""
+    """(the page's file, its text before, between and after the markers)."""
     path = root / block.page
     return path, *split(path.read_text(encoding="utf-8"), block)
 
 
 def _difference(old: list[tuple[str, ...]], new: list[tuple[str, ...]]) -> str:
-    """The first row that only one of them has; empty where both are the same."""
+    """How the lists differ: the first row that only one of them has; empty where they are equal."""
     for kind, ours, others in (("lacks", new, old), ("has", old, new)):
         if alone := [row for row in ours if row not in others]:
             return f"it {kind} {', '.join(alone[0])!r}"
@@ -110,7 +109,7 @@ def _difference(old: list[tuple[str, ...]], new: list[tuple[str, ...]]) -> str:
 
 
 def _report(path: Path) -> dict:
-    """The record of a climb of the whole ladder: a part of it must not look like all of it."""
+    """The record of a report; ValueError where it lacks some of the ladder's rungs."""
     if not path.is_file():
         raise ValueError(f"there is no {path}: run python -m parity first")
     record = json.loads(path.read_text(encoding="utf-8"))
@@ -129,7 +128,7 @@ def _row(rung: dict) -> tuple[str, ...]:
 
 
 def _worst(rung: dict, gates: str) -> str:
-    """The largest share at these gates, to two digits; bits that are equal have none."""
+    """The largest share at these gates, to two digits; "equal" where only bits were compared."""
     held = [gate for gate in rung["gates"] if gate["gate"] in gates]
     if any(gate["failed"] for gate in held):
         return "fails"
@@ -142,9 +141,9 @@ def _worst(rung: dict, gates: str) -> str:
 def _options(arguments) -> argparse.Namespace:
     parser = argparse.ArgumentParser(prog=PROG, description=__doc__)
     parser.add_argument("--report", default="parity_report/report.json", metavar="FILE",
-                        help="what python -m parity wrote (default: %(default)s)")
+                        help="the report that python -m parity wrote (default: %(default)s)")
     parser.add_argument("--root", default=".", metavar="DIR",
-                        help="where README.md and docs/ are (default: %(default)s)")
+                        help="directory of README.md and docs/ (default: %(default)s)")
     parser.add_argument("--check", action="store_true",
-                        help="rewrite nothing; exit code 1 where a page is out of date")
+                        help="write nothing; exit with code 1 where a page is out of date")
     return parser.parse_args(arguments)

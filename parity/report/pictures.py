@@ -1,8 +1,8 @@
-"""Pictures for the report: numbers to SVG text, by hand and without a script.
+"""Pictures for the report, written as SVG text, without scripts.
 
-A picture is as wide as its container and its text keeps its size, on a phone too: positions are
-percentages of the plot, curves lie in an inner picture that alone is stretched, and labels hang
-over the plot's edges into the padding that the page leaves. Colours are the page's, by class.
+A picture is as wide as its container, and its text keeps its size, on a phone too. For that
+positions are percentages of the plot, curves lie in an inner picture that is stretched, and labels
+extend over the plot's edges into the page's padding. The page's style sheet has the colours.
 """
 
 import math
@@ -16,14 +16,14 @@ SHARE_AXIS = (1e-6, 10.0)
 SHARE_TICKS = {1e-6: "0.0001%", 1e-3: "0.1%", 1.0: "100%"}
 BAR_STEP = 22
 PLOT_HEIGHT = 210
-# More labels than this run into each other on a phone.
+# More labels than this would overlap on a phone.
 MOST_LABELS = 16
 # With more points than this the dots would hide the curve.
 MOST_DOTS = 30
 
 
 class Bar(NamedTuple):
-    """`share` of the budget; `group` is written before the first bar of a group only."""
+    """share: of the budget. group: a label that is written at the first bar of each group."""
 
     group: str
     name: str
@@ -35,7 +35,7 @@ class Bar(NamedTuple):
 
 @dataclass(frozen=True)
 class Line:
-    """`style` is a class of the page; points that are not finite leave a gap."""
+    """style: a class of the style sheet. Points that are not finite leave a gap."""
 
     label: str
     style: str
@@ -46,7 +46,7 @@ class Line:
 
 
 def bars(identity: str, title: str, rows: Sequence[Bar]) -> str:
-    """Horizontal bars on a logarithmic axis; what is beyond its end is cut there, with an arrow."""
+    """Horizontal bars on a logarithmic axis; a bar beyond its end is cut and has an arrow."""
     height = BAR_STEP * len(rows)
     parts = []
     for tick, label in SHARE_TICKS.items():
@@ -73,9 +73,9 @@ def lines(
     guides: Sequence[tuple[float, str]] = (),
     from_zero: bool = False,
 ) -> str:
-    """Curves over one another, the first at the bottom; `names` label x = 0, 1, 2, ...
+    """Curves in one plot, the first at the bottom; `names` are the labels of x = 0, 1, 2, ...
 
-    guides: (y, label) of horizontal marks, which the axis reaches in any case.
+    guides: (y, label) of horizontal marks, which always lie within the axis.
     """
     points = [point for line in series for point in line.points if math.isfinite(point[1])]
     heights = [y for _, y in points] + [y for y, _ in guides] + [0.0] * from_zero
@@ -108,7 +108,7 @@ def lines(
 
 
 def legend(keys: Sequence[tuple[str, str]]) -> str:
-    """(class, label) of each curve, drawn as the curve is."""
+    """A legend of (class, label) pairs, drawn like the curves."""
     items = [f'<li><span class="key {style}"></span>{escape(label)}</li>' for style, label in keys]
     return f'<ul class="legend">{"".join(items)}</ul>'
 
@@ -147,7 +147,7 @@ def _bar(row: Bar, top: int, heads_group: bool) -> list[str]:
 
 
 def _share_position(value: float) -> float:
-    """Percent of the way along the axis; a NaN is as bad as can be."""
+    """The position on the axis in percent; a NaN lies at the end."""
     if math.isnan(value) or value > SHARE_AXIS[1]:
         return 100.0
     low, high = (math.log10(bound) for bound in SHARE_AXIS)

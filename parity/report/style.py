@@ -1,7 +1,7 @@
-"""The report's looks: one style sheet, light and dark, down to 360 pixels.
+"""The report's style sheet, for light and dark screens of at least 360 pixels.
 
-The hues are Okabe and Ito's, which differ for colour-blind readers too; what failed is said in
-words and by its shape as well.
+The colours are Okabe and Ito's, which colour-blind readers can tell apart. A failure also shows in
+words and by its shape.
 """
 
 CSS = """

@@ -1,9 +1,9 @@
-"""The reference: transformers' GPT2LMHeadModel and torch.optim. Never imports Paddle."""
+"""The reference side: transformers' GPT2LMHeadModel and torch.optim. It never imports Paddle."""
 
 import torch
 from transformers.utils import logging
 
-# Waking a second thread costs more than these matrices do, and ten times that on a busy machine.
+# One thread is faster for matrices this small: to start a second one takes longer than the product.
 torch.set_num_threads(1)
 logging.disable_progress_bar()
 logging.set_verbosity_error()

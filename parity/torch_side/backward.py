@@ -10,7 +10,7 @@ from parity.torch_side.forward import summed_loss
 
 
 def gradients(case: Case, dtype: str) -> Trace:
-    """One per parameter, the layer next to the loss first; the key bias against zero."""
+    """The gradient of every parameter, the last layer first; the key bias is compared with zero."""
     return gradient_trace(_differentiated(case, dtype))
 
 
@@ -26,7 +26,7 @@ def gradient_trace(model) -> Trace:
 
 
 def clipped_gradients(case: Case, dtype: str) -> Trace:
-    """The norm, and the gradients where the clip fires, hardly fires, and rests."""
+    """The gradient norm, and the clipped gradients for each of the case's clip bounds."""
     trace: Trace = {}
     for name, bound in case.clip_bounds().items():
         model = _differentiated(case, dtype)

@@ -1,4 +1,4 @@
-"""Tiny models by the hundred: transformers' generate in float64, each prompt on its own."""
+"""Generation with 200 tiny models: transformers' generate in float64, each prompt on its own."""
 
 from contextlib import contextmanager
 from unittest.mock import patch
@@ -16,7 +16,7 @@ from parity.torch_side.generation import choose, processors
 
 
 class _Double:
-    """torch as transformers' generation sees it: there all logits are cast to "float32"."""
+    """Stands for `torch` in transformers' generation: its casts to float32 become float64."""
 
     float32 = float = torch.float64
 
@@ -25,7 +25,7 @@ class _Double:
 
 
 def many(case: Case, dtype: str) -> Trace:
-    """Greedy and sampled continuations, each token of the latter drawn with a shared number."""
+    """Greedy and sampled continuations; the sampled tokens are chosen by shared uniform draws."""
     trace: Trace = {}
     for tiny in cases.models(case):
         model = weights.build(tiny.case, dtype)
@@ -60,7 +60,7 @@ def beam(case: Case, dtype: str) -> Trace:
 
 
 def other_beams(case: Case, dtype: str) -> Trace:
-    """The same in the two conventions that transformers does not have."""
+    """Beam searches by the two conventions that transformers does not have."""
     trace: Trace = {}
     for tiny in cases.models(case)[: cases.EACH_OTHER]:
         model = weights.build(tiny.case, dtype)
@@ -105,7 +105,10 @@ def _generate(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | 
 
 @contextmanager
 def _without_padding(model, decoding: Decoding):
-    """As if the embedding had no rows beyond the vocabulary: a search normalises first, then bans.
+    """Give the ids beyond the vocabulary a probability of 0, in the model's own logits.
+
+    transformers' beam search bans tokens after it has normalised, so that banned padding would keep
+    its share of the probability.
     """
     def masked(head, inputs, logits):
         logits = logits.clone()
@@ -120,7 +123,7 @@ def _without_padding(model, decoding: Decoding):
 
 
 def _cut(sequences: torch.Tensor, prompt: list[int], decoding: Decoding) -> list[list[int]]:
-    """New tokens of each sequence up to its end token, without the padding."""
+    """The new tokens of each sequence up to its end token, without padding."""
     rows = []
     for row in sequences[:, len(prompt):].tolist():
         ends = [at for at, token in enumerate(row) if token in decoding.eos_token_ids]
@@ -129,7 +132,7 @@ def _cut(sequences: torch.Tensor, prompt: list[int], decoding: Decoding) -> list
 
 
 def _sums(out, prompt: list[int], rows: list[list[int]], decoding: Decoding) -> list[float]:
-    """Log-probability of each sequence, of logits after the penalties and before the warpers."""
+    """Each sequence's log-probability, by the logits after penalties and before temperature etc."""
     logits = torch.stack(out.logits, dim=1)  # (sequences, steps, V)
     own = processors(decoding, len(prompt), logits.shape[-1])
     sums = []

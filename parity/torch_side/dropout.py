@@ -1,4 +1,4 @@
-"""Training mode: gradients under the other side's masks, and statistics of one's own."""
+"""Training mode: gradients under shared dropout masks, and statistics of each side's own masks."""
 
 from collections.abc import Callable
 from unittest.mock import patch
@@ -18,14 +18,14 @@ _DROPOUT = F.dropout
 
 
 def masks(case: Case, dtype: str) -> dict[str, np.ndarray]:
-    """Nothing: Paddle's kernel takes no mask, so it is Paddle's that both sides apply."""
+    """Empty: Paddle's kernel accepts no mask, so torch applies the masks that Paddle draws."""
     return {}
 
 
 def masked_step(case: Case, dtype: str) -> Trace:
     """Loss and gradients in training mode under the masks of `case.given`.
 
-    What torch.nn.Dropout is documented to do: keep where the mask says so, divide by 1 - p.
+    They are applied as torch.nn.Dropout documents it: keep by the mask, divide by 1 - p.
     """
     names = iter(case.dropouts())
 
@@ -42,7 +42,8 @@ def masked_step(case: Case, dtype: str) -> Trace:
 
 
 def draws(case: Case, dtype: str) -> Trace:
-    """Masks of two steps of two micro batches: on two ranks, and with another seed."""
+    """Statistics of the masks of two steps of two micro batches, on two ranks and with two seeds.
+    """
     passes = {f"seed {seed}, rank {rank}, {name}": own for seed, rank in ((7, 0), (7, 1), (8, 0))
               for name, own in _passes(case, dtype, seed, rank).items()}
     trace = statistics.mask_trace(passes, 1.0 - DROPOUT)

@@ -1,4 +1,4 @@
-"""Held-out data: the mean loss, strided windows of documents and of WikiText, last words."""
+"""Evaluation: validation loss, documents and WikiText in strided windows, LAMBADA's last words."""
 
 import numpy as np
 import torch
@@ -12,8 +12,7 @@ from parity.torch_side.forward import summed_loss
 
 
 def mean_loss(case: Case, dtype: str) -> Trace:
-    """Loss over all labels of uneven batches, of a model that is being trained and goes on to be.
-    """
+    """The mean loss over all labels of uneven batches; the model must stay in training mode."""
     model = weights.build(case, dtype)
     batches = [batch for micro_batches in case.steps[:3] for batch in micro_batches]
     with torch.no_grad():
@@ -25,11 +24,12 @@ def mean_loss(case: Case, dtype: str) -> Trace:
 
 
 def code_length(case: Case, dtype: str) -> Trace:
-    """Nats of each document after an end token and with its own, and how many tokens that is.
+    """Each document's cost in nats, its number of tokens, and how many of them were the likeliest.
 
-    Of these, also those that were the likeliest. Token j is predicted in the first window that
-    reaches it: windows end at W, W + S, W + 2S ... and at the end, and are W long (the strided
-    perplexity of transformers' documentation, but that its last window is shortened at the front).
+    A document has an end token before and after it. Each token is predicted in the first window
+    that contains it. Windows have W tokens and end at W, W + S, W + 2S ... and at the end of the
+    document. This is the strided perplexity of transformers' documentation, except that there the
+    last window is shortened at the front.
     """
     model, end = weights.build(case, dtype), case.config.eos_token_id
     trace: Trace = {}
@@ -42,9 +42,9 @@ def code_length(case: Case, dtype: str) -> Trace:
 
 
 def wikitext(case: Case, dtype: str) -> Trace:
-    """Nats and accuracy of a WikiText file by the windows above; perplexity a token and a word.
+    """Nats, accuracy, and perplexity by token and by word of a WikiText file, in strided windows.
 
-    The text as a hand typed it after detokenizing; words are counted as Megatron-LM counts them.
+    The detokenized text was typed by hand. Words are counted as in Megatron-LM.
     """
     model, words = weights.build(case, dtype), len(fixtures.WIKITEXT.strip().split(" "))
     ids = torch.from_numpy(fixtures.encode(fixtures.DETOKENIZED))
@@ -60,7 +60,7 @@ def wikitext(case: Case, dtype: str) -> Trace:
 
 
 def last_words(case: Case, dtype: str) -> Trace:
-    """Which passages' last words generate() writes, greedily and among FEW ids; their nats."""
+    """Whether greedy generate(), with FEW ids allowed, writes each last word; the word's nats."""
     model, trace, outcomes = weights.build(case, dtype), {}, []
     for number, text in enumerate(fixtures.PASSAGES):
         at = text.rindex(" ")
@@ -83,7 +83,7 @@ def last_words(case: Case, dtype: str) -> Trace:
 
 
 def _strided(model, sequence, window: int, stride: int, vocab_size: int) -> tuple[float, int]:
-    """Nats, and tokens that were the likeliest below vocab_size, each by a pass of its own."""
+    """(nats, number of tokens that were the likeliest below vocab_size); a pass for each token."""
     length, nats, right = len(sequence) - 1, 0.0, 0
     for token in range(length):
         later = -(-(token + 1 - window) // stride) if token >= window else 0

@@ -1,4 +1,4 @@
-"""Checkpoint directories: written here, opened there, and the other way about."""
+"""Checkpoint directories: each side opens what the other side has written."""
 
 import tempfile
 from pathlib import Path
@@ -21,7 +21,7 @@ def written(case: Case, dtype: str) -> dict[str, bytes]:
 
 
 def opened(case: Case, dtype: str) -> Trace:
-    """Shape, constants and every tensor of the other side's directory."""
+    """Configuration and every tensor of the directory that Paddle wrote."""
     with tempfile.TemporaryDirectory() as directory:
         for name, content in case.given.items():
             (Path(directory) / name).write_bytes(content)
@@ -43,7 +43,7 @@ def opened(case: Case, dtype: str) -> Trace:
 
 
 def foreign(case: Case, dtype: str) -> Trace:
-    """1 for each config.json under which the same file computes something else than GPT-2."""
+    """1 for each config.json with which the same weights compute other logits than GPT-2."""
     with tempfile.TemporaryDirectory() as directory:
         weights.build(case, dtype).save_pretrained(directory)
         usual = _logits(directory, case)

@@ -1,4 +1,4 @@
-"""From token ids to the loss, with every layer's output on the way."""
+"""The forward pass: every layer's output, the logits and the loss."""
 
 import torch
 import torch.nn.functional as F
@@ -9,9 +9,10 @@ from parity.torch_side import weights
 
 
 def hidden_states(case: Case, dtype: str) -> Trace:
-    """Outputs (B, T, C) of the embedding, of each block and its two branches, of the last norm.
+    """Outputs (B, T, C) of the embedding, each block, its two branches, and the last LayerNorm.
 
-    By hooks: the last of output_hidden_states has gone through ln_f, so block 3 is not in it.
+    They are taken by hooks, because output_hidden_states lacks the last block's own output: its
+    last entry has passed ln_f.
     """
     model, trace = weights.build(case, dtype), {}
 
@@ -45,7 +46,7 @@ def loss(case: Case, dtype: str) -> Trace:
 
 
 def summed_loss(model, batch: Batch):
-    """Cross entropy summed over the unmasked labels, and their number.
+    """The cross entropy summed over the unmasked labels, and the number of these labels.
 
     Outside of the model: the loss that transformers computes casts float64 logits to float32.
     """

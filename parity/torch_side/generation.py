@@ -1,4 +1,4 @@
-"""Continuations by transformers' generate; its logits filters; sequences without a cache."""
+"""Generation by transformers: its generate(), its logits filters, and logits without a cache."""
 
 from dataclasses import replace
 from unittest.mock import patch
@@ -30,12 +30,13 @@ def greedy(case: Case, dtype: str) -> Trace:
 
 
 def sampled(case: Case, dtype: str) -> Trace:
-    """The same, each token drawn with a shared number."""
+    """The same for sampled continuations, whose tokens are chosen by shared uniform draws."""
     return _continuations(case, dtype, cases.SAMPLED)
 
 
 def cached_logits(case: Case, dtype: str) -> Trace:
-    """(1, T, V) of one sequence fed in several ways; here always whole, without a cache."""
+    """Logits (1, T, V) of one sequence, computed without a cache; the same for each way to feed it.
+    """
     model = weights.build(case, dtype)
     trace: Trace = {}
     for row, name in enumerate(("in chunks", "token by token")):
@@ -49,7 +50,7 @@ def filters(case: Case, dtype: str) -> Trace:
     """Probabilities (rows, V) that each filter leaves, and the tokens that shared draws choose."""
     trace: Trace = {}
     for name, setting in cases.FILTERS.items():
-        # A top-p bound among equal probabilities may keep either of them.
+        # Where top-p cuts between equal probabilities, either of them may be kept.
         for kind in ("plain",) if setting.top_p < 1.0 else ("plain", "tied"):
             logits = cases.TIED_LOGITS if kind == "tied" else cases.FILTER_LOGITS
             left = _warpers(setting)(None, torch.from_numpy(logits)).softmax(dim=-1)
@@ -112,7 +113,7 @@ def _generate(model, prompt: list[int], setting: Setting, end: int | None, drawn
 
 
 def _mean_log_probability(model, prompt, ids: list[int], setting: Setting, end) -> float:
-    """In the model's own precision: generate() casts logits to float32."""
+    """Computed in the model's precision, because generate() casts logits to float32."""
     sequence = torch.tensor([prompt]) % setting.vocab_size
     sequence = torch.cat([sequence, torch.tensor([ids])], dim=1)
     with torch.no_grad():
@@ -134,7 +135,7 @@ def _warpers(setting: Setting) -> LogitsProcessorList:
 
 
 def processors(decoding: Decoding, prompt_length: int, vocab_size: int) -> LogitsProcessorList:
-    """In the order in which generate() applies them."""
+    """The logits processors of a setting, in the order in which generate() applies them."""
     found = LogitsProcessorList()
     if decoding.repetition_penalty != 1.0:
         found.append(RepetitionPenaltyLogitsProcessor(decoding.repetition_penalty))

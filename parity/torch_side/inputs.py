@@ -1,4 +1,4 @@
-"""Token ids that no embedding has, and more tokens than positions."""
+"""Invalid inputs: token ids outside of the vocabulary, and more tokens than positions."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from parity.torch_side import weights
 
 
 def refusals(case: Case, dtype: str) -> Trace:
-    """1 for each input that raises instead of being computed with."""
+    """1 for each invalid input that raises an error."""
     model = weights.build(case, dtype)
     return {Point(0, "refusal", f"{door}: {name}"): np.asarray(_refused(model, ids))
             for name, ids in UNFIT_INPUTS.items() for door in ("prompt", "dataset")}

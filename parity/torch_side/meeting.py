@@ -1,1 +1,1 @@
-"""One process: torch has nobody to meet. Its paddle_side runs several as threads."""
+"""Empty: the reference runs in one process. paddle_side/meeting.py runs several as threads."""

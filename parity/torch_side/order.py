@@ -1,9 +1,10 @@
-"""Token files to batches, read independently: every order from its definition.
+"""Token files to batches, with every data order written from its definition.
 
-Documents of a split end to end, epoch after epoch; windows of L + 1 tokens that share one token
-with the next; windows shuffled (PaddleNLP's GPT pretraining). Megatron-LM shuffles the documents
-before. Or each document cut into blocks of L tokens, which are shuffled in each epoch. A blend
-takes each sample from where most are owed.
+PaddleNLP's order joins the documents of a split, epoch after epoch, cuts them into windows of L + 1
+tokens, each of which shares one token with the next, and shuffles the windows. Megatron-LM's order
+shuffles the documents before that. Packing cuts each document into blocks of L tokens, which are
+shuffled in each epoch. A blend takes each sample from the dataset that is furthest behind its
+share.
 """
 
 import math
@@ -17,11 +18,11 @@ from torch.utils.data import BatchSampler
 from parity.cases import SPLIT_BOUNDS, Batch, Case, text
 from parity.compare import Point, Trace
 
-_PADDING = -1  # in the rows of blocks, until they are parted
+_PADDING = -1  # marks padding in the rows of blocks, until `parts` replaces it
 
 
 def batches(case: Case, dtype: str) -> Trace:
-    """Every micro batch of every rank and step of each order; the bounds of some splits."""
+    """Every micro batch of every rank and step of each data order, and the bounds of splits."""
     trace: Trace = {
         point: np.array(_bounds(point.tensor, point.step)) for point in SPLIT_BOUNDS
     }
@@ -62,12 +63,13 @@ def read(prefix: Path) -> tuple[torch.Tensor, ...]:
 
 
 def micro_batches(documents, split: str, wanted: int, seed: int) -> list[torch.Tensor]:
-    """(BATCH, L + 1) each, in the order in which ranks take them; short ones are dropped."""
+    """Micro batches (BATCH, L + 1), in the order in which ranks take them; a short one is dropped.
+    """
     return _batched(_windows(documents[slice(*text.SPLITS[split])], wanted, seed))
 
 
 def parts(batch: torch.Tensor, end: int) -> Batch:
-    """Inputs and labels, shifted; no loss where the input is an end token or the label padding."""
+    """Inputs and shifted labels; -100 where the input is an end token or the label is padding."""
     inputs = torch.where(batch == _PADDING, end, batch)[:, :-1]
     nothing = (inputs == end) | (batch[:, 1:] == _PADDING)
     return {"input_ids": inputs.numpy(),
@@ -80,7 +82,7 @@ def _batched(samples: torch.Tensor) -> list[torch.Tensor]:
 
 
 def _taken(datasets, wanted: int, seed: int, weights=(1,), packing="windows", order="paddlenlp"):
-    """((samples, L + 1) of one dataset or a blend, passes that some numbers of samples make)."""
+    """(samples (n, L + 1) of one dataset or a blend, epochs after text.SAMPLES_SEEN samples)."""
     shares = np.array(weights) / sum(weights)
     parts, passes = [], np.zeros(len(text.SAMPLES_SEEN), int)
     for documents, share in zip(datasets, shares, strict=False):
@@ -107,13 +109,13 @@ def _taken(datasets, wanted: int, seed: int, weights=(1,), packing="windows", or
 
 
 def _windows(documents, wanted: int, seed: int, shuffle_documents: bool = False) -> torch.Tensor:
-    """(samples, L + 1): all of as many epochs as `wanted` samples take, in training order."""
+    """Samples (n, L + 1) in training order: all of the epochs that `wanted` samples take."""
     length, tokens = text.WINDOW, sum(map(len, documents))
     epochs = 1
     while (epochs * tokens - 1) // length < wanted:
         epochs += 1
     before = ((epochs - 1) * tokens - 1) // length
-    # A last epoch of which less than 80 % is wanted is shuffled by itself.
+    # If less than 80 % of the last epoch is needed, it is shuffled by itself.
     alone = epochs > 1 and wanted - before < int(0.8 * ((tokens - 1) // length))
     random = np.random.RandomState(seed)
     numbers = np.tile(np.arange(len(documents)), epochs)
@@ -129,7 +131,7 @@ def _windows(documents, wanted: int, seed: int, shuffle_documents: bool = False)
 
 
 def _blocks(documents, keep_tails: bool) -> torch.Tensor:
-    """(blocks, L + 1), padded: the L tokens of each, or fewer at the end of a document."""
+    """Blocks (n, L + 1) of the documents; shorter ones, at a document's end, are padded."""
     length = text.WINDOW
     cut = [block for document in documents for block in document.split(length)
            if len(block) == length or (keep_tails and len(block))]
@@ -138,7 +140,7 @@ def _blocks(documents, keep_tails: bool) -> torch.Tensor:
 
 
 def _bounds(flag: str, documents: int) -> list[int]:
-    """Bounds of the splits in documents: shares rounded, the excess taken off all of them."""
+    """Bounds of the splits in documents: rounded shares, minus what they exceed the total by."""
     shares = [float(share) for share in flag.split(",")]
     counts = [int(round(share / sum(shares) * documents)) for share in shares]
     ends = np.cumsum(counts)

@@ -1,4 +1,4 @@
-"""Several processes: each way to share the work computes what one process does."""
+"""Training in several processes, which must compute the same as one process."""
 
 import numpy as np
 
@@ -8,13 +8,13 @@ from parity.torch_side import training
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """One process with every micro batch: what any number of ranks must compute."""
+    """The training rung's run in one process, which takes every micro batch."""
     agree = {Point(len(case.steps), "ranks agree", name): np.asarray(True) for name in case.weights}
     return training.steps(case, dtype) | agree
 
 
 def sharded(case: Case, dtype: str) -> Trace:
-    """The first of its steps."""
+    """The first steps of the same run."""
     return steps(case.shortened(), dtype)
 
 

@@ -1,4 +1,4 @@
-"""A run that stops in the middle: state saved, loaded into new objects, continued."""
+"""A run that stops in the middle, and continues from its saved state in new objects."""
 
 import io
 
@@ -17,7 +17,7 @@ def steps(case: Case, dtype: str) -> Trace:
 
 
 def with_dropout(case: Case, dtype: str) -> Trace:
-    """1 for each parameter that an interruption changes in no bit, dropout drawing on."""
+    """1 for each parameter that has equal bits with and without an interruption, with dropout."""
     torch.manual_seed(0)
     model = weights.build(case, dtype)
     training.run(case, model, *training.optimizer_and_scheduler(case, model))
@@ -32,7 +32,7 @@ def with_dropout(case: Case, dtype: str) -> Trace:
 
 
 def _interrupted(case: Case, dtype: str):
-    """The trace of both halves, and the model at the end."""
+    """(the trace of both halves, the model at the end)."""
     model = weights.build(case, dtype)
     optimizer, scheduler = training.optimizer_and_scheduler(case, model)
     half = len(case.steps) // 2
@@ -40,7 +40,7 @@ def _interrupted(case: Case, dtype: str):
     file = io.BytesIO()
     parts = (model, optimizer, scheduler)
     torch.save([*(part.state_dict() for part in parts), torch.get_rng_state()], file)
-    torch.manual_seed(1)  # what comes next must not live from what was
+    torch.manual_seed(1)  # the second half must not depend on the first half's generator
     file.seek(0)
     *states, draws = torch.load(file, weights_only=True)
     model = weights.build(case, dtype)

@@ -1,4 +1,4 @@
-"""The whole recipe: token files and a checkpoint in, curves and a checkpoint out."""
+"""A whole pretraining run: from token files and a checkpoint to curves and a checkpoint."""
 
 import tempfile
 from dataclasses import replace
@@ -14,7 +14,7 @@ from parity.torch_side.forward import summed_loss
 
 
 def pretraining(case: Case, dtype: str) -> Trace:
-    """Rate, loss and norm of each step, held-out losses, the weights at the end as an update."""
+    """Learning rate, loss and gradient norm of each step, held-out losses, and the total update."""
     with tempfile.TemporaryDirectory() as directory:
         text.write_token_file(Path(directory) / "code", text.END_ID)
         tokens = order.read(Path(directory) / "code")
@@ -46,7 +46,9 @@ def pretraining(case: Case, dtype: str) -> Trace:
 
 
 def settings(case: Case, dtype: str) -> Trace:
-    """The rate of every dropout module; 1 for what a seed must change, and for what it must not.
+    """The rate of every dropout module, and 1 for each of three facts about seeds.
+
+    Another seed changes the initial weights and the dropout masks, and nothing else.
     """
     hidden, attention = text.RUN_DROPOUT, text.RUN_ATTENTION_DROPOUT
     rates = case.config.with_(embd_pdrop=hidden, resid_pdrop=hidden, attn_pdrop=attention)
@@ -60,7 +62,7 @@ def settings(case: Case, dtype: str) -> Trace:
 
 def _batches(tokens, split: str, wanted: int) -> list:
     taken = order.micro_batches(tokens, split, wanted, text.SEED)
-    # The end token is that of the data's tokenizer, not the model's.
+    # The end token comes from the data's tokenizer, not from the model.
     return [order.parts(batch, text.END_ID) for batch in taken]
 
 

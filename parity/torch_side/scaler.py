@@ -1,4 +1,4 @@
-"""torch.amp.GradScaler: updates that overflow are left out, the others are untouched."""
+"""Training with torch.amp.GradScaler: steps whose gradients overflow are skipped."""
 
 import numpy as np
 import torch
@@ -9,7 +9,7 @@ from parity.torch_side import training, weights
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """The training rung's run, and the scale that each step leaves behind."""
+    """The training rung's run with loss scaling, and the scale after each step."""
     case = case.without_dropout()
     model = weights.build(case, dtype)
     scaler = torch.amp.GradScaler(

@@ -1,4 +1,4 @@
-"""The learning rate, written from the formula and handed out by LambdaLR."""
+"""The learning rate, written from the formula and applied by torch's LambdaLR."""
 
 import math
 
@@ -10,7 +10,7 @@ from parity.compare import Point, Trace
 
 
 def rate(step: int, schedule: dict[str, float]) -> float:
-    """The rate of optimizer step `step` >= 1 (PaddleNLP, CosineAnnealingWithWarmupDecay)."""
+    """The rate of optimizer step `step` >= 1, as PaddleNLP's CosineAnnealingWithWarmupDecay."""
     high, low, decay = schedule["max_lr"], schedule["min_lr"], schedule["decay_steps"]
     warmup = schedule["warmup_rate"] * decay
     if step <= warmup:
@@ -22,7 +22,7 @@ def rate(step: int, schedule: dict[str, float]) -> float:
 
 
 def learning_rates(case: Case, dtype: str) -> Trace:
-    """The case's schedule at every step and past its end, the golden one at its edges."""
+    """The case's schedule at every step and after its end; PaddleNLP's at the golden steps."""
     trace: Trace = {}
     optimizer = _idle_optimizer()
     scheduler = _lambda_lr(optimizer, case.schedule, 0)

@@ -1,6 +1,7 @@
-"""Beam searches that transformers does not have, for one prompt, as their authors wrote them.
+"""Beam searches that transformers does not have, restated from their authors' code.
 
-No cache, no batch: every step computes whole sequences. Nothing here is shared with paddle_impl.
+They continue one prompt, without a cache or a batch: every step computes whole sequences. They
+share no code with paddle_impl.
 """
 
 from typing import NamedTuple
@@ -21,7 +22,7 @@ class Found(NamedTuple):
 def paddlenlp(model, prompt: list[int], decoding: Decoding) -> list[Found]:
     """PaddleNLP 2.8.1, beam_search with BeamHypotheses and BeamSearchScorer.
 
-    It knows one end token; for more, as many candidates are looked at as transformers would.
+    PaddleNLP's has one end token. With more, this takes as many candidates as transformers would.
     """
     beams, ends, start = decoding.num_beams, decoding.eos_token_ids, len(prompt)
     kept, found = max(2, 1 + len(ends)) * beams, []
@@ -65,9 +66,9 @@ def paddlenlp(model, prompt: list[int], decoding: Decoding) -> list[Found]:
 
 
 def lora(model, prompt: list[int], decoding: Decoding) -> list[Found]:
-    """microsoft/LoRA, examples/NLG/src/gpt2_beam.py, which keeps the best only; here all of them.
+    """microsoft/LoRA, examples/NLG/src/gpt2_beam.py. It returns the best beam only, this all.
 
-    Its penalties are applied to the logits and see no token of the prompt.
+    Its penalties are applied to the logits and do not count the prompt's tokens.
     """
     beams, ends, found = decoding.num_beams, decoding.eos_token_ids, []
     vocab_size = model.config.vocab_size

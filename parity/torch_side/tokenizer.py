@@ -1,4 +1,4 @@
-"""Text to ids, by transformers' GPT2Tokenizer; a corpus to the arrays of PaddleNLP's format."""
+"""Text to ids by transformers' GPT2Tokenizer, and a corpus to arrays in PaddleNLP's format."""
 
 import tempfile
 from pathlib import Path
@@ -13,7 +13,7 @@ from parity.compare import Point, Trace
 
 
 def ids(case: Case, dtype: str) -> Trace:
-    """Ids of every prompt: as a document, where end tokens are text; as a prompt, where not."""
+    """Ids of every text: as a document, where <|endoftext|> is plain text, and as a prompt."""
     trace: Trace = {}
     document, prompt = _tokenizer(split_special_tokens=True), _tokenizer()
     for form in ("version line", "no version line", "saved and loaded"):
@@ -34,7 +34,7 @@ def written(case: Case, dtype: str) -> dict[str, bytes]:
 
 
 def opened(case: Case, dtype: str) -> Trace:
-    """Ids and text by the tokenizer of the other side's directory, as AutoTokenizer reads it."""
+    """Ids and text by the tokenizer that Paddle's side saved, opened by AutoTokenizer."""
     with tempfile.TemporaryDirectory() as directory:
         for name, content in case.given.items():
             (Path(directory) / name).write_bytes(content)
@@ -42,7 +42,7 @@ def opened(case: Case, dtype: str) -> Trace:
     trace: Trace = {Point(0, "token ids", "end token"): np.asarray(tokenizer.eos_token_id)}
     for number, text in enumerate(cases_text.PROMPTS):
         found = _ids(tokenizer, text)
-        spelled = tokenizer.decode(found, skip_special_tokens=True)  # by the file's own settings
+        spelled = tokenizer.decode(found, skip_special_tokens=True)  # with the saved settings
         trace[Point(0, "prompt ids", f"text {number}")] = found
         trace[Point(0, "decoded", f"text {number}")] = _bytes(f"|{spelled}")
     return trace

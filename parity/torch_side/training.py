@@ -1,4 +1,4 @@
-"""A run of optimizer steps: accumulation, clipping, decay groups, schedule."""
+"""A training run with accumulation, clipping, weight decay groups and a schedule."""
 
 import math
 
@@ -14,7 +14,7 @@ from parity.torch_side.schedule import rate
 
 
 def steps(case: Case, dtype: str) -> Trace:
-    """Rate, loss and raw norm of each step; updates and moments after its snapshots."""
+    """Learning rate, loss and raw gradient norm of each step; updates and moments at snapshots."""
     model = weights.build(case.without_dropout(), dtype)
     trace = run(case, model, *optimizer_and_scheduler(case, model))
     return trace | clip_decisions(case, trace)
@@ -24,8 +24,9 @@ def run(
     case: Case, model, optimizer, scheduler, stop: int | None = None, after=None, scaler=None,
     poison=lambda loss, step: loss,
 ) -> Trace:
-    """The steps that the scheduler has not counted yet, up to `stop`; after(step) is called.
+    """Train from the scheduler's step up to step `stop`.
 
+    after: called with the number of each finished step.
     poison: (loss, step) -> the loss to call backward() on.
     """
     scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
@@ -59,7 +60,7 @@ def optimizer_and_scheduler(case: Case, model) -> tuple[torch.optim.AdamW, Lambd
 
 
 def _optimizer(model) -> torch.optim.AdamW:
-    """Decay by name where paddle_impl goes by dimension: two ways to one grouping."""
+    """Weight decay groups by name. paddle_impl groups by dimension, which must give the same."""
     groups = {True: [], False: []}
     for name, parameter in model.named_parameters():
         groups[name.endswith("weight") and ".ln_" not in name].append(parameter)
@@ -71,7 +72,7 @@ def _optimizer(model) -> torch.optim.AdamW:
 
 
 def update(step: int, case: Case, name: str, now: np.ndarray) -> Trace:
-    """What training has added to the parameter, the key part of a bias left out."""
+    """What training has added to the parameter, without the key part of c_attn.bias."""
     kept, _ = split_key_bias(name, now.astype(np.float64) - case.weights[name])
     return {Point(step, "update", part): value for part, value in kept.items()}
 

@@ -1,4 +1,5 @@
-"""GPT2LMHeadModel with the case's weights, and what transformers makes of a checkpoint."""
+"""GPT2LMHeadModel with the case's weights, and checkpoints as transformers reads and writes them.
+"""
 
 import tempfile
 from pathlib import Path
@@ -23,9 +24,9 @@ def build(case: Case, dtype: str) -> GPT2LMHeadModel:
 
 
 def _users(case: Case, dtype: str) -> GPT2LMHeadModel:
-    """A user's checkpoint as transformers itself reads it; AssertionError where it lacks a tensor.
+    """A user's checkpoint as transformers itself reads it.
 
-    It would draw what is missing at random.
+    AssertionError where a tensor is missing, because transformers would initialise it at random.
     """
     model, report = GPT2LMHeadModel.from_pretrained(
         case.directory, config=_config(case), dtype=getattr(torch, dtype),
@@ -36,7 +37,7 @@ def _users(case: Case, dtype: str) -> GPT2LMHeadModel:
 
 
 def _config(case: Case) -> GPT2Config:
-    """A user's config.json is read by transformers itself."""
+    """The configuration of the case; transformers itself reads a user's config.json."""
     c = case.config
     common = {
         "layer_norm_epsilon": c.layer_norm_epsilon, "attn_implementation": "eager",
@@ -63,12 +64,12 @@ def initial(case: Case, dtype: str) -> Trace:
 
 
 def round_trip(case: Case, dtype: str) -> Trace:
-    """The tensors that save_pretrained writes: the tied head is not among them."""
+    """The tensors that save_pretrained writes, which do not include the tied head."""
     model = build(case, dtype)
     with tempfile.TemporaryDirectory() as directory:
         model.save_pretrained(directory)
         stored = load_file(Path(directory) / "model.safetensors")
-    # save_pretrained gives a user's checkpoint the names back that it came with.
+    # save_pretrained writes a user's checkpoint under the names that it was read with.
     saved = {name.removeprefix("module."): value for name, value in stored.items()}
     trace: Trace = {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
     return trace | {Point(0, "form", prefix): np.asarray(True) for prefix in ("", "module.")}
@@ -81,7 +82,7 @@ def refusals(case: Case, dtype: str) -> Trace:
     for damage, (name, weights) in case.damaged().items():
         try:
             _load(model, weights)
-            # A file that the model cannot hold: one of two tied tensors is lost.
+            # The model cannot hold this file: the two tensors differ, and the model ties them.
             held = model.state_dict()
             named = any(not np.array_equal(held[n].numpy(), weights[n]) for n in weights)
         except RuntimeError as error:

@@ -1,4 +1,4 @@
-"""A small source tree, a tokenizer trained on it, and GPT-2's files where they are at hand."""
+"""A small source tree, a tokenizer trained on it, and GPT-2's files if this machine has them."""
 
 import os
 from pathlib import Path
@@ -43,7 +43,7 @@ def gpt2_dir():
 
 @pytest.fixture
 def in_process(monkeypatch):
-    """main() in this process, with what it changes for its own process put back afterwards."""
+    """Run main() in this process, and afterwards restore the process settings that it changes."""
     for name in ("RAYON_NUM_THREADS", "TOKENIZERS_PARALLELISM"):
         monkeypatch.setenv(name, os.environ.get(name, ""))
     monkeypatch.setattr(cli.warnings, "showwarning", cli.warnings.showwarning)

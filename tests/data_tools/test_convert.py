@@ -3,8 +3,6 @@
 import json
 import os
 import struct
-import subprocess
-import sys
 
 import numpy as np
 import pytest
@@ -207,12 +205,3 @@ def test_flags_that_make_no_sense_are_one_line(flags, capsys):
         main(flags.split())
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
-
-
-def test_help_loads_nothing_heavy():
-    code = (
-        "import sys\nfrom data_tools.convert import main\ntry: main(['--help'])\n"
-        "except SystemExit: print(sorted({'numpy', 'pyarrow', 'tqdm'} & set(sys.modules)))"
-    )
-    shown = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
-    assert "from-megatron" in shown.stdout and shown.stdout.endswith("[]\n")

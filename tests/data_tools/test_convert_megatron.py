@@ -1,4 +1,4 @@
-"""Megatron's files: bytes laid out by hand, every older form, damage named, the way back exact."""
+"""Megatron's files: read from bytes written by hand, in every older form; errors; round trips."""
 
 import random
 import struct
@@ -21,7 +21,7 @@ def longs(values, kind="q"):
 
 
 def index(sizes=SIZES, docs=(0, 1, 2, 3), code=8, width=2, pointers=None, version=1, modes=b""):
-    """X.idx; docs None: fairseq's form, without documents."""
+    """The bytes of X.idx; docs None: in fairseq's form, without documents."""
     starts = [width * sum(sizes[:i]) for i in range(len(sizes))]
     head = b"MMIDIDX\0\0" + struct.pack("<QBQ", version, code, len(sizes))
     count = b"" if docs is None else struct.pack("<Q", len(docs))
@@ -30,7 +30,7 @@ def index(sizes=SIZES, docs=(0, 1, 2, 3), code=8, width=2, pointers=None, versio
 
 
 def legacy(sizes=SIZES, docs=(0, 1, 2, 3), code=8, width=2, kind="q", dims=None, places=None):
-    """X.idx of the time before; docs None: fairseq's."""
+    """The bytes of X.idx in Megatron's older form; docs None: in fairseq's form."""
     starts = [sum(sizes[:i]) for i in range(len(sizes) + 1)] if places is None else places
     head = b"TNTIDX\0\0" + longs([1, code, width, len(sizes), len(sizes)])
     count = b"" if docs is None else longs([len(docs)])

@@ -1,4 +1,4 @@
-"""What others write we read, and what we write they read: Megatron-core, PaddleNLP, datasets."""
+"""Files are exchanged both ways with Megatron-core, PaddleNLP and datasets themselves."""
 
 import numpy as np
 import pytest

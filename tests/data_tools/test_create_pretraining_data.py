@@ -1,4 +1,4 @@
-"""The command line, as its user meets it: real files in, token files or one clear line out."""
+"""The command as a user runs it: it writes token files, or ends with one line that says why not."""
 
 import hashlib
 import json

@@ -1,4 +1,4 @@
-"""Whole files and folders: there when they are complete, and the earlier ones until then."""
+"""Files and folders replace earlier ones only when they are complete."""
 
 import os
 import signal
@@ -20,7 +20,7 @@ def names(folder):
 
 @pytest.fixture
 def calls(monkeypatch):
-    """The calls that reach the disk, in order: what was synced, and what got its name."""
+    """Records, in order, which files are synced and which are renamed."""
     seen, (fsync, replace, rename) = [], (os.fsync, os.replace, os.rename)
 
     def told(kind, path):

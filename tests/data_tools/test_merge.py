@@ -1,4 +1,4 @@
-"""Parts made on several machines, joined: what one machine would have written."""
+"""Merging parts that several machines made gives the files that one machine would have written."""
 
 import json
 

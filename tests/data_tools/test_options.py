@@ -1,4 +1,4 @@
-"""Groups of flags: what a command shows, changes and builds of them."""
+"""Groups of flags: how a command declares them, changes defaults, and builds its options."""
 
 from dataclasses import FrozenInstanceError, dataclass
 from pathlib import Path

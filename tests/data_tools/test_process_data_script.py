@@ -1,4 +1,4 @@
-"""scripts/process_data.sh, with stand-ins for setup.sh and python that only show what they get."""
+"""scripts/process_data.sh, with replacements of setup.sh and python that print their arguments."""
 
 import shutil
 import subprocess

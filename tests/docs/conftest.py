@@ -40,5 +40,5 @@ def template(tmp_path_factory) -> Path:
 
 @pytest.fixture
 def project(template, tmp_path) -> Path:
-    """A copy of its own."""
+    """A copy of the template for one page."""
     return shutil.copytree(template, tmp_path / "project", symlinks=True)

@@ -10,7 +10,7 @@ FENCE = "```"
 
 
 class Block(NamedTuple):
-    """line: of the opening fence, from 1. info: what stands behind it, such as `bash run`."""
+    """line: number of the opening fence, from 1. info: the words after it, such as `bash run`."""
 
     page: Path
     line: int
@@ -55,7 +55,7 @@ def links(page: Path) -> list[str]:
 
 
 def anchors(page: Path) -> set[str]:
-    """Of the headings, as GitHub names them; a second one of the same name ends in -1."""
+    """Anchors of the headings, as GitHub forms them; a second one of the same name ends in -1."""
     found: list[str] = []
     for title in re.findall(r"^#+ (.+)$", prose(page), re.MULTILINE):
         name = re.sub(r"[^\w\- ]", "", title.strip().lower()).replace(" ", "-")

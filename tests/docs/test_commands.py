@@ -39,7 +39,7 @@ def smaller(text: str) -> str:
 
 
 def shell(text: str) -> str:
-    """A block's lines, each with the flags that its command has in SMALLER."""
+    """The block's lines, each with the flags that SMALLER has for its command."""
     lines = ["set -euo pipefail"]
     for line in re.sub(r"\\\n\s*", "", text).splitlines():
         line = re.sub(r"\s+#\s.*$", "", line)
@@ -49,7 +49,7 @@ def shell(text: str) -> str:
 
 
 def run(block: Block, project: Path) -> subprocess.CompletedProcess:
-    """AssertionError with what was said where the block does not exit with 0."""
+    """Run the block; AssertionError with its output where its exit code is not 0."""
     if block.info == "python":
         command = [".venv/bin/python", "-c", smaller(block.text)]
     else:

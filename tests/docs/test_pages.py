@@ -1,4 +1,4 @@
-"""What the pages name is there: links, anchors, flags, files, the rooms of paddle_impl."""
+"""Links, anchors, flags, files and folders of paddle_impl that the pages name exist."""
 
 import contextlib
 import io
@@ -16,7 +16,7 @@ from tests.test_doors import FLOORS
 
 README_LINES = 180
 FLAG = r"(?<![\w-])--[a-zA-Z]\w[\w-]*"
-# Of programs that are not this project's.
+# Flags of other programs.
 OTHERS = {
     "--gpus", "--nproc_per_node", "--nnodes", "--master", "--rank", "--log_dir", "--host",
     "--logdir",
@@ -35,11 +35,10 @@ def help_of(main, *words: str) -> str:
 
 @pytest.fixture(scope="module")
 def known_flags() -> set[str]:
-    """Of every command's --help, and of every script's text."""
+    """The flags in every command's --help and in every script's text."""
     commands = [run_pretrain.main, run_generation.main, run_evaluation.main, inspect.main,
-                create_pretraining_data.main, merge.main, parity]
+                create_pretraining_data.main, merge.main, convert.main, parity]
     texts = [help_of(main) for main in commands]
-    texts += [help_of(convert.main, form) for form in (*convert.READ, *convert.WRITE)]
     texts += [help_of(parity, word) for word in ("mutants", "docs")]
     texts += [path.read_text() for path in ROOT.glob("scripts/**/*.*")
               if path.suffix in (".sh", ".py")]

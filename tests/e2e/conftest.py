@@ -1,4 +1,4 @@
-"""A short run on the tiny dataset, in this process or another."""
+"""Fixtures that start a short run on the tiny dataset, in this process or in others."""
 
 import pytest
 
@@ -30,7 +30,7 @@ def pretrain(flags):
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a command line in the background; what is left of it dies with the test."""
+    """Start a command in the background; its processes are killed when the test ends."""
     started = []
 
     def begin(*argv, **environment) -> Job:
@@ -56,7 +56,7 @@ def launch(start, tmp_path):
 
 @pytest.fixture(scope="session")
 def checkpoint(tiny_data, tmp_path_factory):
-    """Of a tiny model after 30 steps on tiny_data."""
+    """The checkpoint of a tiny model after 30 steps on tiny_data."""
     output = tmp_path_factory.mktemp("trained") / "run"
     run_pretrain.main([str(part) for part in (
         "--model_type", "gpt", "--model_name_or_path", "code-mini", "--input_dir", tiny_data,
@@ -70,7 +70,7 @@ def checkpoint(tiny_data, tmp_path_factory):
 
 @pytest.fixture(scope="session")
 def two_ranks(flags, tmp_path_factory):
-    """`run` and `log` of 12 steps in two processes that nothing happens to."""
+    """Folders `run` and `log` of an uninterrupted run of 12 steps in two processes."""
     folder = tmp_path_factory.mktemp("two_ranks")
     job = Job(
         [*launcher("--nproc_per_node", 2, "--log_dir", folder / "log"), "run_pretrain.py",

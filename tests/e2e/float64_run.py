@@ -1,4 +1,4 @@
-"""run_pretrain.py in float64: what a launcher starts in test_equivalence.py."""
+"""run_pretrain.py in float64, which test_equivalence.py starts through a launcher."""
 
 import sys
 

@@ -1,4 +1,4 @@
-"""A job of the launcher in the background, its processes by rank, and what it left behind.
+"""Runs a job of the launcher in the background, finds its processes by rank, and reads its output.
 
 Linux only: processes are found in /proc.
 """
@@ -13,7 +13,7 @@ import time
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[2]
-SECONDS = 240  # many times what anything takes here: whoever waits longer has found a hang
+SECONDS = 240  # many times what any step here takes; a longer wait is a hang
 
 # run_pretrain.py, but rank 1 cannot read the tokenizer.
 BROKEN = """
@@ -85,7 +85,7 @@ class Job:
         raise TimeoutError(f"still alive: {self.left()}\n{self.said()}")
 
     def left(self) -> list[int]:
-        """Processes seen so far that still live."""
+        """The processes of the job that are still alive."""
         return [pid for pid in self.seen if _state(pid) not in ("", "Z")]
 
     def kill(self, *pids: int) -> None:
@@ -94,14 +94,14 @@ class Job:
                 os.kill(pid, signal.SIGKILL)
 
     def end(self) -> None:
-        """Whatever is left of the job, killed."""
+        """Kill the processes of the job that are left."""
         self.kill(*self.tree())
         self.kill(*self.left())
         self.process.wait()
 
     @staticmethod
     def instants(seconds: float):
-        """One pass every few milliseconds, for that long."""
+        """Yield every few milliseconds, for that many seconds."""
         until = time.monotonic() + seconds
         while time.monotonic() < until:
             yield
@@ -113,7 +113,7 @@ def launcher(*options) -> list[str]:
 
 
 def records(output_dir: Path) -> list[dict]:
-    """What metrics.jsonl holds; of a run under way, without a line that is being written."""
+    """The records of metrics.jsonl, without a last line that is still being written."""
     path = output_dir / "metrics.jsonl"
     if not path.exists():
         return []
@@ -129,7 +129,7 @@ def numbers(output_dir: Path, but: tuple[str, ...] = ()) -> list[dict]:
 
 
 def last_step(output_dir: Path) -> int:
-    """The last step that metrics.jsonl tells of; 0 before the first."""
+    """The last step in metrics.jsonl; 0 before the first."""
     return max((record["step"] for record in records(output_dir) if "loss" in record), default=0)
 
 
@@ -163,7 +163,7 @@ def _parent(pid: int) -> int:
 
 
 def _stat(pid: int) -> list[str]:
-    """State, parent and the rest; empty for a process that is gone."""
+    """The fields of /proc/PID/stat from the state on; empty for a process that has ended."""
     with contextlib.suppress(OSError):
         return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
     return []

@@ -1,4 +1,4 @@
-"""A user's mistake: one line, exit code 2, nothing written and nothing overwritten."""
+"""A user's mistake gives one line and exit code 2; no file is written or changed."""
 
 import json
 import shutil
@@ -27,7 +27,7 @@ def data(tiny_data, tmp_path):
 
 @pytest.fixture
 def refused(flags, tmp_path, capsys):
-    """Expect the run to be refused with `message`; returns what was said."""
+    """Check that the run is refused with `message`; returns the output."""
 
     def check(message, *more, main=run_pretrain.main, argv=None):
         output = tmp_path / "output"

@@ -1,4 +1,4 @@
-"""Two processes under Paddle's launcher: who speaks, how they stop, what a dead one costs."""
+"""Two processes under Paddle's launcher: their output, how they stop, and a process that dies."""
 
 import os
 import signal
@@ -7,7 +7,7 @@ import pytest
 
 from tests.e2e.jobs import BROKEN, assert_same_run, last_step, numbers, records, temporary_files
 
-SOON = 60  # seconds within which a job that lost a process is over, and by itself
+SOON = 60  # seconds within which a job that lost a process must end by itself
 
 def test_one_ranks_mistake_ends_the_job_with_one_message(launch, flags, tmp_path):
     """The launcher shows the end of the log of a process that failed: it must be the right one."""

@@ -1,4 +1,4 @@
-"""What a run left alone for a month meets: bad numbers, damage, a full disk, and when to end."""
+"""Events of a long run: non-finite losses, damaged checkpoints, a full disk, and early stop."""
 
 import json
 import shutil

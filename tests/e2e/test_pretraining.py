@@ -1,4 +1,4 @@
-"""run_pretrain.py whole: what it writes, that it resumes, and that parallelism is neutral."""
+"""run_pretrain.py as a whole: its output, resuming, and equal results with parallelism."""
 
 import contextlib
 import json

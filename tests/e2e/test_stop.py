@@ -1,4 +1,4 @@
-"""One process, told to stop: a checkpoint, one line, the shell's exit code, and nothing lost."""
+"""A signal stops a run: it saves a checkpoint, prints one line, and exits with the shell's code."""
 
 import os
 import signal

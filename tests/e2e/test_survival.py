@@ -1,4 +1,4 @@
-"""kill -9 at random moments: what is resumed until it is done equals what nothing happened to.
+"""A run that is killed at random moments and resumed equals one that was never interrupted.
 
 Three kills of one process, and three of two under the launcher. The whole proof has 30 of each:
 pytest -s -m exhaustive tests/e2e/test_survival.py

@@ -1,7 +1,7 @@
-"""Two machines with one file system, as two launchers: the run of one machine, bit for bit.
+"""A run on two machines, which share a file system, equals the run on one machine bit for bit.
 
-As two network namespaces, joined by a cable, they share nothing but files. Where that is not
-permitted, and where a test looks into them, both are on this machine's loopback.
+The machines are two network namespaces that a virtual cable connects; they share only files. Where
+namespaces are not permitted, and where a test inspects the processes, both machines are this one.
 """
 
 import shutil
@@ -41,7 +41,7 @@ def node(number, master, log_dir, *more):
 
 @pytest.fixture
 def cable(tmp_path):
-    """The command that runs a line in both of two namespaces; None where they are not permitted."""
+    """The command that runs a line in each of two namespaces; None where they are not permitted."""
     script = tmp_path / "cable.sh"
     script.write_text(CABLE)
     line = ["unshare", "--user", "--map-root-user", "--net", "--mount", "bash", str(script)]

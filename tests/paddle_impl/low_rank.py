@@ -6,7 +6,7 @@ from paddle import nn
 
 
 class LowRank(nn.Layer):
-    """x -> own(x) + x A B, neither A nor B zero."""
+    """x -> own(x) + x A B; neither A nor B is zero."""
 
     def __init__(self, own: nn.Layer, rank: int = 2):
         super().__init__()

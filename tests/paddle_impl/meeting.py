@@ -1,6 +1,6 @@
-"""A model group whose processes are threads of which one computes at a time, and a model for it.
+"""A tensor parallel group whose processes are threads, one computing at a time, and a model for it.
 
-Only the network is not Paddle's own; a thread keeps its random numbers while others compute.
+Exchanges between threads replace those over the network. Each thread has its own random state.
 """
 
 import threading
@@ -23,7 +23,7 @@ Made = TypeVar("Made")
 
 
 def together(size: int, work: Callable[[Parts], Made]) -> list[Made]:
-    """work(parts) of every process, in order; the first error that is nobody else's is raised."""
+    """The results of work(parts) of every process, in order; the first error of any is raised."""
     table = Table(size)
     members = tuple(range(size))
 
@@ -32,7 +32,7 @@ def together(size: int, work: Callable[[Parts], Made]) -> list[Made]:
             try:
                 return work(Parts(ThreadGroup(rank, members, None, table)))
             except BaseException:
-                table.barrier.abort()  # or the others would wait for ever
+                table.barrier.abort()  # otherwise the others would wait for ever
                 raise
 
     with ThreadPoolExecutor(size) as pool:
@@ -44,7 +44,7 @@ def together(size: int, work: Callable[[Parts], Made]) -> list[Made]:
 
 
 class Table:
-    """Where the threads lay down what they bring, and take up what the others brought."""
+    """Where each thread puts its tensor, and reads the others' tensors when all have come."""
 
     def __init__(self, size: int):
         self.turn = threading.Lock()

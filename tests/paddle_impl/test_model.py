@@ -1,4 +1,4 @@
-"""What parity cannot say: causality, the cache, positions, and how weights begin."""
+"""Properties of the model beside parity: causality, the cache, positions, initial weights."""
 
 import math
 

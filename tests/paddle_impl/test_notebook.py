@@ -1,4 +1,4 @@
-"""The door for Python programs: `from paddle_impl import load, pretrain`."""
+"""The Python interface: `from paddle_impl import load, pretrain`."""
 
 import json
 import os

@@ -14,7 +14,7 @@ COSTS = np.arange(1.0, 9.0).reshape(2, 4)
 
 
 def loss_and_weight(model, labels):
-    """Of one row of labels."""
+    """(loss sum, weight) of one row of labels."""
     batch = {"input_ids": np.zeros((1, len(labels)), np.int64), "labels": np.array([labels])}
     loss, metrics = CAUSAL_LM.loss(model, {k: paddle.to_tensor(v) for k, v in batch.items()})
     assert metrics == {}

@@ -1,4 +1,4 @@
-"""A checkpoint as a user brings it."""
+"""A checkpoint as a user would have it."""
 
 import shutil
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 
 @pytest.fixture(scope="session")
 def hub_checkpoint(tmp_path_factory) -> Path:
-    """What save_pretrained leaves of two freshly initialised layers with an MLP of odd width."""
+    """A model of two new layers, with an MLP of odd width, as save_pretrained writes it."""
     import torch
     from transformers import GPT2Config, GPT2LMHeadModel
 

@@ -1,6 +1,6 @@
-"""Bugs planted in the live code: each must break the ladder, at its own rung and no earlier.
+"""Bugs planted in the running code: each must fail at its own rung and at no earlier one.
 
-A handful of the table in parity.mutants, which `python -m parity mutants` plants in full.
+These are a few of the bugs that `python -m parity mutants` plants.
 """
 
 import pytest

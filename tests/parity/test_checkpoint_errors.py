@@ -1,4 +1,4 @@
-"""A checkpoint or data that `--checkpoint` cannot prove: one line, exit code 2, nothing written."""
+"""Checkpoints and data that `--checkpoint` refuses, with one line, exit code 2 and no report."""
 
 import json
 import shutil
@@ -12,7 +12,7 @@ from parity.__main__ import main
 
 
 def shape(**changes):
-    """Another config.json."""
+    """A change of config.json."""
     def damage(directory, _):
         path = directory / "config.json"
         path.write_text(json.dumps(json.loads(path.read_text()) | changes))
@@ -21,7 +21,7 @@ def shape(**changes):
 
 
 def stored(change):
-    """Other tensors in model.safetensors."""
+    """A change of the tensors in model.safetensors."""
     def damage(directory, _):
         path = directory / "model.safetensors"
         tensors = load_file(path)
@@ -131,5 +131,5 @@ def test_data_needs_a_checkpoint(tmp_path, tiny_data, capsys):
 
 def test_rungs_of_the_fixtures_are_refused(hub_checkpoint, tmp_path, capsys):
     words = ["--checkpoint", hub_checkpoint, "--only", "loss", "schedule"]
-    refused(words, "schedule is for the fixtures; a --checkpoint has the rungs weights, hidden",
+    refused(words, "schedule runs on the fixtures only; --checkpoint has the rungs weights, hidden",
             tmp_path, capsys)

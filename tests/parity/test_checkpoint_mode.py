@@ -90,7 +90,7 @@ def bare(tensors):
 
 
 def as_of_old(tensors):
-    """A head beside its tie, and masks as buffers."""
+    """The tensors with a stored head, although it is tied, and with mask buffers."""
     return tensors | {
         "lm_head.weight": tensors["transformer.wte.weight"].clone(),
         "transformer.h.0.attn.bias": torch.ones(1, 1, 24, 24, dtype=torch.bool),
@@ -99,7 +99,7 @@ def as_of_old(tensors):
 
 
 def wrapped(tensors):
-    """As a model inside torch's DataParallel names its tensors."""
+    """The tensors under the names of a model in torch's DataParallel."""
     return {f"module.{name}": value for name, value in tensors.items()}
 
 

@@ -51,7 +51,7 @@ def test_a_process_that_dies_is_told_in_one_line(tmp_path, capsys, monkeypatch):
 
 @pytest.mark.parametrize(("words", "message"), [
     (["--jobs", "0"], "--jobs must be at least 1, got 0"),
-    (["--checkpoint", "none", "--jobs", "2"], "a --checkpoint is climbed in one process"),
+    (["--checkpoint", "none", "--jobs", "2"], "--checkpoint runs in one process"),
 ])
 def test_a_number_of_processes_that_cannot_be_is_refused(capsys, words, message):
     with pytest.raises(SystemExit) as stop:

@@ -1,4 +1,4 @@
-"""The comparison must fail, and at the right place, on everything a lenient one lets through."""
+"""The comparison fails, at the right place, where a lenient comparison would pass."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The fixtures can see what they claim to see, and the two sides mirror each other."""
+"""The fixtures have the properties that they need, and both sides have the same functions."""
 
 import importlib
 import inspect

@@ -1,4 +1,4 @@
-"""The mutants: their table, how they are planted and taken out, what is written about them."""
+"""The mutants: their tables, planting and removing them, and the kill table."""
 
 from functools import cached_property
 
@@ -107,6 +107,17 @@ def test_properties_class_methods_and_decorated_functions():
     with planted(one("paddle_impl.optim.clip.clip_grad_norm", ("return norm", "return -norm"))):
         assert optimizer.clip_grad_norm is clip.clip_grad_norm
         assert optimizer.clip_grad_norm([parameter], 0.0) == pytest.approx(-(18**0.5))
+
+
+def test_a_named_tuple_of_functions_holds_the_new_one():
+    batch = {"labels": np.array([[3, -100]])}
+    right = objectives.CAUSAL_LM
+    with planted(one("paddle_impl.objectives.counted_labels", ("!= IGNORED", "== IGNORED"))):
+        assert pretraining.CAUSAL_LM is objectives.CAUSAL_LM is not right
+        assert objectives.CAUSAL_LM.weight is objectives.counted_labels
+        assert objectives.CAUSAL_LM.weight({"labels": np.array([[3, -100, -100]])}) == 2
+    assert pretraining.CAUSAL_LM is objectives.CAUSAL_LM is right
+    assert right.weight(batch) == 1
 
 
 def test_a_cached_property_is_computed_and_kept():

@@ -1,4 +1,4 @@
-"""What `python -m parity mutants` says and writes about the mutants."""
+"""`python -m parity mutants`: its output, exit code and tables."""
 
 import json
 import re
@@ -41,11 +41,11 @@ def test_the_command_tells_who_killed_whom(tmp_path, monkeypatch, capsys, bug, a
 
 def test_a_ladder_that_breaks_by_itself_stops_the_command(tmp_path, monkeypatch, capsys):
     def examined(mutants, jobs):
-        raise RuntimeError("without any mutant the ladder breaks: loss")
+        raise RuntimeError("a rung fails without any mutant: loss")
 
     monkeypatch.setattr(run, "examine_all", examined)
     assert command.main(["--output", str(tmp_path)]) == 2
-    assert "without any mutant the ladder breaks: loss" in capsys.readouterr().err
+    assert "a rung fails without any mutant: loss" in capsys.readouterr().err
     assert not (tmp_path / "kills.json").exists()
 
 

@@ -1,4 +1,4 @@
-"""`python -m parity docs`: what the pages say is the report's, and an old page is noticed."""
+"""`python -m parity docs` writes the report's results into the pages and detects outdated ones."""
 
 import json
 from pathlib import Path
@@ -28,7 +28,7 @@ def climbed(used: float = 0.25):
 
 @pytest.fixture
 def files(tmp_path) -> list[str]:
-    """The flags of a report of the whole ladder and of the pages that are made from it."""
+    """Flags that name a report of the whole ladder, and pages that are made from it."""
     report.write(tmp_path, climbed(), ["beam search"], 12.3, KILLS)
     for block in pages.BLOCKS:
         page = tmp_path / block.page

@@ -1,4 +1,4 @@
-"""report.html of a real climb in a real browser: drawn, on a phone too, and without a network."""
+"""report.html of a real run in a real browser: it is drawn, on a phone too, without a network."""
 
 import json
 import os
@@ -55,7 +55,7 @@ def browser(tmp_path_factory):
 
 @pytest.fixture(scope="module")
 def page(browser, tmp_path_factory):
-    """Of one fixture; needs the browser, because without one the climb would be for nothing."""
+    """The report of one fixture; asks for the browser first, to skip the run if there is none."""
     directory = tmp_path_factory.mktemp("climbed")
     climbed = list(ladder.climb(["hidden", "training"], [cases.case("std_0.2")]))
     report.write(directory, climbed, ladder.NOT_YET, 1.0)

@@ -1,4 +1,6 @@
-"""report.html: the verdict on top, every picture its data, nothing unescaped, nothing loaded."""
+"""report.html: the verdict comes first, pictures show their data, text is escaped, and no other
+file is loaded.
+"""
 
 import json
 import math
@@ -54,7 +56,7 @@ KILLS = table(mutant("erf GELU", exact=SEEN), mutant("no clip", "training", exac
 
 
 class Reader(HTMLParser):
-    """All tags with their attributes, all text but the style sheet's, and what the svgs hold."""
+    """Collects tags with their attributes, the text outside of the style sheet, and SVGs."""
 
     def __init__(self, text: str):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Gate Z sees what it is for: draws that are shared, repeated, too many, too few, or not normal."""
+"""Gate Z fails on draws that are shared, repeated, too many, too few, or not normal."""
 
 import numpy as np
 import pytest
@@ -11,14 +11,14 @@ KEEP, SIZE = 0.875, 4096
 
 
 def refused(trace):
-    """Phases of gate Z that hold neither against the trace itself."""
+    """The phases of gate Z that fail when the trace is compared with itself."""
     place = Place("draws", "hand made", "Z")
     return {result.point.phase for result in compare(place, trace, trace, row=row)
             if not result.passed}
 
 
 def passes(rng, layers=("a", "b"), count=3, keep=KEEP):
-    """One input in ten is zero, elsewhere in each: nobody can tell whether it was dropped."""
+    """Masks in which one input in ten is zero, at random places, where a drop does not show."""
     def mask():
         values = np.where(rng.random(SIZE) < 0.1, 0.0, 1.0)
         return statistics.mask(values, values * (rng.random(SIZE) < keep))

@@ -1,4 +1,4 @@
-"""All mutants, room by room, in the order in which the ladder climbs through the code."""
+"""All mutants, room by room, in the ladder's order."""
 
 from parity.mutants.tables import (
     beam,

@@ -1,4 +1,4 @@
-"""Bugs of beam search in its three conventions, and of the penalties on the way to a token."""
+"""Bugs of beam search in its three conventions, and of the penalties."""
 
 from parity.mutants.mutant import room
 

@@ -1,4 +1,4 @@
-"""Bugs of files, of resuming, and of the run that puts everything together."""
+"""Bugs of checkpoint files, of resuming, and of a pretraining run as a whole."""
 
 from parity.mutants.mutant import room
 

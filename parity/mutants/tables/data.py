@@ -1,4 +1,4 @@
-"""Bugs on the way from token files to batches: splits, windows, shuffles, shards, masks."""
+"""Bugs between token files and batches: splits, windows, shuffles, shards, masks."""
 
 from parity.mutants.mutant import room
 
@@ -9,7 +9,8 @@ _SHUFFLE = f"{_INDEX}.shuffle"
 _BLOCKS = f"{_INDEX}.shuffle_blocks"
 _BUILD = f"{_INDEX}.build_indices"
 _WALK = "data_tools.index_helper._core.walk"
-# A wrong walk must fill all rows before the documents end, or they hold whatever was in memory.
+# The loop of `walk`, and one that continues after the last document until all rows are filled. A
+# mutant with longer steps needs the second: rows left unfilled would hold random memory.
 _FITS = "while (row < rows && first < end) {"
 _ENDS = "while (row < rows && (first < end || position + 1 == doc_idx.size)) {"
 _DATASET = "paddle_impl.data.pretrain.PretrainDataset"

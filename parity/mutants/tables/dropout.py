@@ -1,4 +1,4 @@
-"""Bugs of what is drawn at random: dropout's place and scale, the first weights."""
+"""Bugs of random draws: dropout and its scale, and initial weights."""
 
 from parity.mutants.mutant import room
 

@@ -1,4 +1,4 @@
-"""Bugs of evaluation: which token counts as right, WikiText's text and counts, last words."""
+"""Bugs of evaluation: accuracy, WikiText's detokenizing and counts, LAMBADA's last words."""
 
 from parity.mutants.mutant import room
 

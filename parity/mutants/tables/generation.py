@@ -1,4 +1,4 @@
-"""Bugs of generation: the cache, the filters, the draw, the end of a text and its score."""
+"""Bugs of generation: the KV cache, filters, sampling, the end of a text, and its score."""
 
 from parity.mutants.mutant import room
 

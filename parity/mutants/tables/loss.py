@@ -1,4 +1,4 @@
-"""Bugs of the objective and of the held-out code length: what is summed, and over how much."""
+"""Bugs of the loss and of the code length of documents."""
 
 from parity.mutants.mutant import room
 
@@ -12,7 +12,7 @@ _SCORE = "paddle_impl.evaluation.scoring.score"
 _LENGTH = "paddle_impl.evaluation.code_length.code_length"
 
 _ENTROPY = 'F.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORED)'
-# The sum at one process; the other one in the function is that of a split model.
+# The sum in a single process; the function has another one for a tensor parallel model.
 _SUM = f"losses = {_ENTROPY}  # (B, T)\n    return losses.sum(), {{}}"
 
 

@@ -1,4 +1,4 @@
-"""Bugs of the forward pass and of what the backward pass sees of it."""
+"""Bugs of the model: its forward pass, and which of its tensors get gradients."""
 
 from parity.mutants.mutant import room
 
@@ -23,7 +23,7 @@ _POSITIONS = 'paddle.arange(past, past + new, dtype="int64")'
 _TRIANGLE = "paddle.triu(paddle.full([new, total], -1e9, dtype), diagonal=total - new + 1)"
 _LOGITS = "paddle.matmul(hidden, self.transformer.wte.weight, transpose_y=True)"
 
-# The tanh GELU of Hendrycks & Gimpel; a constant of it cut to three digits.
+# The tanh GELU of Hendrycks & Gimpel. A bug has one of its constants cut to three digits.
 _BY_HAND = "(lambda y: 0.5 * y * (1 + paddle.tanh({root} * (y + {cube} * y**3))))(self.c_fc(x))"
 
 BUGS = {

@@ -1,4 +1,4 @@
-"""Bugs of several processes at work: shares of a model, of the optimizer, of a norm; loss scale."""
+"""Bugs of parallel training: shares of the model, the optimizer and the norm; loss scaling."""
 
 from parity.mutants.mutant import room
 

@@ -1,4 +1,4 @@
-"""Bugs on the way from text to token files: merges, special tokens, documents and their ends."""
+"""Bugs between text and token files: merges, special tokens, documents and their end tokens."""
 
 from parity.mutants.mutant import room
 

@@ -1,4 +1,4 @@
-"""Bugs of the optimizer, the clip, the schedule, the trainer's loop and its ranks."""
+"""Bugs of the optimizer, clipping, the schedule, the training loop and data parallel ranks."""
 
 from parity.mutants.mutant import room
 

@@ -1,4 +1,4 @@
-"""A text that came before is dropped, also after a restart, and no other one is."""
+"""A text that was read before is dropped, also after a restart; no other text is."""
 
 import hashlib
 

@@ -129,7 +129,7 @@ def test_many_texts_are_found_again_through_growing_tables():
 
 
 def test_the_signature_is_pinned():
-    """Memory on disk outlives this process: other values would find nothing again."""
+    """Signatures are stored on disk, so other values would not match those of earlier runs."""
     signature = NearDuplicate(seed=1)._signature(words(0, 20))
     assert signature[:8].tolist() == [203, 22, 140, 12, 235, 59, 196, 28]
     assert (signature == NearDuplicate(seed=2)._signature(words(0, 20))).mean() < 0.1

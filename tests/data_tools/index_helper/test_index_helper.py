@@ -120,7 +120,7 @@ def test_with_token_i_equal_to_i_every_sample_is_a_range():
 
 
 def test_an_index_of_other_documents_reads_nothing_beyond_them():
-    """The data may have been replaced since: an error, never memory that is not the ids'."""
+    """If the data was replaced after the index was built, an error is raised."""
     ids, offsets = np.arange(10, dtype=np.uint16), np.array([0, 4, 10])
     documents, places, out = row(0, 1), np.array([[0, 0], [1, 2]], np.int32), np.zeros(7, np.int64)
     copy_sample(ids, offsets, documents, places, 0, out)

@@ -1,4 +1,4 @@
-"""GPTChineseTokenizer through the command: worker processes, what a vocabulary does not know."""
+"""The command with GPTChineseTokenizer: worker processes, and characters not in the vocabulary."""
 
 import io
 import os

@@ -1,4 +1,4 @@
-"""Runs that are killed, and then started again by the same command."""
+"""Runs that are killed and then started again by the same command."""
 
 import fcntl
 import json
@@ -120,7 +120,7 @@ def test_killed_at_any_moment_it_ends_as_if_it_had_not_been(
 
 @pytest.mark.parametrize("every", [7, pytest.param(1, marks=pytest.mark.exhaustive)])
 def test_moments_of_the_finish(corpus, tokenizer_folder, tmp_path, every):
-    """Killed at each of the last calls in turn, while files move to their places."""
+    """The run is killed at each of its last calls in turn, while files get their final names."""
     flags = ("--tokenizer", tokenizer_folder)
     calls = int(run(corpus, tmp_path / "whole", *flags).stdout.split()[-1])
     for at in range(calls - 14, calls + 1, every):
@@ -153,7 +153,7 @@ def test_a_trained_tokenizer_is_not_trained_again(corpus, tmp_path):
 
 
 def test_two_runs_at_once_to_one_prefix(corpus, tokenizer_folder, tmp_path):
-    """The second is told, and the first is not disturbed."""
+    """The second run ends with an error, and the first is not disturbed."""
     (tmp_path / "x_partial").mkdir()
     held = os.open(tmp_path / "x_partial", os.O_RDONLY)
     fcntl.flock(held, fcntl.LOCK_EX)

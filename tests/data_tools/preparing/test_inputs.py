@@ -1,11 +1,11 @@
-"""What a run is given: the tokenizer, and the plan by which another run may continue it."""
+"""The inputs of a run: the tokenizer, and the plan that a continued run must share."""
 
 import json
 
 import pytest
 
+from data_tools.create_pretraining_data import parse
 from data_tools.preparing.inputs import find_inputs, given_tokenizer, plan_of
-from data_tools.preparing.options import parse_options
 from data_tools.token_files.token_file import TokenFile
 from data_tools.tokenizing.tokenizer import Tokenizer, load_tokenizer
 
@@ -22,8 +22,8 @@ def chat_folder(tmp_path):
 
 
 def plan(source_tree, tokenizer):
-    options = parse_options(["--input_path", str(source_tree), "--output_prefix",
-                             str(source_tree.parent / "x"), "--tokenizer", str(tokenizer)])
+    options = parse(["--input_path", str(source_tree), "--output_prefix",
+                     str(source_tree.parent / "x"), "--tokenizer", str(tokenizer)]).filled_in()
     return plan_of(options, find_inputs(options), given_tokenizer(options))
 
 

@@ -1,12 +1,10 @@
-"""Flags: each does something, or says in one line that it cannot."""
+"""Every flag has an effect, or is refused with a message of one line."""
 
-import subprocess
-import sys
-from pathlib import Path
 
 import pytest
 
-from data_tools.preparing.options import NOT_BUILT, parse_options
+from data_tools.create_pretraining_data import parse
+from data_tools.preparing.flags import RefusedOptions
 
 BAD = [
     (["--input_path", "x", "--doc_mode", "separator"], "go together"),
@@ -14,7 +12,7 @@ BAD = [
     (["--tokenizer", "t", "--vocab_file", "v", "--merge_file", "m"], "give one of them"),
     (["--tokenizer", "t", "--vocab_size", "300"], "is for training"),
     (["--vocab_size", "256"], "256 is less than 257"),
-    (["--vocab_size", "many"], "invalid whole number value: 'many'"),
+    (["--vocab_size", "many"], "invalid int value: 'many'"),
     (["--tokenizer_sample_mb", "0"], "not a positive number"),
     (["--min_alphanumeric", "1.5"], "1.5 is not above 0 to 1"),
     (["--near_threshold", "0.3"], "0.3 is not from 0.5 to 1"),
@@ -45,7 +43,7 @@ BAD = [
 
 def error_of(capsys, *arguments):
     with pytest.raises(SystemExit, match="2"):
-        parse_options(list(arguments))
+        parse(list(arguments))
     captured = capsys.readouterr()
     assert captured.out == "" and captured.err.count("\n") == 1
     return captured.err
@@ -57,14 +55,18 @@ def test_flags_that_make_no_sense_are_one_line(capsys, arguments, message):
     assert error.startswith("error: ") and message in error
 
 
-@pytest.mark.parametrize("flag", NOT_BUILT)
+@pytest.mark.parametrize("flag", [one.name for one in RefusedOptions.flags()])
 def test_flags_of_what_is_not_built_say_so(flag, capsys):
     value = ["x"] if flag == "model_name" else []
     assert error_of(capsys, f"--{flag}", *value).startswith(f"error: --{flag}: not built (")
 
 
+def filled_in(*arguments):
+    return parse(list(arguments)).filled_in()
+
+
 def test_defaults_depend_on_the_corpus():
-    default, own = parse_options([]), parse_options(["--input_path", "x"])
+    default, own = filled_in(), filled_in("--input_path", "x")
     assert (default.default_corpus, default.vocab_size) == (True, 2048)
     assert (own.default_corpus, own.vocab_size) == (False, 50257)
     assert default.append_eos and default.shuffle
@@ -72,26 +74,22 @@ def test_defaults_depend_on_the_corpus():
 
 
 def test_suffixes_may_lack_their_dot():
-    assert parse_options(["--suffixes", "RS", ".go"]).suffixes == (".rs", ".go")
+    assert filled_in("--suffixes", "RS", ".go").suffixes == (".rs", ".go")
 
 
 def test_languages_are_suffixes():
-    assert parse_options(["--language", "go", "rust"]).suffixes == (".go", ".rs")
-    assert parse_options(["--language", "python", "cpp"]).suffixes == parse_options([]).suffixes
+    assert filled_in("--language", "go", "rust").suffixes == (".go", ".rs")
+    assert filled_in("--language", "python", "cpp").suffixes == filled_in().suffixes
 
 
 def test_a_part_has_a_name_of_its_own():
-    options = parse_options(["--output_prefix", "out/x", "--shard", "3/12"])
+    options = filled_in("--output_prefix", "out/x", "--shard", "3/12")
     assert options.output_prefix == "out/x-00003-of-00012" and options.shard == (3, 12)
 
 
-def test_help_loads_nothing_heavy():
-    code = (
-        "import sys\nfrom data_tools import create_pretraining_data as c\n"
-        "try: c.main(['--help'])\nexcept SystemExit: pass\n"
-        "sys.exit(bool({'numpy', 'tokenizers', 'tqdm'} & set(sys.modules)))"
-    )
-    result = subprocess.run(
-        [sys.executable, "-c", code], cwd=Path(__file__).parents[3], capture_output=True, text=True
-    )
-    assert result.returncode == 0 and "--append_eos" in result.stdout
+@pytest.mark.parametrize(("words", "expected"), [
+    ((), True), (("--no-append_eos",), False), (("--append_eos", "false"), False),
+    (("--no-append_eos", "--append_eos"), True), (("--append_eos", "--no-append_eos"), False),
+])
+def test_both_forms_of_a_switch(words, expected):
+    assert filled_in(*words).append_eos is expected

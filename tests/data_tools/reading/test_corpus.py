@@ -1,4 +1,4 @@
-"""What a document is, byte for byte; everything left out is counted, named and given a reason."""
+"""The documents of a corpus, byte for byte; what is left out is counted and named with a reason."""
 
 import json
 import random
@@ -24,7 +24,7 @@ def texts(*paths, **options):
 
 
 class Drops(Filter):
-    """Drops texts with a word in them, and remembers what it was asked."""
+    """A filter that drops texts with a certain word, and records the texts that it was given."""
 
     def __init__(self, word):
         self.word, self.reason, self.asked = word, f"has {word}", []

@@ -1,4 +1,4 @@
-"""Reading goes on behind any document as if it had never stopped."""
+"""Reading can be continued after any document, and gives the same documents as without a stop."""
 
 import json
 import os
@@ -19,7 +19,7 @@ ENDINGS = [".py", ".jsonl", ".jsonl.zst", ".tar"]
 
 
 class WithoutX(Filter):
-    """Drops texts with an x."""
+    """A filter that drops texts with an x."""
 
     reason = "has x"
 
@@ -28,7 +28,7 @@ class WithoutX(Filter):
 
 
 def write(path, pieces):
-    """A file of that kind with these texts, among them some that are no documents."""
+    """Write a file of that kind with these texts and some that are not documents."""
     lines = "".join(json.dumps({"text": p}) + "\n" if p else "broken\n" for p in pieces).encode()
     if path.endswith(".py"):
         with open(path, "w") as file:

@@ -16,7 +16,7 @@ def texts(*paths, **options):
 
 
 def save(folder, shards, **state):
-    """As datasets writes it; `state` overrides what stands in state.json."""
+    """Write a folder as datasets does; `state` overrides entries of state.json."""
     folder.mkdir(parents=True)
     names = [f"data-{i:05}-of-{len(shards):05}.arrow" for i in range(len(shards))]
     for name, rows in zip(names, shards, strict=True):

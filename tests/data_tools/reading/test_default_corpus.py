@@ -1,4 +1,4 @@
-"""The corpus that every machine has: the standard library, and paddle's headers where it is."""
+"""The default corpus: the standard library, and the headers of Paddle if it is installed."""
 
 import subprocess
 import sys

@@ -1,4 +1,4 @@
-"""The list of all files: which, in which order, each once, and not in memory."""
+"""The list of all input files: each once, in a fixed order, and kept on disk, not in memory."""
 
 import hashlib
 import os
@@ -21,7 +21,7 @@ def make(root, *paths):
 
 
 def found(root, *more, suffixes=(".py",), **options):
-    """Paths inside of root; others in full."""
+    """The paths found, relative to root where they are inside of it."""
     files = FileList.find([root, *more], suffixes=suffixes, **options)
     return [path.removeprefix(f"{root}/") for path in files]
 

@@ -1,4 +1,4 @@
-"""Patterns for paths match what they say, and what cannot match is refused."""
+"""Patterns for paths match the paths they describe; a pattern that cannot match is refused."""
 
 import fnmatch
 
@@ -16,7 +16,7 @@ paths = st.lists(st.sampled_from(NAMES), min_size=1, max_size=4).map("/".join)
 
 
 def matches(path: list[str], pattern: list[str]) -> bool:
-    """What a pattern means, name by name, with the standard library's idea of one name."""
+    """Whether the pattern matches, compared name by name with the standard library's fnmatch."""
     if not pattern:
         return not path
     if pattern[0] == "**":

@@ -1,4 +1,4 @@
-"""Names of languages stand for the suffixes that the reader compares with."""
+"""Names of languages stand for file suffixes."""
 
 import pytest
 

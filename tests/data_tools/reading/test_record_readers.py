@@ -1,4 +1,4 @@
-"""JSON lines, Parquet and Arrow: one text from each record, and a reason where there is none."""
+"""JSON lines, Parquet and Arrow: each record gives a text, or a reason why it has none."""
 
 import io
 import json

@@ -1,4 +1,4 @@
-"""Archives hold what the folder holds, and give what they can when they are damaged."""
+"""Archives give the same texts as folders; a damaged archive gives the texts before the damage."""
 
 import gzip
 import io

@@ -1,4 +1,4 @@
-"""verify(): each kind of damage is named with its first place, across chunk borders too."""
+"""verify() names each kind of damage with its first position, also across chunk borders."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A thousand damaged token files: a ValueError, or contents that hold together."""
+"""A thousand damaged token files: each raises a ValueError, or has consistent contents."""
 
 import random
 import warnings

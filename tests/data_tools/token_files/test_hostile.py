@@ -24,7 +24,7 @@ def prefix(tmp_path):
 
 
 def npy(array=None, header=None, version=(1, 0), data=b""):
-    """The bytes of a .npy file: of an array, or with a header of one's own."""
+    """The bytes of a .npy file, from an array or with the given header."""
     if array is not None:
         buffer = io.BytesIO()
         np.save(buffer, array)
@@ -44,7 +44,7 @@ def write_npz(prefix, members, method=zipfile.ZIP_STORED):
 
 
 def refusal(prefix):
-    """The message; with less than a megabyte allocated on the way to it."""
+    """The message with which opening is refused; less than a megabyte may be allocated before."""
     tracemalloc.start()
     try:
         with pytest.raises(ValueError) as caught:

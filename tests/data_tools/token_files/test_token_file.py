@@ -1,4 +1,4 @@
-"""Token files: written whole or not at all, opened only when every count agrees."""
+"""Token files are written completely or not at all, and opened only where all counts agree."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""Added and special tokens and chat templates: through load and save, and as transformers has them.
+"""Added tokens, special tokens and chat templates survive load and save, as in transformers.
 """
 
 import json
@@ -19,7 +19,7 @@ NAMED = [{"name": "default", "template": "D{{ eos_token }}\n"}, {"name": "rag", 
 
 
 def byte_folder(folder, config=None, files=(), pair=False) -> Path:
-    """The byte tokenizer, and what else lies in its folder."""
+    """Write the byte tokenizer's folder, with the given additional files."""
     Tokenizer.byte_level().save(folder)
     (folder / "special_tokens_map.json").unlink()
     (folder / "tokenizer_config.json").unlink()
@@ -37,7 +37,7 @@ def contents(folder):
 
 
 def same(one: Tokenizer, two: Tokenizer) -> None:
-    """In every respect that a user sees."""
+    """Assert that two tokenizers are equal in all public attributes and ids."""
     for name in ("vocab_size", "eos_token_id", "special_tokens", "special_tokens_map",
                  "chat_template"):
         assert getattr(one, name) == getattr(two, name), name

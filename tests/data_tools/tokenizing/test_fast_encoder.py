@@ -1,4 +1,4 @@
-"""fastokens encodes where its ids are those of tokenizers, and is given up where they are not."""
+"""fastokens is used only where its ids equal those of tokenizers."""
 
 import os
 import pickle

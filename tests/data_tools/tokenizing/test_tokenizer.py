@@ -1,4 +1,4 @@
-"""Text survives encoding byte for byte; a tokenizer is the same from whichever files it came."""
+"""Decoding gives the encoded bytes back; a tokenizer is the same from every form of its files."""
 
 import json
 import pickle

@@ -1,4 +1,4 @@
-"""The files beside a vocabulary: what is damaged is named, and nothing else is made of it."""
+"""The files beside a vocabulary: a damaged one is refused by name, never taken for another."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The kinds of tokenizers: bytes, trained on code, GPT-2's; opened by what lies in a folder."""
+"""Kinds of tokenizers: bytes, trained on code, GPT-2's. A folder's files decide which is opened."""
 
 import json
 import sysconfig

@@ -1,4 +1,4 @@
-"""A checkpoint of a whole language model, for adapters to stand on."""
+"""A checkpoint of a whole language model, as the base of adapters."""
 
 import pytest
 

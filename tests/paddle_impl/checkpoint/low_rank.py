@@ -47,7 +47,7 @@ def adapted(base, seed=0) -> GPTForCausalLM:
 
 
 def saved(output, model, step=3, steps=1):
-    """After that many updates."""
+    """Update the model `steps` times and save it as `step`: (checkpoint's path, optimizer)."""
     optimizer = build_optimizer(model, learning_rate=0.01, weight_decay=0.1)
     for _ in range(steps):
         (model(paddle.to_tensor([[1, 2, 3]])) ** 2).mean().backward()

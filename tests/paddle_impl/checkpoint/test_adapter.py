@@ -1,4 +1,4 @@
-"""An adapter's checkpoint: what was trained, restored to the bit, on the base that it records."""
+"""An adapter's checkpoint restores the trained tensors bit for bit, on the base that it records."""
 
 import hashlib
 import json

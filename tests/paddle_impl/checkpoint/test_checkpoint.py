@@ -1,4 +1,5 @@
-"""A directory transformers opens as it is; whole or absent; the same bytes from the same state."""
+"""A checkpoint opens in transformers, is complete or absent, and has bytes that the state decides.
+"""
 
 import errno
 import json

@@ -1,4 +1,4 @@
-"""A whole model, a model with another head, an adapter: each says what it is."""
+"""A checkpoint records what it holds: a whole model, a model with another head, or an adapter."""
 
 import json
 
@@ -82,7 +82,7 @@ def test_an_unknown_architecture_is_named_with_the_known_ones(base):
 
 
 def without_manifest(directory, change):
-    """As another program leaves it."""
+    """Make the checkpoint look as if another program wrote it: without a manifest."""
     for name in ("manifest.json", "training_state.json", "optimizer.safetensors"):
         (directory / name).unlink()
     path = directory / "config.json"

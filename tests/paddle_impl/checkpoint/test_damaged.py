@@ -1,4 +1,4 @@
-"""Damage is found before it is used, named, and fallen back from; nothing of it is deleted."""
+"""A damaged checkpoint is named and not used; an older one replaces it, and no file is deleted."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""A disk that takes no checkpoint: one sentence, nothing half written, no older one lost."""
+"""A save on a full disk gives one sentence, leaves no partial files and keeps older checkpoints."""
 
 import errno
 import json
@@ -111,7 +111,9 @@ def run(tiny_model, tmp_path):
 
 
 class FailsAt:
-    """Makes the n-th call of what it is put around fail; of a library in Rust, in its words."""
+    """Wraps functions so that call `at` fails with errno `number`, or with the error of a Rust
+    library.
+    """
 
     def __init__(self, at: int, number: int):
         self.at, self.number, self.calls = at, number, 0

@@ -1,4 +1,4 @@
-"""kill -9 at the calls of a save: a whole checkpoint is always there, and nothing is left over."""
+"""A save that is killed at any of its calls leaves a whole checkpoint and no partial files."""
 
 import json
 import subprocess

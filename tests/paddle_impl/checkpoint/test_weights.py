@@ -1,4 +1,5 @@
-"""Whole files and shards, four types, every prefix: one mapping. What is unfit is named."""
+"""open_weights reads whole files and shards, four types and every prefix; errors name the tensor.
+"""
 
 import json
 import os
@@ -37,7 +38,7 @@ def directory(tiny_model, tmp_path) -> Path:
 
 
 def rewrite(directory: Path, change) -> dict:
-    """Store change(tensors) instead, with torch, which has bfloat16."""
+    """Replace the tensors by change(tensors); stored with torch, because numpy has no bfloat16."""
     from safetensors import torch as of_torch
 
     tensors = change(of_torch.load_file(directory / "model.safetensors"))

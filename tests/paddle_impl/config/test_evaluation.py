@@ -1,4 +1,4 @@
-"""Flags of run_evaluation.py: one thing at a time, and no flag without a meaning."""
+"""Flags of run_evaluation.py: one evaluation at a time, and flags without effect are refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""The registry: published parameter counts, every alias, and refusals of other computations."""
+"""The model registry: published parameter counts, every alias, and configurations not of GPT-2."""
 
 import pytest
 

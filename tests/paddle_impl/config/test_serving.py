@@ -1,4 +1,4 @@
-"""The server's settings: what means nothing is refused with the name of its flag."""
+"""The server's settings: an invalid value is refused with the name of its flag."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Names in and out; nothing missing, unknown, misshapen or untied passes."""
+"""Names to and from HF; missing, unknown, wrongly shaped and untied tensors are refused."""
 
 import numpy as np
 import pytest

@@ -1,4 +1,4 @@
-"""New rows are the mean of the old ones, which keep their bits; the head stays tied."""
+"""A resized embedding: new rows are the mean of the old ones, old rows keep their bits."""
 
 import json
 
@@ -38,7 +38,7 @@ def logits(model) -> np.ndarray:
 
 
 def body(model) -> np.ndarray:
-    """What the head gets of old text."""
+    """The hidden states of a text of old ids, which are the head's input."""
     with paddle.no_grad():
         return model.transformer(paddle.to_tensor(IDS)).numpy()
 

@@ -1,4 +1,4 @@
-"""Blends: whose sample comes when, and that a run continues where it was."""
+"""Blends: which dataset each sample comes from, and that a resumed run continues in place."""
 
 import numpy as np
 import pytest

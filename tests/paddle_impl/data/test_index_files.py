@@ -1,4 +1,4 @@
-"""Index files: built once, by one process, read again, and never trusted unseen."""
+"""Index files are built once, by one process, and checked whenever they are read."""
 
 import subprocess
 import sys

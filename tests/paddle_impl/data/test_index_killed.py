@@ -1,4 +1,5 @@
-"""kill -9 while index files are built: the next run has the same samples, and nothing is left."""
+"""After a kill while index files are built, the next run has the same samples and no extra files.
+"""
 
 import os
 import random

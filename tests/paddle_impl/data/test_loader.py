@@ -1,4 +1,4 @@
-"""Which sample goes where: each once, whatever the split into ranks and micro batches."""
+"""Every sample is read once, however the batch is split into ranks and micro batches."""
 
 import re
 

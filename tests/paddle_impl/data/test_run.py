@@ -1,4 +1,4 @@
-"""Whole runs on blends, in Megatron's order and on blocks: put together, trained, resumed."""
+"""Whole runs on blends, in Megatron's order and on packed blocks: trained and resumed."""
 
 import json
 import shutil

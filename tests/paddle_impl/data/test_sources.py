@@ -1,4 +1,4 @@
-"""What --input_dir may say: a folder, a prefix, a file, a blend."""
+"""Values of --input_dir: a folder, a prefix, a file, a blend."""
 
 import json
 

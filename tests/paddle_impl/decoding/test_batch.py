@@ -1,4 +1,4 @@
-"""Prompts that wait, begin, share a decoder, fork and end."""
+"""A batch of prompts in one decoder: they wait, begin, are copied for beams, and end."""
 
 import numpy as np
 import pytest
@@ -8,7 +8,7 @@ from paddle_impl.decoding.prompt_state import Move
 
 
 class Remembering:
-    """A decoder whose logits tell the row's whole history; it checks what is asked of it."""
+    """A decoder whose logits encode the row's tokens; it checks the calls that it gets."""
 
     def __init__(self, rows: int):
         self.rows, self.positions = rows, 100
@@ -34,7 +34,7 @@ class Remembering:
 
 
 class Scripted:
-    """A PromptState that makes given moves, and keeps the histories that its logits tell."""
+    """A PromptState that makes given moves, and records the histories that the logits encode."""
 
     def __init__(self, prompt, moves, width=1):
         self.prompt, self.width, self.moves = prompt, width, list(moves)
@@ -49,7 +49,7 @@ class Scripted:
 
 
 def line(prompt, count):
-    """Feeds 10 + step, `count` times."""
+    """A state that feeds token 10 + step, `count` times."""
     moves = [Move([0], [10 + step]) for step in range(count)]
     return Scripted(prompt, [*moves, Move([], [])])
 

@@ -42,7 +42,7 @@ def search(decoding: Decoding, chain=CHAIN, prompt=PROMPT, **more):
 
 
 def listed(score, penalty: float) -> list[tuple[float, list[int], bool]]:
-    """Every continuation with its score, best first; what follows an end token is none."""
+    """Every continuation with its score, best first; a continuation stops at its end token."""
     found = []
     for length in range(1, STEPS + 1):
         for tokens in product(range(VOCABULARY), repeat=length):

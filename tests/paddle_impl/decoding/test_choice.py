@@ -1,4 +1,4 @@
-"""A decoder that copied the weights is lent again, and to one borrower at a time."""
+"""A decoder that has copied the weights is reused by later calls, but never by two at a time."""
 
 import pytest
 
@@ -12,7 +12,7 @@ from paddle_impl.generate import generate
 
 @pytest.fixture
 def made(monkeypatch) -> list[tuple[int, int]]:
-    """Rows and positions of each decoder that is made."""
+    """Records the rows and positions of each decoder that is made."""
     sizes = []
 
     def make(model, rows, positions, kind):

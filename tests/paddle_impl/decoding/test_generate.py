@@ -1,4 +1,5 @@
-"""Generation: no cache and no neighbour changes anything, draws alone decide, ends are ends."""
+"""Generation is the same with a cache and in a batch, depends on the draws, and stops at the end.
+"""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""A layer that is not GPT-2's own is called by a decoder, or refused by name: never left out."""
+"""A decoder calls a layer that is not GPT-2's own, or refuses it by name; it never skips it."""
 
 import paddle
 import pytest

@@ -1,4 +1,4 @@
-"""The decode step in C++ against the model itself, and a row against the rows beside it."""
+"""The C++ decode step computes what the model does, whatever the other rows of a batch are."""
 
 import numpy as np
 import paddle

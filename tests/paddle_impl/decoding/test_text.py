@@ -1,4 +1,4 @@
-"""Text as it comes: whole characters, stop strings held back and cut, nothing lost."""
+"""Streamed text has whole characters, holds back and cuts stop strings, and loses nothing."""
 
 import random
 
@@ -12,7 +12,7 @@ def decode(ids):
 
 
 def fed(data: bytes, *stop: str, size: int = 1) -> tuple[Text, list[str]]:
-    """A text of tokens of `size` bytes, and what it gave out after each."""
+    """A text of tokens of `size` bytes, and what it returned after each."""
     pieces = [data[at : at + size] for at in range(0, len(data), size)]
     text, given = Text(lambda ids: pieces[next(iter(ids))], stop), []
     for number in range(len(pieces)):

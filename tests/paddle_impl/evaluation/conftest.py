@@ -1,4 +1,4 @@
-"""A model whose logits anyone can compute in the head."""
+"""A model whose logits are given by a table."""
 
 from types import SimpleNamespace
 
@@ -8,7 +8,7 @@ import pytest
 
 
 class Given(paddle.nn.Layer):
-    """After token i the logits are row i of a table, whatever came before."""
+    """A model whose logits after token i are row i of a table."""
 
     def __init__(self, table, positions: int = 8):
         super().__init__()

@@ -1,4 +1,4 @@
-"""Bits per byte: every token paid for once, with the context the windows give it."""
+"""Bits per byte count every token once, with the context of its window."""
 
 import gzip
 import math

@@ -1,4 +1,4 @@
-"""Answers of several checkpoints side by side, where they were asked the same."""
+"""Answers of several checkpoints to the same prompts, side by side."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""What evaluations read and write: one clear sentence for each file that is none."""
+"""Files that evaluations read and write; an invalid one is refused with one clear sentence."""
 
 import json
 import math

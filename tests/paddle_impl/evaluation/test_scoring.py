@@ -1,4 +1,4 @@
-"""Rows of tokens -> nats and right tokens, by hand and against the model as a whole."""
+"""Nats and right tokens of rows, computed by hand and by the whole model."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""WikiText: the text that it was, and perplexities by two counts."""
+"""WikiText: detokenizing, and perplexities by word and by token."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""A long text as rows: each target once, in the window that reaches it first."""
+"""A long text as windows: each target is counted once, in the first window that contains it."""
 
 import numpy as np
 import pytest

@@ -32,7 +32,7 @@ def exported(tmp_path_factory) -> tuple[GPTForCausalLM, Path]:
 
 @pytest.fixture
 def copied(exported, tmp_path):
-    """A folder of one's own to damage."""
+    """A copy of the exported folder that a test may damage."""
     out = tmp_path / "out"
     out.mkdir()
     for file in exported[1].iterdir():

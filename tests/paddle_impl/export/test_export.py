@@ -1,4 +1,4 @@
-"""An exported model says what the model in memory says."""
+"""An exported model computes what the model in memory computes."""
 
 from dataclasses import replace
 

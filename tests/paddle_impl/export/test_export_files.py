@@ -1,4 +1,4 @@
-"""The folder of an exported model is whole; where it is not, one sentence says what is wrong."""
+"""An exported folder is complete; an incomplete or damaged one is refused with one sentence."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""A short training in every way to share the optimizer; two gloo processes run it as a script."""
+"""A short training run with every stage of sharding; two gloo processes run it as a script."""
 
 import sys
 from pathlib import Path
@@ -26,7 +26,7 @@ PAIRS = IDS.reshape(3, 2, 6, 13)
 
 def train(ranks: Ranks, ids=IDS, dtype: str = "float64", stage: int = 1, recompute: bool = False,
           steps=range(3), state: dict | None = None) -> dict[str, np.ndarray]:
-    """The trainer's calls; weights, moments and norms. state: weights and moments to start from."""
+    """Train with the trainer's own calls: (weights, moments, norms). state: where to start from."""
     model = build(ranks, dtype)
     model.recompute = recompute
     if state is not None:
@@ -53,7 +53,7 @@ def build(ranks: Ranks, dtype: str) -> GPTForCausalLM:
 
 
 def one_step(ranks: Ranks, model, optimizer, ids: np.ndarray, lr: float) -> float:
-    """The norm before clipping."""
+    """Take one step; returns the gradient norm before clipping."""
     backward(ranks, model, ids)
     optimizer.reduce_gradients()
     norm = optimizer.clip_gradients(0.5)
@@ -64,7 +64,7 @@ def one_step(ranks: Ranks, model, optimizer, ids: np.ndarray, lr: float) -> floa
 
 
 def backward(ranks: Ranks, model, ids: np.ndarray) -> None:
-    """The passes of this process's micro batches."""
+    """Forward and backward passes of this process's micro batches."""
     count = len(ids) // ranks.data.size
     for micro in ids[count * ranks.data.rank : count * (ranks.data.rank + 1)]:
         loss, _ = causal_lm(model, batch(micro))

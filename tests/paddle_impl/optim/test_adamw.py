@@ -1,4 +1,4 @@
-"""Decay groups, trainable parameters, and state under the parameters' own names."""
+"""AdamW: weight decay groups, trainable parameters, and state under the parameters' names."""
 
 import numpy as np
 import paddle

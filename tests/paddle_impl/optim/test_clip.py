@@ -1,4 +1,4 @@
-"""The norm of all gradients, and clipping by it, alone and where processes have shares."""
+"""The gradient norm, and clipping by it, in one process and where each has a share."""
 
 from types import SimpleNamespace
 

@@ -1,4 +1,4 @@
-"""Levels of mixed precision, and a loss scale that moves as torch's."""
+"""Levels of mixed precision, and a loss scale that changes as torch's does."""
 
 import json
 import math
@@ -67,7 +67,7 @@ def test_o2_lowers_everything_but_layer_norms(tiny_model):
 
 
 def ours(scaler: LossScaler, pulls: list[np.ndarray]) -> list[tuple]:
-    """(scale, whether the step is skipped, parameter) of each step; lr 0.5 only halves."""
+    """(scale, whether the step is skipped, parameter) of each step; lr 0.5 rounds nothing."""
     weight = paddle.create_parameter([4], "float32", default_initializer=(
         paddle.nn.initializer.Constant(1.0)))
     optimizer = paddle.optimizer.SGD(0.5, parameters=[weight])
@@ -100,7 +100,7 @@ def torchs(scaler: torch.amp.GradScaler, pulls: list[np.ndarray]) -> list[tuple]
 
 
 def thirty_steps() -> list[np.ndarray]:
-    """Gradients, of which some are infinite or NaN: in the first step, in a row, after growth."""
+    """Gradients with inf or NaN in the first step, in several in a row, and after growth."""
     pulls = list(np.random.default_rng(0).standard_normal((30, 4)).astype(np.float32))
     for step, bad in {0: math.inf, 1: math.nan, 7: -math.inf, 12: math.inf, 13: math.inf,
                       29: math.nan}.items():

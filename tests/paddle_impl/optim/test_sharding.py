@@ -1,4 +1,4 @@
-"""Every way to share the optimizer computes what one process does."""
+"""Training with a sharded optimizer computes what one process computes, at every stage."""
 
 import os
 import subprocess
@@ -34,7 +34,7 @@ def alone() -> dict[str, np.ndarray]:
 
 
 def assert_close(got: dict, expected: dict) -> None:
-    """Updates are of 1e-2; a key's bias, whose gradient is rounding alone, moves by 1e-14."""
+    """Updates are about 1e-2; key biases, whose gradients are rounding errors, move by 1e-14."""
     assert got.keys() == expected.keys()
     for name, value in expected.items():
         np.testing.assert_allclose(got[name], value, rtol=1e-9, atol=1e-12, err_msg=name)
@@ -160,7 +160,7 @@ def test_one_process_may_use_the_model_alone():
 
 
 class Net(paddle.nn.Layer):
-    """Weights of a type with masters, and a LayerNorm, which has none."""
+    """A layer with master weights, and a LayerNorm, which has none."""
 
     parts = WHOLE
 
@@ -174,14 +174,14 @@ class Net(paddle.nn.Layer):
             parameter.set_value(1.0 + values / 8)
 
     def pull(self, gradients: dict[str, np.ndarray]) -> None:
-        """A backward pass that brings these gradients, of each parameter's type."""
+        """Run a backward pass that gives these gradients, in each parameter's type."""
         for name, parameter in self.named_parameters():
             pull = paddle.to_tensor(gradients[name]).astype(parameter.dtype)
             (parameter * pull).sum().backward()
 
 
 def gradients(seed: int) -> dict[str, np.ndarray]:
-    """Numbers that float32 holds."""
+    """Random gradients that float32 holds exactly."""
     stream = np.random.default_rng(seed)
     shapes = {"linear.weight": (5, 3), "linear.bias": 3, "norm.weight": 3, "norm.bias": 3}
     return {name: stream.standard_normal(shape).astype(np.float32)

@@ -1,4 +1,4 @@
-"""The grid of processes, and sums that travel together."""
+"""The grid of processes, and sums of several tensors in one call."""
 
 import numpy as np
 import paddle

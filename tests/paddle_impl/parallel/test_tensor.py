@@ -1,4 +1,4 @@
-"""n processes with a share each are one process with everything: loss, gradients, text, files."""
+"""Tensor parallel processes give one process's loss, gradients, text and files."""
 
 from functools import partial
 

@@ -1,4 +1,4 @@
-"""What a process does because a launcher started it, each alone and without Paddle."""
+"""What a process does when a launcher started it, tested without Paddle."""
 
 import os
 import signal

@@ -1,4 +1,4 @@
-"""One signal is a wish, the second an order; afterwards everything is as it was."""
+"""The first signal asks a run to stop, the second ends it; then the old handlers are restored."""
 
 import ctypes
 import os

@@ -1,4 +1,4 @@
-"""A server in this process: of a decoder that recites a text, or of a small model."""
+"""A server in this process, with a decoder that repeats a fixed text or with a small model."""
 
 import threading
 import time
@@ -12,7 +12,7 @@ from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.server import Server
 
-SECONDS = 60  # many times what anything takes here: whoever waits longer has found a hang
+SECONDS = 60  # many times what any call here takes; a longer wait is a hang
 CHAT = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}" \
        "{% if add_generation_prompt %}assistant: {% endif %}"
 
@@ -94,7 +94,7 @@ class Running:
 
 
 class Nothing:
-    """A model whose shape is all that matters."""
+    """A model of which only the shape is used."""
 
     config = ModelConfig(n_layer=1, n_embd=8, n_head=1, vocab_size=260, n_positions=64)
 
@@ -108,7 +108,7 @@ def until(condition) -> None:
 
 @pytest.fixture
 def start(tmp_path):
-    """Start a server that recites a text; what is left of it ends with the test."""
+    """Start a server that repeats a fixed text; it is closed when the test ends."""
     running = []
 
     def begin(text="Hello", directory=None, sharpness=50.0, **options) -> Running:

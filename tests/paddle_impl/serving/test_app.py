@@ -1,4 +1,4 @@
-"""What the server says about itself, who may ask, and OpenAI's form for all that is not there."""
+"""The server's information, access control, and errors in OpenAI's format."""
 
 import time
 

@@ -1,4 +1,4 @@
-"""Streams, chats, errors on the way, clients that leave, limits on how many and how long."""
+"""Streams, chats, errors during a stream, clients that disconnect, and limits on requests."""
 
 import json
 from concurrent.futures import ThreadPoolExecutor

@@ -1,4 +1,4 @@
-"""The engine's end: whatever ends it, no request waits for ever."""
+"""However the engine ends, no request waits for ever."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

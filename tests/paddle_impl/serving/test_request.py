@@ -1,4 +1,4 @@
-"""What a request may say, and the one sentence that answers what it may not."""
+"""Fields of a request; an invalid one is refused with one sentence."""
 
 import json
 

@@ -1,4 +1,4 @@
-"""The door of the package: what is missing is named, with what mends it."""
+"""serve() names a missing package with the command that installs it, and warns of open hosts."""
 
 import sys
 

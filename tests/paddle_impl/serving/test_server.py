@@ -1,4 +1,4 @@
-"""Completions over HTTP are what generate() gives offline; a server begins and ends cleanly."""
+"""Completions over HTTP equal those of generate(); the server starts and stops cleanly."""
 
 import threading
 from concurrent.futures import ThreadPoolExecutor

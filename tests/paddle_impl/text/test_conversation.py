@@ -1,4 +1,4 @@
-"""The conversation: what is typed, what is asked, what is shown."""
+"""A conversation in the terminal: input, prompts and output."""
 
 import pytest
 import tokenizers
@@ -12,7 +12,7 @@ from paddle_impl.text.generator import TextGenerator
 
 
 def speaking(*names) -> Tokenizer:
-    """Bytes, and a control token for each name."""
+    """A byte tokenizer with a control token for each name."""
     inner = tokenizers.Tokenizer.from_str(Tokenizer.byte_level()._prompt.to_str())
     inner.add_special_tokens([tokenizers.AddedToken(f"<{name}>", special=True, normalized=False)
                               for name in names])

@@ -1,4 +1,4 @@
-"""Text in, text out: prompts to ids, in order, refused where they cannot be continued."""
+"""Texts from prompts, in their order; a prompt that cannot be continued is refused."""
 
 import pytest
 

@@ -1,4 +1,4 @@
-"""Records as JSON lines: whole or absent, and where the user pointed."""
+"""Records as JSON lines: the file is complete or absent, at the user's path."""
 
 import json
 import os

@@ -1,4 +1,4 @@
-"""Memory of a record: MiB of the right thing."""
+"""The memory in a record is in MiB: of the process, or on a GPU of Paddle's tensors."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Records whole or absent, on a disk that fills up in the middle of one."""
+"""A record is complete or absent, also where the disk fills up while it is written."""
 
 import resource
 import signal

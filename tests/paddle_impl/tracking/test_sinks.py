@@ -1,4 +1,4 @@
-"""--report_to: names, refusals, packages that are not there."""
+"""--report_to: names, refused values, and packages that are not installed."""
 
 import importlib.util
 import sys

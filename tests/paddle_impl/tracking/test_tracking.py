@@ -1,4 +1,4 @@
-"""Tracker: metrics.jsonl across a crash, the console, and a run that outlives its sinks."""
+"""Tracker: metrics.jsonl after a crash, the console, and runs whose sinks fail."""
 
 import json
 import sys

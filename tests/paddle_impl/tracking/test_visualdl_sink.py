@@ -1,4 +1,4 @@
-"""VisualDL's own reader on what we write, across a crash."""
+"""VisualDL's own reader reads what the sink writes, also after a crash."""
 
 import pytest
 from visualdl import LogReader

@@ -1,4 +1,4 @@
-"""W&B without a network: what its offline file holds, and one id across a resumption."""
+"""W&B without a network: its offline file, and the same run id after a resume."""
 
 import json
 import signal

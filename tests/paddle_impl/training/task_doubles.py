@@ -51,7 +51,7 @@ class Batches:
 
 
 class Double(Task):
-    """What the three have in common."""
+    """The common part of the three tasks."""
 
     samples_per_step, sample_tokens, step_tokens = 4, 12, 48
     facts = (Fact("data", "data.seed", "pass the seed {was}"),)

@@ -1,4 +1,4 @@
-"""--test_file: the same text at the same step, and training that does not notice."""
+"""--test_file writes the same text at the same step, and does not change the training."""
 
 import numpy as np
 import paddle

@@ -1,4 +1,4 @@
-"""When a run ends: after so many evaluations without a new best, resumed or not."""
+"""A run stops after so many evaluations without a new best, also when it is resumed."""
 
 import json
 import math

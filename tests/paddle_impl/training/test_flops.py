@@ -1,4 +1,4 @@
-"""FLOP of a step against the products a real model does; peaks by a GPU's name; a measured CPU."""
+"""FLOP of a step, compared with a model's matrix products; peaks of GPUs by name and of a CPU."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""--profiler_options: every key works or is refused; a trace holds the range's batches alone."""
+"""--profiler_options: every key works or is refused; a trace has the batches of its range only."""
 
 import json
 import re

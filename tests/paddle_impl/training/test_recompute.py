@@ -1,4 +1,4 @@
-"""Recompute changes what is kept, not a bit of what is computed."""
+"""Recompute keeps fewer activations and computes the same results bit for bit."""
 
 import numpy as np
 import paddle
@@ -42,7 +42,7 @@ def two_micro_batches(parts: Parts, recompute: bool) -> dict[str, np.ndarray]:
 
 @pytest.fixture
 def calls(monkeypatch) -> list[Block]:
-    """The block of every forward pass through one."""
+    """Records the block of every forward pass."""
     made = []
 
     def forward(block, *arguments, plain=Block.forward):

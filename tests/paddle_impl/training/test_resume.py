@@ -1,4 +1,4 @@
-"""What a resumed run continues from, and every difference that makes it another run."""
+"""What a resumed run continues from, and the differences for which a resume is refused."""
 
 import json
 from dataclasses import replace

@@ -1,4 +1,6 @@
-"""The loop: micro batches are neutral, events come on time, nothing non-finite is applied."""
+"""The training loop: micro batches do not change results, events come at their steps, and
+non-finite updates are not applied.
+"""
 
 import math
 

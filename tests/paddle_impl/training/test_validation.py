@@ -1,4 +1,5 @@
-"""Held-out numbers: the same at every call, by token, in bytes of text as run_evaluation.py's."""
+"""Validation: equal at every call, a mean over tokens, and bits per byte as in run_evaluation.py.
+"""
 
 import math
 

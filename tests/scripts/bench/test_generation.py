@@ -1,4 +1,4 @@
-"""The bench of generation: sides that write other tokens are refused, ratios are by round."""
+"""The generation benchmark refuses sides whose tokens differ, and takes ratios within a round."""
 
 import json
 import math
@@ -96,7 +96,7 @@ SPEAKS = {"tokens": [[1, 2]], "threads": 1, "framework": "none", "memory_since":
 
 
 def measured(generation, monkeypatch, **ready):
-    """The table of sides that are ready with these words and answer 0.5 to all questions."""
+    """The benchmark's table, of fake sides that start with the messages `ready` and score 0.5."""
     monkeypatch.setattr(generation, "_command", lambda side, *rest: [
         sys.executable, "-c", FAKE, json.dumps(ready[side])
     ])

@@ -1,4 +1,4 @@
-"""The bench of memory: what a case asks for, and that cases of the same samples must agree."""
+"""The memory benchmark: the flags of a case, and cases with the same samples must agree."""
 
 import math
 

@@ -1,4 +1,4 @@
-"""The bench of training: sides that compute different things are refused, ratios are by round."""
+"""The training benchmark refuses sides whose losses differ, and takes ratios within a round."""
 
 import json
 import math

@@ -1,4 +1,4 @@
-"""Three tasks of our own, and the way from completions to verdicts through the public function."""
+"""Three tasks written for the tests, and fixtures that evaluate completions of them."""
 
 import json
 import os
@@ -43,7 +43,7 @@ def tasks_file(tmp_path) -> Path:
 
 @pytest.fixture(params=sandbox.KINDS)
 def kind(request, monkeypatch) -> str:
-    """Only this way of raising walls, for all that runs in the test."""
+    """Run the test with this kind of isolation only."""
     try:
         sandbox.Sandbox(1.0, 256, request.param)
     except ValueError as error:
@@ -55,7 +55,7 @@ def kind(request, monkeypatch) -> str:
 
 
 class Running:
-    """Processes, by an argument of their command line."""
+    """Finds running processes by an argument of their command line."""
 
     def __call__(self, sign: str) -> list[str]:
         found = []

@@ -1,4 +1,4 @@
-"""A model's samples: what it reads, where they end, and what the draws depend on."""
+"""A model's samples: the prompts, where samples end, and what the random draws depend on."""
 
 import numpy as np
 import pytest

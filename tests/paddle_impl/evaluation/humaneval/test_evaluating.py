@@ -1,4 +1,4 @@
-"""From tasks to pass@k: HumanEval's own 164, injected solutions, and files on the way."""
+"""The evaluation from tasks to pass@k: HumanEval's 164 tasks, known solutions, and files."""
 
 import json
 import os

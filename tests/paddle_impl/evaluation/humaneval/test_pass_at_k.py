@@ -1,4 +1,4 @@
-"""pass@k against counting every draw, and the values that are obvious."""
+"""pass@k equals a count over every draw, and has known values in simple cases."""
 
 from itertools import combinations
 

@@ -1,4 +1,4 @@
-"""Programs that mean harm: each fails, harms nothing, ends, and leaves the next ones alone."""
+"""Harmful programs fail and end without an effect on the machine or on later programs."""
 
 import contextlib
 import os
@@ -15,7 +15,7 @@ from paddle_impl.evaluation.humaneval.tasks import read_tasks
 
 ROOT = Path(__file__).resolve().parents[4]
 
-# What each tries, as statements; the completion gives the right value only where it succeeds.
+# The statements of each attempt. The completion is right only where the attempt succeeds.
 HARM = {
     "fork": "for _ in range(200):\n    if os.fork() == 0:\n        os.setsid()\n        os.fork()",
     "spawn": "subprocess.run([sys.executable, '-c', ''], check=True)",
@@ -68,7 +68,7 @@ REFUSED = tuple(f"failed: {name}: " for name in (
 
 @contextlib.contextmanager
 def surroundings(directory: Path):
-    """A file and listening sockets: (what the statements call them, the sockets)."""
+    """Create a file and listening sockets: (their names in the statements, the sockets)."""
     canary = directory / "canary"
     canary.write_text("alive")
     unix = str(directory / "socket")
@@ -88,7 +88,7 @@ def surroundings(directory: Path):
 
 
 def harmful(statements: str, names: dict) -> str:
-    """A right completion, if only the statements raise nothing."""
+    """A completion that is right if the statements raise no error."""
     given = [f"{name} = {value!r}" for name, value in names.items()]
     lines = [IMPORTS, *given, *statements.splitlines(), "return 2 * x"]
     return "".join(f"    {line}\n" for line in lines)

@@ -1,4 +1,4 @@
-"""Files of tasks and samples: HumanEval's own, and what is not of that form."""
+"""Files of tasks and samples: HumanEval's own, and invalid ones."""
 
 import gzip
 import json

@@ -1,4 +1,4 @@
-"""Plain values over a pipe: what comes out is what went in, and nothing else gets through."""
+"""Plain values are sent over a pipe unchanged; anything else is refused."""
 
 import collections
 import json

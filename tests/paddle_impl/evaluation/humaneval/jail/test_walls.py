@@ -1,4 +1,4 @@
-"""The list of system calls alone, and Landlock alone, leave a file that may be read as it is."""
+"""The list of allowed system calls and Landlock each keep a program from changing a file."""
 
 import json
 import os
@@ -47,7 +47,7 @@ assert open(path).read() == ("" if done else "whole")
 
 
 def done(wall: str, directory: Path) -> list[str]:
-    """Which of TRIED succeed behind this wall alone, on a file of the directory."""
+    """The attempts in TRIED that succeed under this isolation alone, on a file in the directory."""
     path = directory / "file"
     path.write_text("whole")
     ended = subprocess.run(
@@ -70,7 +70,7 @@ def test_the_list_of_system_calls(tmp_path):
 
 
 def test_landlock(tmp_path):
-    """Before Linux 6.2 it does not know what it is to empty a file."""
+    """Before Linux 6.2 Landlock does not prevent that a file is emptied."""
     version = "kernel.syscall('landlock_create_ruleset', None, 0, 1)"
     assert done(f"{version} < 3 and sys.exit('refused: Linux before 6.2'); walls.confine_files()",
                 tmp_path) == []
