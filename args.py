@@ -139,7 +139,7 @@ def _boolean(words: tuple[str, ...], text: str) -> bool | str:
 
 
 def _separate_booleans(argv: list[str], flags) -> list[str]:
-    """argv with `--json X` replaced by `--json=true X`, so that X is not read as the boolean's value.
+    """argv with `--json=true X` in place of `--json X`, so that X is not taken for its value.
 
     Only for a command that has positional arguments of its own.
     """
