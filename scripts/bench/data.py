@@ -51,7 +51,7 @@ def main() -> None:
 
 
 def _measured(options: argparse.Namespace, work: Path):
-    """(name, Part) of each part asked for, as soon as it is there."""
+    """Yield (name, Part) for each part in --only, as soon as it is measured."""
     rounds, quick, only = options.rounds, options.quick, options.only
     if {"end_to_end", "memory"} & set(only):
         say("copying the default corpus")

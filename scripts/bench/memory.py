@@ -166,7 +166,7 @@ def _whole_mib(model: str) -> float:
 
 
 def _last_words(logs: Path) -> str:
-    """The last line of each process; nothing where none was launched."""
+    """The last line of each process's log; empty if the case has one process."""
     texts = [path.read_text(errors="replace") for path in sorted(logs.glob("workerlog*"))]
     return " / ".join(text.strip().rpartition("\n")[2] for text in texts)
 
