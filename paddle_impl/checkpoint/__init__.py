@@ -19,7 +19,7 @@ output_dir there are:
 """
 
 from paddle_impl.checkpoint.contents import check_language_model
-from paddle_impl.checkpoint.directory import checkpoints, make_way, newest
+from paddle_impl.checkpoint.directory import checkpoints, drop_later, make_way, newest
 from paddle_impl.checkpoint.reading import (
     load_config,
     load_language_model,
@@ -34,6 +34,6 @@ from paddle_impl.checkpoint.writing import NoRoom, save
 
 __all__ = [
     "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "checkpoints",
-    "load_config", "load_language_model", "load_model", "load_optimizer", "load_state",
-    "load_weights", "make_way", "newest", "open_weights", "save",
+    "drop_later", "load_config", "load_language_model", "load_model", "load_optimizer",
+    "load_state", "load_weights", "make_way", "newest", "open_weights", "save",
 ]

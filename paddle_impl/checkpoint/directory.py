@@ -102,20 +102,29 @@ def sweep(output_dir: Path) -> None:
 
 
 def drop_older(output_dir: Path, step: int, keep: int) -> None:
-    """Remove all but the `keep` newest checkpoints up to `step`, oldest first; 0 keeps all.
-
-    Each is renamed before it is removed, so that a run killed in between leaves no half checkpoint.
-    """
+    """Remove all but the `keep` newest checkpoints up to `step`, oldest first; 0 keeps all."""
     found = checkpoints(output_dir)
     for old in sorted(number for number in found if number <= step)[: -keep if keep else 0]:
-        if found[old].is_symlink():
-            continue  # the checkpoint it points to belongs to somebody else
-        try:
-            os.rename(found[old], temporary_place(output_dir, old))
-            shutil.rmtree(temporary_place(output_dir, old))
-        except OSError as error:
-            # The run goes on: the new checkpoint is saved.
-            warnings.warn(f"{found[old]} cannot be removed: {error}", stacklevel=2)
+        _drop(found[old], temporary_place(output_dir, old))
+
+
+def drop_later(output_dir: Path, step: int) -> None:
+    """Remove the checkpoints after `step`, which a run that continues from there writes again."""
+    for late, path in checkpoints(output_dir).items():
+        if late > step:
+            _drop(path, temporary_place(output_dir, late))
+
+
+def _drop(path: Path, temporary: Path) -> None:
+    """Rename, then remove: a process killed in between leaves no half checkpoint."""
+    if path.is_symlink():
+        return  # the checkpoint it points to belongs to somebody else
+    try:
+        os.rename(path, temporary)
+        shutil.rmtree(temporary)
+    except OSError as error:
+        # The run goes on: the new checkpoint is saved, or will be.
+        warnings.warn(f"{path} cannot be removed: {error}", stacklevel=3)
 
 
 def _damage(path: Path) -> str | None:

@@ -106,6 +106,7 @@ class Run:
         if self.ranks.is_main:
             self.output_dir.mkdir(parents=True, exist_ok=True)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
+            checkpoint.drop_later(self.output_dir / BEST, self.start_step)
         profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
                             self.reports.say) if self.profiler_options else None
         self.reports.open(self.start_step)
@@ -224,8 +225,6 @@ class Run:
         """Write a checkpoint of the step. The best one goes to a folder of its own."""
         self.skipped = self.trainer.skipped
         directory = self.output_dir / BEST if best else self.output_dir
-        if best and step in checkpoint.checkpoints(directory):
-            return  # written before the run was killed and resumed, with the same bytes
         try:
             keep = 1 if best else self.config.checkpoint.keep_checkpoints
             path = self._write(directory, step, keep)

@@ -148,6 +148,23 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(base, tmp_path):
     assert [*checkpoint.checkpoints(output_dir)] == [6]
 
 
+def test_a_best_one_of_later_steps_is_written_again(base, tmp_path):
+    """A run that continues before the best step comes to it once more, and one remains."""
+    output_dir = tmp_path / "run"
+    flags = {"eval_freq": 1, "keep_best": True, "save_steps": 1}
+    doubles.run("pairs", base, output_dir, **flags).train()
+    (best,) = (output_dir / "best").iterdir()
+    (best / "of the first run").touch()
+    step = int(best.name.removeprefix("model_"))
+    assert step > 1
+    for late in range(step, 7):
+        (output_dir / f"model_{late}").rename(tmp_path / f"model_{late}")
+    doubles.run("pairs", base, output_dir, resume=True, **flags).train()
+    assert [*(output_dir / "best").iterdir()] == [best]
+    assert not (best / "of the first run").exists()
+    assert not records(output_dir, "event")
+
+
 def test_the_best_is_kept_through_a_resume(base, tmp_path):
     """A run that is resumed before the best step comes to the same one again."""
     for name, more in (("whole", {}), ("resumed", {"max_steps": 2})):
