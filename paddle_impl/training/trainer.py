@@ -10,13 +10,13 @@ import numpy as np
 import paddle
 
 from paddle_impl.data.batch import Batch
-from paddle_impl.data.loader import PretrainLoader
 from paddle_impl.objectives import Metrics, Objective, mean
 from paddle_impl.optim.optimizer import Optimizer
 from paddle_impl.optim.precision import LossScaler
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.measuring import Totals, to_tensors
 from paddle_impl.training.nonfinite import NonFiniteError, first_bad_tensor, where
+from paddle_impl.training.task import Loader
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class Trainer:
     model: paddle.nn.Layer
     optimizer: Optimizer
     objective: Objective
-    loader: PretrainLoader
+    loader: Loader
     cadence: Cadence
     grad_clip: float
     seed: int

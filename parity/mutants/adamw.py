@@ -12,9 +12,11 @@ def step(model, optimizer, lr: float, wrong: str = "") -> None:
     """One step of AdamW (Loshchilov & Hutter, algorithm 2), with the deviation named by `wrong`."""
     before = {name: parameter.numpy() for name, parameter in model.named_parameters()}
     optimizer.step()
-    state, rule = optimizer.state(), optimizer.rule.adamw
+    rule = optimizer.rule.adamw
+    # The state is gathered from all processes; each updates its shares of split tensors.
+    state = {key: model.parts.own(key, value) for key, value in optimizer.state().items()}
     for name, parameter in model.named_parameters():
-        decayed = rule._apply_decay_param_fun(parameter.name)
+        decayed = len(parameter.shape) >= 2
         decay = (1e-3 if wrong == "decay unscheduled" else lr) * rule._weight_decay * decayed
         change = lr * _direction(rule, state, name, wrong)
         if wrong == "decay afterwards":
@@ -24,18 +26,18 @@ def step(model, optimizer, lr: float, wrong: str = "") -> None:
         parameter.set_value(after.astype(before[name].dtype))
 
 
-def _direction(optimizer, state: dict[str, np.ndarray], name: str, wrong: str) -> np.ndarray:
+def _direction(rule, state: dict[str, np.ndarray], name: str, wrong: str) -> np.ndarray:
     """The corrected first moment over the root of the second, of the parameter's shape."""
     first, second = (
         state[f"{name}.moment{n}"] / (1.0 if wrong == f"moment {n} uncorrected" else correction)
-        for n, correction in ((1, _correction(optimizer._beta1, state[f"{name}.beta1_pow_acc"])),
-                              (2, _correction(optimizer._beta2, state[f"{name}.beta2_pow_acc"])))
+        for n, correction in ((1, _correction(rule._beta1, state[f"{name}.beta1_pow_acc"])),
+                              (2, _correction(rule._beta2, state[f"{name}.beta2_pow_acc"])))
     )
-    epsilon = optimizer._epsilon
+    epsilon = rule._epsilon
     if wrong == "epsilon inside the root":
         return first / np.sqrt(second + epsilon)
     if wrong == "epsilon uncorrected":
-        epsilon /= math.sqrt(_correction(optimizer._beta2, state[f"{name}.beta2_pow_acc"]))
+        epsilon /= math.sqrt(_correction(rule._beta2, state[f"{name}.beta2_pow_acc"]))
     return first / (np.sqrt(second) + epsilon)
 
 

@@ -158,7 +158,7 @@ CONTROLS = {
     "clip by the largest coefficient": (
         _CLIP, _SHRINK, "grad.scale_(min(1.0, max_norm / (norm + 1e-6)))"),
     "micro batches divided afterwards": [
-        (_STEP, _BACKWARD, "loss_sum.backward()"),
+        (_STEP, _BACKWARD, "self.scaler.scaled(loss_sum).backward()"),
         (_STEP, "(loss,) = self.ranks.data.total(loss)",
          "with paddle.no_grad():\n        for gradient in self.optimizer.gradients():\n"
          "            gradient.scale_(1.0 / weight)\n"
