@@ -68,6 +68,21 @@ def test_what_shapes_the_order_is_in_its_key(two, write):
     assert dataset(Datasets(two.tokens, (3.0, 7.0))).order_key == key
 
 
+def test_the_index_files_of_a_blend_are_of_its_weights_and_its_size(two):
+    """Blends of the same datasets in one folder, each made anew and read again from its files."""
+    made = {}
+    for _ in ("made", "read again"):
+        for weights, size in (((3, 7), 20), ((7, 3), 20), ((1, 1), 20), ((3, 7), 40)):
+            blend = dataset(Datasets(two.tokens, weights), num_samples=size)
+            shares = np.array(weights) / sum(weights)
+            which, own = build_blending_indices(shares, size)
+            assert blend.dataset_index.tolist() == which.tolist()
+            assert blend.dataset_sample_index.tolist() == own.tolist()
+            samples = [blend[i].tolist() for i in range(size)]
+            assert made.setdefault((weights, size), samples) == samples
+    assert len({str(samples) for (_, size), samples in made.items() if size == 20}) == 3
+
+
 def test_a_run_that_asks_for_more_of_the_same_epochs_continues(two):
     """More samples leave the first ones as they are, until a dataset needs another epoch."""
     short, longer, longest = (dataset(two, num_samples=n) for n in (12, 16, 60))

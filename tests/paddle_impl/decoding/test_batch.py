@@ -54,11 +54,14 @@ def line(prompt, count):
     return Scripted(prompt, [*moves, Move([], [])])
 
 
-def run(batch):
+def run(batch, steps=100):
+    """The states that are done, in order. Fails where some are not after so many steps."""
     done = []
-    while batch.waiting or batch.active:
+    for _ in range(steps):
         done += batch.step()
-    return done
+        if not batch.waiting and not batch.active:
+            return done
+    pytest.fail(f"{batch.active} states have begun and {batch.waiting} wait after {steps} steps")
 
 
 def test_states_do_not_see_each_other():
@@ -124,7 +127,38 @@ def test_a_cancelled_state_gives_its_room_to_others():
     batch.cancel(first)
     batch.cancel(second)
     batch.cancel(second)
+    assert (batch.active, batch.waiting) == (0, 1)
     assert run(batch) == [third]
+    assert third.seen == [[[3]], [[3, 10]]]
+
+
+@pytest.mark.parametrize("begun", [0, 1, 2, 3])
+def test_all_rows_of_a_cancelled_state_are_free_again(begun):
+    """Whether it waits, continues all of its three rows, or has given two of them up."""
+    batch = Batch(Remembering(3))
+    moves = [Move([0], [7]), Move([0, 0, 0], [1, 2, 3]), Move([2], [4]), Move([0], [5])]
+    wide, other = Scripted([1], moves, width=3), Scripted([2], [Move([], [])], width=3)
+    batch.add(wide)
+    for _ in range(begun):
+        assert batch.step() == []
+    batch.add(other)
+    assert (batch.active, batch.waiting) == ((1, 1) if begun else (0, 2))
+    batch.cancel(wide)
+    assert (batch.active, batch.waiting) == (0, 1)
+    assert batch.step() == [other]
+    assert other.seen == [[[2]]] and len(wide.seen) == (begun + 1 if begun else 0)
+
+
+def test_a_cancelled_state_leaves_the_others_their_rows():
+    """Its row goes to the next state, and to no one else."""
+    batch = Batch(Remembering(2))
+    first, second, third = line([1], 3), line([2], 3), line([3], 3)
+    for state in (first, second, third):
+        batch.add(state)
+    batch.step()
+    batch.cancel(first)
+    assert run(batch) == [second, third]
+    assert second.seen[-1] == [[2, 10, 11, 12]] and third.seen[-1] == [[3, 10, 11, 12]]
 
 
 def test_a_state_that_fails_is_dropped_and_the_others_go_on():

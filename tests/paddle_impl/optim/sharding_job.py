@@ -52,6 +52,13 @@ def build(ranks: Ranks, dtype: str) -> GPTForCausalLM:
     return model
 
 
+def built(ranks: Ranks, stage: int):
+    """(model, optimizer) in float32."""
+    model = build(ranks, "float32")
+    return model, build_optimizer(
+        model, learning_rate=0.01, weight_decay=0.1, ranks=ranks, stage=stage)
+
+
 def one_step(ranks: Ranks, model, optimizer, ids: np.ndarray, lr: float) -> float:
     """Take one step; returns the gradient norm before clipping."""
     backward(ranks, model, ids)

@@ -1,5 +1,7 @@
 """The learning rate against the golden values of the source run (requirements K1)."""
 
+import math
+
 import pytest
 
 from paddle_impl.optim.schedule import lr_at
@@ -27,3 +29,14 @@ def test_without_warm_up_the_cosine_starts_at_once():
 
 def test_style_none_is_constant():
     assert {lr_at(step, **SOURCE, style="none") for step in (1, 3200, 400000)} == {1.5e-4}
+
+
+def test_a_warm_up_of_all_decay_steps_ends_in_the_least_rate():
+    options = SOURCE | {"warmup_rate": 1.0, "decay_steps": 4}
+    assert [lr_at(step, **options) for step in range(1, 7)] == [
+        pytest.approx(1.5e-4 * share) for share in (0.25, 0.5, 0.75, 1.0)] + [1e-5] * 2
+
+
+def test_a_warm_up_of_less_than_a_step_is_over_in_the_first():
+    options = SOURCE | {"warmup_rate": 0.1, "decay_steps": 4}
+    assert lr_at(1, **options) == pytest.approx(1e-5 + 1.4e-4 * 0.5 * (1 + math.cos(math.pi / 6)))

@@ -11,7 +11,6 @@ import pytest
 
 from paddle_impl.objectives import causal_lm
 from paddle_impl.optim.adamw import build_optimizer
-from paddle_impl.optim.ownership import owners
 from paddle_impl.optim.precision import FULL, Precision
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.parallel.tensor import WHOLE
@@ -19,13 +18,6 @@ from parity.paddle_side import meeting
 from tests.paddle_impl.optim import sharding_job as job
 
 MASTERS = Precision("O2", "float32")  # float32 below float64, as float16 below float32 on a GPU
-
-
-def test_the_largest_goes_first_to_the_process_with_least():
-    assert owners([5, 9, 4, 4], 2) == [1, 0, 1, 0]
-    assert owners([1, 1, 1], 1) == [0, 0, 0]
-    with pytest.raises(ValueError, match="--sharding_degree 3 is more than the 2 tensors"):
-        owners([1, 1], 3)
 
 
 @pytest.fixture(scope="module")
@@ -73,47 +65,6 @@ def test_two_gloo_processes_have_the_bits_of_one(tmp_path):
                 np.testing.assert_array_equal(got[name], value, err_msg=f"stage {stage}, {name}")
 
 
-def built(ranks: Ranks, stage: int):
-    model = job.build(ranks, "float32")
-    return model, build_optimizer(
-        model, learning_rate=0.01, weight_decay=0.1, ranks=ranks, stage=stage)
-
-
-def test_moments_exist_once():
-    def work(ranks):
-        model, optimizer = built(ranks, 1)
-        job.one_step(ranks, model, optimizer, job.IDS[0], 0.01)
-        names = {name for name in optimizer.rule.adamw.state_dict() if "moment1" in name}
-        owned = {name for name, _ in optimizer.share.named_parameters()}
-        return len(names), owned, {name for name, _ in model.named_parameters()}
-
-    (count, owned, names), (other_count, others, _) = meeting.run(2, work, sharding=2)
-    assert count == len(owned) and other_count == len(others)
-    assert owned | others == names and not owned & others
-
-
-@pytest.mark.parametrize("stage", [1, 2, 3])
-def test_who_has_gradients_and_weights_after_a_backward_pass(stage):
-    def work(ranks):
-        model, optimizer = built(ranks, stage)
-        job.backward(ranks, model, job.IDS[0])
-        found = {}
-        for weight in optimizer.share.weights:
-            here = weight.parameter._is_initialized()
-            found[weight.name] = weight.grad is not None, here, weight.updated is not None
-            assert stage == 1 or weight.parameter.grad is None
-        optimizer.clear_grad()
-        assert all(weight.grad is None for weight in optimizer.share.weights)
-        assert all(parameter.grad is None for parameter in model.parameters())
-        return found
-
-    for found in meeting.run(2, work, sharding=2):
-        assert {owned for _, _, owned in found.values()} == {True, False}
-        for name, (has_gradient, here, owned) in found.items():
-            assert has_gradient == (owned or stage == 1), name
-            assert here == (owned or stage < 3 or ".h." not in name), name
-
-
 @pytest.mark.parametrize("way, next_way", [((1, {}, 1), (2, {"sharding": 2}, 3)),
                                            ((2, {"sharding": 2}, 2), (2, {"model": 2}, 1)),
                                            ((2, {"model": 2}, 1), (1, {}, 1))])
@@ -130,7 +81,7 @@ def test_a_run_goes_on_in_another_way(alone, way, next_way):
 
 def test_only_who_keeps_them_has_all_tensors():
     def work(ranks):
-        _, optimizer = built(ranks, 1)
+        _, optimizer = job.built(ranks, 1)
         return [read(keep=ranks.is_main) for read in (optimizer.state, optimizer.weights)]
 
     (state, weights), (nothing, none) = meeting.run(2, work, sharding=2)
@@ -141,7 +92,7 @@ def test_only_who_keeps_them_has_all_tensors():
 def test_one_process_may_use_the_model_alone():
     """The others do not compute meanwhile: a pass that met them would wait for ever."""
     def work(ranks):
-        model, optimizer = built(ranks, 3)
+        model, optimizer = job.built(ranks, 3)
         losses = []
         with optimizer.without_sharding():
             assert all(p._is_initialized() for p in model.parameters())
