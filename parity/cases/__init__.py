@@ -16,9 +16,9 @@ from functools import cache
 import numpy as np
 
 from paddle_impl.config.model import ModelConfig
+from parity.cases import drawing
+from parity.cases.drawing import Batch
 from parity.compare import Point, Trace
-
-Batch = dict[str, np.ndarray]
 
 # Paddle keeps these as float32. If torch had 1e-5 or 0.1 in float64, six digits would be lost.
 LAYER_NORM_EPSILON = 2.0**-15
@@ -61,6 +61,9 @@ FOREIGN = {
     "scale_attn_by_inverse_layer_idx": True, "tie_word_embeddings": False,
 }
 CHECKPOINT_STEPS = (2, 10, 9)  # the newest is neither the last by name nor the last written
+# Other folders beside them, with the same files. None is a checkpoint of the run.
+OTHER_FOLDERS = ("model_12_keep", "model_13.old", "my_model_14", "model_15a", "model_-16", "model_")
+KEPT, UP_TO = 1, 9  # how many checkpoints remain of those up to a step; later ones remain too
 # Documents shorter than a window, as long as one, and longer; windows overlap by more than half.
 STRIDED_WINDOW, STRIDE = 24, 11
 DOCUMENT_LENGTHS = (5, 23, 61, 24)
@@ -128,6 +131,10 @@ class Case:
         """The case with fewer steps, for rungs that take several processes."""
         return replace(self, steps=self.steps[:SHORT], snapshots=(1, SHORT))
 
+    def begun(self) -> "Case":
+        """The case with its first two steps alone."""
+        return replace(self, steps=self.steps[:2], snapshots=(2,))
+
     def damaged(self) -> dict[str, tuple[str, dict[str, np.ndarray]]]:
         """damage -> (the tensor that the error must name, the damaged weights)."""
         missing, extra, turned = (
@@ -162,8 +169,9 @@ def case(name: str) -> Case:
     t = MODEL.n_positions
     padded_and_split = [(0, t), (0, 40), (17, t), (5, 23)]
     return Case(
-        name, MODEL, _weights(std, rng), _batch(rng, padded_and_split),
-        [[_batch(rng, spans) for spans in _uneven_spans(rng)] for _ in range(STEPS)],
+        name, MODEL, drawing.weights(MODEL, std, rng),
+        drawing.batch(MODEL, rng, padded_and_split),
+        [[drawing.batch(MODEL, rng, spans) for spans in _uneven_spans(rng)] for _ in range(STEPS)],
         _CLIPS[std], SCHEDULE,
     )
 
@@ -196,58 +204,6 @@ def clip_decisions(case: Case, run: Trace) -> Trace:
         Point(len(norms), "clip fired", "every step"): fired,
         Point(len(norms), "clip rested", "every step"): ~fired,
     }
-
-
-def _weights(std: float, rng: np.random.Generator) -> dict[str, np.ndarray]:
-    """Each tensor from N(0, std); LayerNorm gains from N(1, 0.1) and biases from N(0, 0.1)."""
-    weights = {}
-    for name, shape in shapes(MODEL).items():
-        spread = 0.1 if "ln_" in name else std
-        centre = 1.0 if "ln_" in name and name.endswith("weight") else 0.0
-        values = centre + spread * rng.standard_normal(shape)
-        weights[name] = values.astype(np.float32)
-    return weights
-
-
-def shapes(config: ModelConfig) -> dict[str, tuple[int, ...]]:
-    """Every tensor of a checkpoint, under HF's name."""
-    c, f = config.n_embd, config.inner
-    found = {"wte.weight": (config.vocab_size, c), "wpe.weight": (config.n_positions, c)}
-    for layer in range(config.n_layer):
-        block = {
-            "ln_1.weight": (c,), "ln_1.bias": (c,),
-            "attn.c_attn.weight": (c, 3 * c), "attn.c_attn.bias": (3 * c,),
-            "attn.c_proj.weight": (c, c), "attn.c_proj.bias": (c,),
-            "ln_2.weight": (c,), "ln_2.bias": (c,),
-            "mlp.c_fc.weight": (c, f), "mlp.c_fc.bias": (f,),
-            "mlp.c_proj.weight": (f, c), "mlp.c_proj.bias": (c,),
-        }
-        found |= {f"h.{layer}.{name}": shape for name, shape in block.items()}
-    found |= {"ln_f.weight": (c,), "ln_f.bias": (c,)}
-    return {f"transformer.{name}": shape for name, shape in found.items()}
-
-
-def _batch(rng: np.random.Generator, spans: list[tuple[int, int]]) -> Batch:
-    return masked(random_tokens(MODEL, rng, len(spans), MODEL.n_positions + 1), spans)
-
-
-def random_tokens(config: ModelConfig, rng: np.random.Generator, rows: int, length: int):
-    """(rows, length) int64. Small ids are more frequent, so that a model can learn something."""
-    return (config.vocab_size * rng.random((rows, length)) ** 2).astype(np.int64)
-
-
-def masked(tokens: np.ndarray, spans: list[tuple[int, int]]) -> Batch:
-    """A batch of inputs and labels from tokens (B, T + 1), int64.
-
-    A row has labels from span[0] up to span[1]; all others are -100. From span[1] on the row is
-    padding.
-    """
-    tokens = tokens.copy()
-    labels = np.full((len(spans), tokens.shape[1] - 1), -100, np.int64)
-    for row, (first, end) in enumerate(spans):
-        labels[row, first:end] = tokens[row, first + 1 : end + 1]
-        tokens[row, end + 1 :] = 0
-    return {"input_ids": tokens[:, :-1], "labels": labels}
 
 
 def _uneven_spans(rng: np.random.Generator) -> list[list[tuple[int, int]]]:

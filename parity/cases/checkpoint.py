@@ -12,7 +12,8 @@ import numpy as np
 
 from data_tools.token_files.token_file import TokenFile, find_prefixes
 from paddle_impl.config.model import ModelConfig
-from parity.cases import SCHEDULE, Case, masked, random_tokens, shapes
+from parity.cases import SCHEDULE, Case
+from parity.cases.drawing import masked, random_tokens, shapes
 from parity.compare import Result
 from parity.tolerances import Rule, row
 

@@ -12,13 +12,15 @@ import numpy as np
 
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
-from parity.cases import CASES, DROPOUT, LAYER_NORM_EPSILON, Case, shapes
+from parity.cases import CASES, DROPOUT, LAYER_NORM_EPSILON, Case
+from parity.cases.drawing import shapes
 from parity.compare import Point, Trace
 
 MODELS = 200
 WIDTHS = (1, 4, 10)  # beams
 LENGTH_PENALTIES = (-1.0, 0.0, 0.6, 1.0, 2.0)
 EARLY_STOPPING = (False, True, "never")
+DECODERS = ("paddle", "native")  # in plain Paddle, and in C++
 # Beam search conventions that transformers does not have; torch_side/searches.py restates them.
 OTHERS = ("paddlenlp", "lora")
 EACH_OTHER = 24  # models of each fixture that search by these conventions
@@ -35,7 +37,10 @@ DRAWS = np.random.default_rng(78).random((3, _POSITIONS, 3))
 
 @dataclass(frozen=True)
 class Tiny:
-    """A model, prompts of different lengths, and a setting of each decoding strategy."""
+    """A model, prompts of different lengths, and a setting of each decoding strategy.
+
+    decoders: those that continue the prompts; the second one for every fourth model.
+    """
 
     name: str
     case: Case
@@ -43,6 +48,7 @@ class Tiny:
     greedy: Decoding
     sampled: Decoding
     beam: Decoding
+    decoders: tuple[str, ...] = DECODERS[:1]
 
     @property
     def drawn(self) -> list[list[int]]:
@@ -88,19 +94,20 @@ def tiny(number: int) -> Tiny:
         prompts[0] = rng.integers(0, used, _POSITIONS - 4).tolist()  # room for four tokens
     common = _common(rng, used)
     return Tiny(f"model {number}", case, prompts, common,
-                _sampled(rng, common), _beam(rng, number // len(CASES), common))
+                _sampled(rng, common), _beam(rng, number // len(CASES), common),
+                DECODERS if number % 8 < 2 else DECODERS[:1])
 
 
-def fitted(decoding: Decoding, prompt: list[int]) -> Decoding:
+def fitted(decoding: Decoding, prompt: list[int], positions: int = _POSITIONS) -> Decoding:
     """The setting with no more new tokens than the model has positions left."""
-    room = _POSITIONS - len(prompt)
+    room = positions - len(prompt)
     return replace(decoding, max_new_tokens=min(decoding.max_new_tokens, room),
                    min_new_tokens=min(decoding.min_new_tokens, room))
 
 
 def points(at: str, ids: list[list[int]], ended: list[bool], scores: list[float]) -> Trace:
     """A trace of a prompt's continuations; the ids do not include the end token."""
-    padded = np.full((len(ids), _POSITIONS), -1)
+    padded = np.full((len(ids), max(map(len, ids)) + 1), -1)
     for row, tokens in enumerate(ids):
         padded[row, : len(tokens)] = tokens
     return {

@@ -46,6 +46,11 @@ def encode_letters(text: str) -> np.ndarray:
     return encode(text.replace(" ", ""))
 
 
+def two_bytes_a_token(ids: np.ndarray) -> bytes:
+    """The text of tokens, of which each is spelled with two bytes."""
+    return ids.astype("<u2").tobytes()
+
+
 def right_and_wrong(case: Case, outcomes: list[bool]) -> np.ndarray:
     """(passages, 2): whether right, whether wrong; AssertionError if all passages end alike."""
     assert any(outcomes) and not all(outcomes), f"{case.name}: all passages end alike"

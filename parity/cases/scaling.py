@@ -12,3 +12,17 @@ def poisoned(loss, step: int):
     The gradient comes from sqrt at 0. loss: a scalar tensor of either framework.
     """
     return loss + (loss * 0.0) ** 0.5 if step in OVERFLOWS else loss
+
+
+# A run that is resumed: steps that overflow, and steps whose loss is NaN, which may be skipped.
+RESUMED_GROWTH, RESUMED_STEPS, RESUMED_AFTER = 3, 8, 5
+OVERFLOW, NANS = 2, (3, 7)
+# A run whose loss stays as it is. Its first evaluation is the best.
+PATIENCE, EVALUATE_EVERY = 3, 2
+
+
+def spoiled(loss, step: int):
+    """The loss with a gradient that is infinite, or itself NaN, in the steps above."""
+    if step in NANS:
+        return loss * float("nan")
+    return loss + (loss * 0.0) ** 0.5 if step == OVERFLOW else loss

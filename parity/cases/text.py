@@ -63,7 +63,7 @@ WINDOW = 16
 SEED = 1234
 SPLITS = {"train": (0, 28), "valid": (28, 37), "test": (37, 40)}
 SPLIT_FLAG = "70,22.5,7.5"
-BATCH, ACCUMULATION, RANKS = 2, 2, 2
+BATCH, ACCUMULATION, RANKS = 2, 3, 3
 SAMPLES_SEEN = (0, 30, 34, 200)  # after so many samples the epoch is compared
 # name -> (split, number of samples, seed). All have their index files in one directory, where no
 # file may be used for two of them.
@@ -83,6 +83,8 @@ VARIANTS = {
     "blocks with short tails": ("train", 130, SEED, {"packing": "keep"}),
     "full blocks": ("valid", 45, SEED, {"packing": "drop"}),
     "blend": ("train", 130, SEED, {"weights": (3, 7)}),
+    "blend by other weights": ("train", 130, SEED, {"weights": (7, 3)}),
+    "blend by equal weights": ("train", 130, SEED, {"weights": (1, 1)}),
     "blend of full blocks": ("train", 45, SEED, {"weights": (3, 7), "packing": "drop"}),
 }
 
@@ -106,12 +108,23 @@ def write_token_file(prefix: Path, end: int = 0, seed: int = 11) -> None:
 
 # Dropout rates of the run, neither of them the model's own.
 RUN_DROPOUT, RUN_ATTENTION_DROPOUT = 0.25, 0.0625
+# Flags of a schedule of RATE_STEPS steps: without warm-up, with nothing else, with less than a step
+# of it, and with a decay over all steps of the run, which --decay_steps 0 asks for.
+RATE_STEPS = 13
+RATE_FLAGS = {
+    "no warm-up": {"warmup_rate": 0.0, "decay_steps": 9},
+    "all warm-up": {"warmup_rate": 1.0, "decay_steps": 9},
+    "short warm-up": {"warmup_rate": 0.05, "decay_steps": 9},
+    "decay over all steps": {"warmup_rate": 0.3, "decay_steps": 0},
+    "no warm-up, decay over all steps": {"warmup_rate": 0.0, "decay_steps": 0},
+    "constant": {"warmup_rate": 0.3, "decay_steps": 9, "lr_decay_style": "none"},
+}
 # The pretraining run, from files to a checkpoint.
 RUN_STEPS, RUN_EVAL_EVERY, RUN_EVAL_BATCHES, RUN_SAVE_EVERY = 6, 2, 2, 3
 RUN_TEST_BATCHES = 10 * RUN_EVAL_BATCHES  # PaddleNLP's test takes ten times an evaluation's batches
 
 
 def write_constant_file(prefix: Path) -> None:
-    """Write a file of one repeated token, whose samples are the same in every order."""
+    """Write ten documents of one repeated token, whose samples are the same in every order."""
     np.save(f"{prefix}_ids.npy", np.full(400, 5, np.uint16))
-    np.savez(f"{prefix}_idx.npz", lens=np.array([400], np.int32), docs=np.array([0, 1]))
+    np.savez(f"{prefix}_idx.npz", lens=np.full(10, 40, np.int32), docs=np.arange(11))

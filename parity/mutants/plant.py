@@ -62,8 +62,8 @@ def _plant(path: str, changes: list[Change], restore: ExitStack) -> None:
     module, owners, name = _locate(path)
     if cpp.is_compiled(module):
         source = mutated(cpp.source(module), changes)
-        compiled = restore.enter_context(cpp.built(source, module.__name__.rpartition(".")[2]))
-        for name, new in cpp.functions(compiled).items():
+        compiled = restore.enter_context(cpp.built(source, module))
+        for name, new in cpp.definitions(compiled).items():
             _replace_everywhere(getattr(module, name), new, restore)
         return
     owner = _owner(module, owners)

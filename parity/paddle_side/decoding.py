@@ -1,7 +1,7 @@
 """Generation with 200 tiny models: paddle_impl's generate, all prompts of a model in one batch.
 
-The decoder is the one in plain Paddle. The rungs "greedy" and "sampled" use the one that `auto`
-chooses.
+The decoder is the one in plain Paddle, for some models the one in C++ too. The rungs "greedy" and
+"sampled" use the one that `auto` chooses.
 """
 
 from functools import partial
@@ -13,6 +13,7 @@ from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM
 from parity.cases import Case
+from parity.cases import blocks as fixtures
 from parity.cases import decoding as cases
 from parity.compare import Trace
 from parity.paddle_side import weights
@@ -22,13 +23,13 @@ def many(case: Case, dtype: str) -> Trace:
     """Greedy and sampled continuations; the sampled tokens are chosen by shared uniform draws."""
     trace: Trace = {}
     for tiny in cases.models(case):
-        model = _model(tiny, dtype)
-        # The batch has room for two prompts, so the next one begins while others are under way.
-        ways = {"greedy": _generate(model, tiny.prompts, tiny.greedy, rows=2),
-                "sampled": _generate(model, tiny.drawn, tiny.sampled)}
-        for name, found in ways.items():
-            for number, own in enumerate(found):
-                trace |= _points(f"{tiny.name}, {name}, prompt {number}", own)
+        model = _model(tiny.case, dtype)
+        for decoder in tiny.decoders:
+            # The batch has room for two prompts: the next one begins while others are under way.
+            ways = {"greedy": _generate(model, tiny.prompts, tiny.greedy, decoder, rows=2),
+                    "sampled": _generate(model, tiny.drawn, tiny.sampled, decoder)}
+            for name, found in ways.items():
+                trace |= _points(f"{decoder}: {tiny.name}, {name}", found)
     return trace
 
 
@@ -36,9 +37,10 @@ def beam(case: Case, dtype: str) -> Trace:
     """Every beam that is returned, and its score."""
     trace: Trace = {}
     for tiny in cases.models(case):
-        model = _model(tiny, dtype)
-        for number, own in enumerate(_generate(model, tiny.searched, tiny.beam)):
-            trace |= _points(f"{tiny.name}, prompt {number}", own)
+        model = _model(tiny.case, dtype)
+        for decoder in tiny.decoders:
+            found = _generate(model, tiny.searched, tiny.beam, decoder)
+            trace |= _points(f"{decoder}: {tiny.name}", found)
     return trace
 
 
@@ -46,21 +48,34 @@ def other_beams(case: Case, dtype: str) -> Trace:
     """Beam searches by the two conventions that transformers does not have."""
     trace: Trace = {}
     for tiny in cases.models(case)[: cases.EACH_OTHER]:
-        model = _model(tiny, dtype)
+        model = _model(tiny.case, dtype)
         for name, decoding in tiny.others().items():
-            for number, own in enumerate(_generate(model, tiny.searched, decoding)):
-                trace |= _points(f"{tiny.name}, {name}, prompt {number}", own)
+            trace |= _points(f"{tiny.name}, {name}", _generate(model, tiny.searched, decoding))
     return trace
 
 
-def _model(tiny: cases.Tiny, dtype: str) -> GPTForCausalLM:
-    model = weights.build(tiny.case, dtype)
+def blocks(case: Case, dtype: str) -> Trace:
+    """Batches of prompts of different lengths, over the ends of the cache's blocks."""
+    trace: Trace = {}
+    model = _model(fixtures.model(case.name), dtype)
+    for name, (lengths, decoding) in fixtures.BATCHES.items():
+        for decoder in cases.DECODERS:
+            found = _generate(model, fixtures.prompts(lengths), decoding, decoder,
+                              rows=fixtures.ROWS)
+            trace |= _points(f"{decoder}: {name}", found)
+    return trace
+
+
+def _model(case: Case, dtype: str) -> GPTForCausalLM:
+    model = weights.build(case, dtype)
     model.train()  # as during training, so that the decoder must stop dropout
     return model
 
 
-def _generate(model, prompts, decoding: Decoding, **more) -> list[list[Continuation]]:
-    return generate(model, prompts, decoding, decoder="paddle",
+def _generate(
+    model, prompts, decoding: Decoding, decoder: str = cases.DECODERS[0], **more
+) -> list[list[Continuation]]:
+    return generate(model, prompts, decoding, decoder=decoder,
                     draws=lambda number: partial(_draws, number), **more)
 
 
@@ -68,7 +83,11 @@ def _draws(number: int, step: int, sequences: int) -> np.ndarray:
     return cases.DRAWS[number, step, :sequences]
 
 
-def _points(at: str, found: list[Continuation]) -> Trace:
-    return cases.points(at, [one.token_ids for one in found],
-                        [one.finish_reason == "eos" for one in found],
-                        [one.score for one in found])
+def _points(at: str, found: list[list[Continuation]]) -> Trace:
+    """found: the continuations of each prompt."""
+    trace: Trace = {}
+    for number, own in enumerate(found):
+        trace |= cases.points(f"{at}, prompt {number}", [one.token_ids for one in own],
+                              [one.finish_reason == "eos" for one in own],
+                              [one.score for one in own])
+    return trace

@@ -9,13 +9,15 @@ from paddle import nn
 
 from paddle_impl import objectives
 from paddle_impl.parallel.ranks import Group, Ranks
+from paddle_impl.training import measuring
 from paddle_impl.training.trainer import Cadence, Trainer
 from parity import statistics
-from parity.cases import DROPOUT, Case
+from parity.cases import DROPOUT, MICRO_BATCHES, Case
 from parity.compare import Point, Trace
-from parity.paddle_side import weights
+from parity.paddle_side import meeting, training, weights
 from parity.paddle_side.backward import gradient_trace
 from parity.paddle_side.forward import summed_loss
+from parity.paddle_side.ranks import share_of
 from parity.paddle_side.training import Recorded, build_optimizer
 
 _SEED = 7
@@ -40,6 +42,38 @@ def masked_step(case: Case, dtype: str) -> Trace:
     loss = _seeded_loss(model, case)
     loss.backward()
     return {Point(0, "loss", "loss"): loss.numpy()} | gradient_trace(model)
+
+
+def masks_of_run(case: Case, dtype: str) -> dict[str, np.ndarray]:
+    """The masks that `trained` will draw, in the order of the passes and of the layers.
+
+    Each of two data parallel ranks takes one micro batch of a step. Each draws alone here.
+    """
+    case = case.begun()
+    own = [_passes(share_of(case, ranks), dtype, 0, ranks.data.rank)
+           for ranks in map(_data_parallel, range(MICRO_BATCHES))]
+    return {f"{name}, rank {rank}, {layer}": mask != 0 for name in own[0]
+            for rank, passes in enumerate(own) for layer, mask in passes[name].items()}
+
+
+def trained(case: Case, dtype: str) -> Trace:
+    """Two steps in training mode in four ranks: data parallel of two, tensor parallel of two.
+
+    Blocks are recomputed, and after each step an evaluation runs, which must not change the masks.
+    """
+    case = case.begun()
+
+    def work(ranks: Ranks) -> Trace:
+        model = weights.build_share(case, dtype, ranks.model)
+        model.recompute = True
+
+        def evaluate(step: int) -> None:
+            measuring.measure(model, objectives.CAUSAL_LM, case.steps[0], ranks)
+
+        optimizer = build_optimizer(model, ranks)
+        return training.run(share_of(case, ranks), model, optimizer, ranks=ranks, after=evaluate)
+
+    return meeting.run(2 * MICRO_BATCHES, work, model=2)[0]
 
 
 def draws(case: Case, dtype: str) -> Trace:
@@ -81,6 +115,11 @@ def _passes(case: Case, dtype: str, seed: int, rank: int) -> dict[str, statistic
         log=lambda record: None, evaluate=lambda step: None, save=lambda step: None,
     ).train(start_step=0)
     return passes
+
+
+def _data_parallel(rank: int) -> Ranks:
+    """The place of one data parallel rank, without a connection to the others."""
+    return Ranks(data=Group(rank, tuple(range(MICRO_BATCHES))))
 
 
 def _seeded_loss(model, case: Case) -> paddle.Tensor:

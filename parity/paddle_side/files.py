@@ -8,7 +8,8 @@ import numpy as np
 
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState
-from parity.cases import CHECKPOINT_STEPS, FOREIGN, Case
+from paddle_impl.checkpoint.directory import drop_older
+from parity.cases import CHECKPOINT_STEPS, FOREIGN, KEPT, OTHER_FOLDERS, UP_TO, Case
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 
@@ -63,13 +64,25 @@ def foreign(case: Case, dtype: str) -> Trace:
 
 
 def newest(case: Case, dtype: str) -> Trace:
-    """The step from which a run resumes; an incomplete directory does not count."""
+    """The step from which a run resumes, and what remains when older checkpoints are removed.
+
+    Other folders, a file, and a folder that was not finished do not count, and remain.
+    """
     files = written(case, dtype)
-    with tempfile.TemporaryDirectory() as directory:
-        names = [*(f"model_{step}" for step in CHECKPOINT_STEPS), ".model_11.tmp"]
-        for path in [Path(directory) / name for name in names]:
-            path.mkdir()
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        for folder in (*(f"model_{step}" for step in CHECKPOINT_STEPS), *OTHER_FOLDERS,
+                       ".model_11.tmp"):
+            (directory / folder).mkdir()
             for name, content in files.items():
-                (path / name).write_bytes(content)
-        found = checkpoint.newest(Path(directory))
-    return {Point(0, "newest", "step"): np.asarray(int(found.name.rpartition("_")[2]))}
+                (directory / folder / name).write_bytes(content)
+        (directory / "model_17").write_text("a file")
+        found = checkpoint.newest(directory)
+        drop_older(directory, UP_TO, KEPT)
+        kept = [step for step in range(20) if (directory / f"model_{step}").is_dir()]
+        others = [(directory / folder).is_dir() for folder in OTHER_FOLDERS]
+    return {
+        Point(0, "newest", "step"): np.asarray(int(found.name.rpartition("_")[2])),
+        Point(0, "kept", "steps"): np.array(kept),
+        Point(0, "kept", "other folders"): np.array(others),
+    }

@@ -85,11 +85,13 @@ class _Job:
         return brought
 
     def _wait(self, table: "_Table") -> None:
+        draws = paddle.get_rng_state()  # each process has a random state of its own
         self.turn.release()
         try:
             table.barrier.wait()
         finally:
             self.turn.acquire()
+            paddle.set_rng_state(draws)
 
 
 class _Table:

@@ -32,18 +32,22 @@ def with_dropout(case: Case, dtype: str) -> Trace:
     }
 
 
+def state_of(case: Case, step: int) -> TrainingState:
+    """What a checkpoint of the step needs besides weights and optimizer."""
+    return TrainingState(
+        step=step, samples=0, seed=0, order_key="", sample_order="", tokenizer=None,
+        global_batch_size=1, schedule=case.schedule,
+    )
+
+
 def _interrupted(case: Case, dtype: str):
     """(the trace of both halves, the model at the end)."""
     model = weights.build(case, dtype)
     optimizer = training.build_optimizer(model)
     half = len(case.steps) // 2
     trace = training.run(case, model, optimizer, stop=half)
-    state = TrainingState(
-        step=half, samples=0, seed=0, order_key="", sample_order="", tokenizer=None,
-        global_batch_size=1, schedule=case.schedule,
-    )
     with tempfile.TemporaryDirectory() as directory:
-        path = checkpoint.save(Path(directory), model, optimizer, state, None)
+        path = checkpoint.save(Path(directory), model, optimizer, state_of(case, half), None)
         paddle.seed(1)  # the second half must not depend on the first half's generator
         with weights.default_dtype(dtype):
             model = checkpoint.load_model(path)

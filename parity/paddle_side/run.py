@@ -5,6 +5,7 @@ import io
 import json
 import tempfile
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 from safetensors.numpy import load_file, save_file
@@ -12,8 +13,12 @@ from safetensors.numpy import load_file, save_file
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.pretrain import PretrainConfig
-from paddle_impl.pretraining import pretraining_run
-from parity.cases import ADAMW, WEIGHT_DECAY, Case, text
+from paddle_impl.optim.precision import LossScaler, Precision
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.pretraining import Pretraining, pretraining_run
+from paddle_impl.training.nonfinite import NonFiniteError
+from paddle_impl.training.trainer import Trainer
+from parity.cases import ADAMW, WEIGHT_DECAY, Case, scaling, text
 from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 
@@ -75,6 +80,66 @@ def settings(case: Case, dtype: str) -> Trace:
     return trace
 
 
+def rates(case: Case, dtype: str) -> Trace:
+    """The learning rate of each step of a run, and after it, by several flags."""
+    trace: Trace = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        text.write_constant_file(directory / "code")
+        for what, flags in text.RATE_FLAGS.items():
+            task = Pretraining(_config(case, directory, directory, "none",
+                                       max_steps=text.RATE_STEPS, **flags), Ranks())
+            for step in range(1, text.RATE_STEPS + 3):
+                trace[Point(step, "learning rate", what)] = np.asarray(task.learning_rate(step))
+    return trace
+
+
+def progress(case: Case, dtype: str) -> Trace:
+    """What a run counts, in a whole run and in one that is resumed: the loss scale after each step,
+    the skipped updates, and the evaluations before an early stop.
+    """
+    trace: Trace = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name)
+        text.write_constant_file(directory / "code")
+        start, middle = _start(case, directory), f"model_{scaling.RESUMED_AFTER}"
+        with _spoiled():
+            # Two steps may be skipped, and when it is resumed one, which it has used up before.
+            for output, begin, skips in (("whole", start, 2),
+                                         ("resumed", directory / "whole" / middle, 1)):
+                records = _run(
+                    case, directory, begin, output, max_steps=scaling.RESUMED_STEPS, eval_iters=0,
+                    save_steps=scaling.RESUMED_AFTER, skip_nonfinite=skips)
+                steps = [record for record in records if "loss" in record]
+                for phase, key in (("loss scale", "loss_scale"), ("skipped", "skipped_steps"),
+                                   ("ended", "step")):
+                    values = [float(record.get(key, 0)) for record in steps]
+                    trace[Point(0, phase, output)] = np.array(values)
+        flags = {"max_steps": 20, "save_steps": scaling.RESUMED_AFTER, "max_lr": 0.0, "min_lr": 0.0,
+                 "eval_freq": scaling.EVALUATE_EVERY, "early_stop": scaling.PATIENCE}
+        for output, begin in (("still", start), ("resumed still", directory / "still" / middle)):
+            records = _run(case, directory, begin, output, **flags)
+            last = [record["step"] for record in records if "loss" in record][-1]
+            trace[Point(0, "ended", f"{output}, early stop")] = np.array(last)
+    return trace
+
+
+@contextlib.contextmanager
+def _spoiled():
+    """Runs in this context scale the loss, and some of their steps are not finite."""
+    plain = Trainer._forward
+
+    def forward(trainer, step, index, batch):
+        loss, metrics = plain(trainer, step, index, batch)
+        return scaling.spoiled(loss, step), metrics
+
+    def scaler(precision, scale):
+        return LossScaler(scaling.INITIAL, growth_interval=scaling.RESUMED_GROWTH)
+
+    with patch.object(Trainer, "_forward", forward), patch.object(Precision, "scaler", scaler):
+        yield
+
+
 def _start(case: Case, directory: Path) -> Path:
     """A directory with the case's weights, as transformers writes it."""
     start = directory / "start"
@@ -85,8 +150,9 @@ def _start(case: Case, directory: Path) -> Path:
 
 
 def _run(case: Case, directory: Path, start, output: str, **changes) -> list[dict]:
-    """A pretraining run, and the records it wrote."""
-    with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
+    """A pretraining run, to its end or to a step that is not finite; the records that it wrote."""
+    with (contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()),
+          contextlib.suppress(NonFiniteError)):
         pretraining_run(_config(case, directory, start, output, **changes)).train()
     lines = (directory / output / "metrics.jsonl").read_text().splitlines()
     return [json.loads(line) for line in lines]

@@ -9,6 +9,7 @@ from paddle_impl.optim import adamw
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.trainer import Cadence, Trainer
 from parity.cases import ADAMW, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
+from parity.cases.odd import odd
 from parity.compare import Point, Trace
 from parity.paddle_side import weights
 from parity.paddle_side.schedule import rate
@@ -21,6 +22,11 @@ def steps(case: Case, dtype: str) -> Trace:
     model = weights.build(case.without_dropout(), dtype)
     trace = run(case, model, build_optimizer(model))
     return trace | clip_decisions(case, trace)
+
+
+def odd_steps(case: Case, dtype: str) -> Trace:
+    """The same for a model without round sizes and six micro batches."""
+    return steps(odd(case), dtype)
 
 
 def run(
@@ -60,16 +66,18 @@ def run(
     return trace
 
 
-def build_optimizer(model, ranks: Ranks = _ALONE):
+def build_optimizer(model, ranks: Ranks = _ALONE, **more):
     """The optimizer with learning rate 1, which would show if the trainer did not set the rate."""
     return adamw.build_optimizer(
-        model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, ranks=ranks, **ADAMW
+        model, learning_rate=1.0, weight_decay=WEIGHT_DECAY, ranks=ranks, **ADAMW, **more
     )
 
 
-def whole(model) -> dict[str, np.ndarray]:
+def whole(model, optimizer) -> dict[str, np.ndarray]:
     """Every whole parameter, gathered from the processes' shares."""
-    return {name: model.parts.whole(name, value) for name, value in model.named_parameters()}
+    with optimizer.without_sharding():
+        return {name: model.parts.whole(name, value)
+                for name, value in model.named_parameters()}
 
 
 class Recorded:
@@ -92,7 +100,7 @@ def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
     state = optimizer.state()
     trace: Trace = {}
     powers = []
-    for name, values in whole(model).items():
+    for name, values in whole(model, optimizer).items():
         moments, null = split_key_bias(name, state[f"{name}.moment1"])
         trace |= {Point(step, "first moment", part): value for part, value in moments.items()}
         if null is not None:

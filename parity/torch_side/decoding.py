@@ -9,6 +9,7 @@ from transformers.generation import utils
 
 from paddle_impl.config.decoding import Decoding
 from parity.cases import Case
+from parity.cases import blocks as fixtures
 from parity.cases import decoding as cases
 from parity.compare import Trace
 from parity.torch_side import searches, weights
@@ -33,11 +34,10 @@ def many(case: Case, dtype: str) -> Trace:
                                         ("sampled", tiny.sampled, tiny.drawn)):
             for number, prompt in enumerate(prompts):
                 own = cases.fitted(decoding, prompt)
-                out = _generate(model, prompt, own, cases.DRAWS[number])
-                rows = _cut(out.sequences, prompt, own)
-                scores = [total / len(row) for row, total in
-                          zip(rows, _sums(out, prompt, rows, own), strict=True)]
-                trace |= _points(f"{tiny.name}, {name}, prompt {number}", rows, scores, own)
+                found = _continued(model, prompt, own, cases.DRAWS[number])
+                for decoder in tiny.decoders:
+                    trace |= _points(f"{decoder}: {tiny.name}, {name}, prompt {number}", *found,
+                                     own)
     return trace
 
 
@@ -48,14 +48,9 @@ def beam(case: Case, dtype: str) -> Trace:
         model = weights.build(tiny.case, dtype)
         for number, prompt in enumerate(tiny.searched):
             own = cases.fitted(tiny.beam, prompt)
-            out = _generate(model, prompt, own)
-            rows = _cut(out.sequences, prompt, own)
-            if own.num_beams > 1:
-                scores = out.sequences_scores.tolist()
-            else:  # a greedy search, which has no scores
-                scores = [total / len(row) ** own.length_penalty for row, total in
-                          zip(rows, _sums(out, prompt, rows, own), strict=True)]
-            trace |= _points(f"{tiny.name}, prompt {number}", rows, scores, own)
+            found = _continued(model, prompt, own)
+            for decoder in tiny.decoders:
+                trace |= _points(f"{decoder}: {tiny.name}, prompt {number}", *found, own)
     return trace
 
 
@@ -73,6 +68,30 @@ def other_beams(case: Case, dtype: str) -> Trace:
                 trace |= _points(f"{tiny.name}, {name}, prompt {number}",
                                  [one.tokens for one in found], [one.score for one in found], own)
     return trace
+
+
+def blocks(case: Case, dtype: str) -> Trace:
+    """Batches of prompts of different lengths, over the ends of the cache's blocks."""
+    trace: Trace = {}
+    model = weights.build(fixtures.model(case.name), dtype)
+    for name, (lengths, decoding) in fixtures.BATCHES.items():
+        for number, prompt in enumerate(fixtures.prompts(lengths)):
+            own = cases.fitted(decoding, prompt, fixtures.SHAPE.n_positions)
+            found = _continued(model, prompt, own, cases.DRAWS[number] if own.sampled else None)
+            for decoder in cases.DECODERS:
+                trace |= _points(f"{decoder}: {name}, prompt {number}", *found, own)
+    return trace
+
+
+def _continued(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | None = None):
+    """(new tokens, score) of each sequence. A greedy search, which has no scores, gets a beam's."""
+    out = _generate(model, prompt, decoding, draws)
+    rows = _cut(out.sequences, prompt, decoding)
+    if decoding.num_beams > 1:
+        return rows, out.sequences_scores.tolist()
+    sums = _sums(out, prompt, rows, decoding)
+    return rows, [total / len(row) ** decoding.length_penalty
+                  for row, total in zip(rows, sums, strict=True)]
 
 
 def _generate(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | None = None):

@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from parity import statistics
 from parity.cases import DROPOUT, Case
 from parity.compare import Point, Trace
-from parity.torch_side import weights
+from parity.torch_side import training, weights
 from parity.torch_side.backward import gradient_trace
 from parity.torch_side.forward import summed_loss
 
@@ -39,6 +39,27 @@ def masked_step(case: Case, dtype: str) -> Trace:
     loss = loss_sum / weight
     loss.backward()
     return {Point(0, "loss", "loss"): loss.detach().numpy()} | gradient_trace(model)
+
+
+def masks_of_run(case: Case, dtype: str) -> dict[str, np.ndarray]:
+    """Empty, as `masks`."""
+    return {}
+
+
+def trained(case: Case, dtype: str) -> Trace:
+    """Two steps in training mode in one process, under the masks of `case.given`."""
+    case = case.begun()
+    left = iter(case.given.values())
+
+    def apply(values, p=0.5, training=True, inplace=False):
+        kept = next(left, np.ones((), bool))
+        return values * torch.from_numpy(kept) / (1.0 - p)
+
+    model = weights.build(case, dtype)
+    with patch.object(F, "dropout", apply):
+        trace = training.run(case, model, *training.optimizer_and_scheduler(case, model))
+    assert next(left, None) is None, "a mask was left over"
+    return trace
 
 
 def draws(case: Case, dtype: str) -> Trace:

@@ -8,7 +8,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2LMHeadModel
 from transformers.trainer_utils import get_last_checkpoint
 
-from parity.cases import CHECKPOINT_STEPS, FOREIGN, Case
+from parity.cases import CHECKPOINT_STEPS, FOREIGN, KEPT, OTHER_FOLDERS, UP_TO, Case
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 
@@ -55,12 +55,19 @@ def foreign(case: Case, dtype: str) -> Trace:
 
 
 def newest(case: Case, dtype: str) -> Trace:
-    """The step from which a run resumes."""
+    """The step from which a run resumes, and what remains when older checkpoints are removed."""
     with tempfile.TemporaryDirectory() as directory:
-        for step in CHECKPOINT_STEPS:
-            (Path(directory) / f"checkpoint-{step}").mkdir()
+        names = [f"model_{step}" for step in CHECKPOINT_STEPS]
+        for name in (*names, *OTHER_FOLDERS):
+            (Path(directory) / name.replace("model_", "checkpoint-")).mkdir()
         found = get_last_checkpoint(directory)
-    return {Point(0, "newest", "step"): np.asarray(int(found.rpartition("-")[2]))}
+    older = sorted(step for step in CHECKPOINT_STEPS if step <= UP_TO)
+    later = [step for step in CHECKPOINT_STEPS if step > UP_TO]
+    return {
+        Point(0, "newest", "step"): np.asarray(int(found.rpartition("-")[2])),
+        Point(0, "kept", "steps"): np.array(older[-KEPT:] + later),
+        Point(0, "kept", "other folders"): np.ones(len(OTHER_FOLDERS), bool),
+    }
 
 
 @torch.no_grad()

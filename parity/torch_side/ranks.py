@@ -3,6 +3,7 @@
 import numpy as np
 
 from parity.cases import Case
+from parity.cases.odd import odd
 from parity.compare import Point, Trace
 from parity.torch_side import training
 
@@ -18,4 +19,10 @@ def sharded(case: Case, dtype: str) -> Trace:
     return steps(case.shortened(), dtype)
 
 
+def stage_2(case: Case, dtype: str) -> Trace:
+    """The run of a model without round sizes, in one process."""
+    return steps(odd(case), dtype)
+
+
 split = grid = sharded
+stage_3 = moved = stage_2

@@ -7,10 +7,11 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from parity.cases import Case, text
+from parity.cases import Case, scaling, text
 from parity.compare import Point, Trace
 from parity.torch_side import order, training, weights
 from parity.torch_side.forward import summed_loss
+from parity.torch_side.schedule import rate
 
 
 def pretraining(case: Case, dtype: str) -> Trace:
@@ -57,6 +58,48 @@ def settings(case: Case, dtype: str) -> Trace:
                     for name in case.dropouts()}
     for what in ("first weights", "dropout", "nothing else"):
         trace[Point(0, "seed", what)] = np.asarray(True)
+    return trace
+
+
+def rates(case: Case, dtype: str) -> Trace:
+    """The learning rate of each step of a run, and after it, by several flags."""
+    trace: Trace = {}
+    for what, flags in text.RATE_FLAGS.items():
+        decay = flags["decay_steps"] or text.RATE_STEPS
+        own = case.schedule | flags | {"decay_steps": decay}
+        constant = flags.get("lr_decay_style") == "none"
+        for step in range(1, text.RATE_STEPS + 3):
+            value = own["max_lr"] if constant else rate(step, own)
+            trace[Point(step, "learning rate", what)] = np.asarray(value)
+    return trace
+
+
+def progress(case: Case, dtype: str) -> Trace:
+    """What a run counts: the scale of torch.amp.GradScaler after each step, the steps whose loss is
+    not finite, and the evaluations without a lower loss. Nothing depends on an interruption.
+    """
+    scaler = torch.amp.GradScaler("cpu", init_scale=scaling.INITIAL,
+                                  growth_interval=scaling.RESUMED_GROWTH)
+    weight = torch.ones((), requires_grad=True)
+    optimizer = torch.optim.SGD([weight], lr=0.0)
+    scales, skipped = [], []
+    for step in range(1, scaling.RESUMED_STEPS + 1):
+        optimizer.zero_grad()
+        scaler.scale(scaling.spoiled(weight * 1.0, step)).backward()
+        scaler.step(optimizer)
+        scaler.update()
+        scales.append(scaler.get_scale())
+        skipped.append(float(sum(nan <= step for nan in scaling.NANS)))
+    trace: Trace = {}
+    before = scaling.NANS[1] - 1  # the resumed run ends before its second loss that is no number
+    for output, part in (("whole", slice(None)),
+                         ("resumed", slice(scaling.RESUMED_AFTER, before))):
+        trace[Point(0, "loss scale", output)] = np.array(scales[part])
+        trace[Point(0, "skipped", output)] = np.array(skipped[part])
+        trace[Point(0, "ended", output)] = np.arange(1.0, len(scales) + 1)[part]
+    end = scaling.EVALUATE_EVERY * (1 + scaling.PATIENCE)
+    for output in ("still", "resumed still"):
+        trace[Point(0, "ended", f"{output}, early stop")] = np.array(end)
     return trace
 
 

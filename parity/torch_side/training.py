@@ -7,6 +7,7 @@ import torch
 from torch.optim.lr_scheduler import LambdaLR
 
 from parity.cases import ADAMW, WEIGHT_DECAY, Case, clip_decisions, split_key_bias
+from parity.cases.odd import odd
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 from parity.torch_side.forward import summed_loss
@@ -18,6 +19,11 @@ def steps(case: Case, dtype: str) -> Trace:
     model = weights.build(case.without_dropout(), dtype)
     trace = run(case, model, *optimizer_and_scheduler(case, model))
     return trace | clip_decisions(case, trace)
+
+
+def odd_steps(case: Case, dtype: str) -> Trace:
+    """The same for a model without round sizes and six micro batches."""
+    return steps(odd(case), dtype)
 
 
 def run(

@@ -8,9 +8,12 @@ import pytest
 import torch
 
 from data_tools.index_helper import separate_last_epoch
+from paddle_impl.decoding import paddle_decoder
 from parity import cases, ladder
+from parity.cases import blocks as cases_blocks
 from parity.cases import decoding as cases_decoding
 from parity.cases import generation as cases_generation
+from parity.cases import odd
 from parity.cases import text as cases_text
 from parity.torch_side import decoding as torch_decoding
 from parity.torch_side import weights as torch_weights
@@ -160,3 +163,28 @@ def test_transformers_searches_beams_in_float64():
         out = torch_decoding._generate(model, one.prompts[0], decoding)
         assert out.sequences_scores.dtype == torch.float64
         assert (out.sequences_scores != out.sequences_scores.float().double()).all()
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_the_odd_model_has_no_round_sizes_and_uneven_micro_batches(name):
+    case = odd.odd(cases.case(name))
+    shape = case.config
+    assert shape.n_embd // shape.n_head == 13 and shape.vocab_size % 2 and shape.n_positions % 2
+    assert (shape.attn_pdrop, len(case.steps)) == (0.0, odd.STEPS)
+    for micro_batches in case.steps:
+        counts = [int((batch["labels"] != -100).sum()) for batch in micro_batches]
+        assert len(set(counts)) > odd.MICRO_BATCHES // 2 and min(counts) > 0
+    assert (case.steps[0][0]["labels"][0] != -100).all()
+
+
+def test_batches_pass_the_ends_of_two_cache_blocks_one_row_at_a_time():
+    """A row is at the end of a block while others are not; one reaches the last position."""
+    positions = cases_blocks.SHAPE.n_positions
+    assert paddle_decoder._BLOCK == 64 and 2 * 64 < positions and positions % 64
+    assert paddle_decoder._BLOCK % (cases_blocks.SHAPE.n_embd // cases_blocks.SHAPE.n_head)
+    for lengths, decoding in cases_blocks.BATCHES.values():
+        ends = [min(length + decoding.max_new_tokens, positions) for length in lengths]
+        assert any(length < 64 * block < end for block in (1, 2)
+                   for length, end in zip(lengths, ends, strict=True))
+        assert len(set(lengths)) == len(lengths)
+    assert len(cases_blocks.BATCHES["over 128, to the last position"][0]) > cases_blocks.ROWS

@@ -10,6 +10,7 @@ from data_tools import index_helper
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint, model, objectives, pretraining
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.decoding.native_decoder import NativeDecoder
 from paddle_impl.optim import clip, optimizer, schedule
 from parity import ladder
 from parity.mutants import cpp, plant, reach
@@ -73,6 +74,18 @@ def test_compiled_mutants_are_built_imported_and_put_back(monkeypatch):
     monkeypatch.setenv("CXX", "no-such-compiler")
     with pytest.raises(RuntimeError, match="need a C\\+\\+ compiler"), planted(first):
         pass
+
+
+def test_a_mutant_of_a_header_is_in_the_decoders_that_are_made_meanwhile(tiny_model):
+    def step() -> list[float]:
+        decoder = NativeDecoder(tiny_model, 1, 8)
+        decoder.prefill(0, [1, 2])
+        return decoder.step([0], [3])[0].tolist()
+
+    right = step()
+    with planted(by_name("C++: no residual")):
+        assert step() != right
+    assert step() == right
 
 
 def test_an_error_inside_of_the_block_takes_the_mutant_out_too():

@@ -7,17 +7,20 @@ from parity.mutants.tables import (
     dropout,
     evaluation,
     generation,
+    kernels,
     loss,
     model,
     parallel,
+    resume,
+    sharding,
     text,
     training,
 )
 
 MUTANTS = tuple(
     mutant
-    for table in (text, data, model, loss, evaluation, dropout, training, parallel, generation,
-                  beam, checkpoint)
+    for table in (text, data, model, loss, evaluation, dropout, training, parallel, sharding,
+                  generation, kernels, beam, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

@@ -117,6 +117,17 @@ BUGS = {
     "resumes from the name that sorts last": (
         "paddle_impl.checkpoint.directory._newest", "found, reverse=True",
         "found, key=str, reverse=True"),
+    "another folder taken for a checkpoint": (
+        "paddle_impl.checkpoint.directory.checkpoints", "_NAME.fullmatch(", "_NAME.match("),
+    "any folder with a number taken for a checkpoint": (
+        "paddle_impl.checkpoint.directory.checkpoints", "_NAME.fullmatch(", "_NAME.search("),
+    "newest checkpoints removed": (
+        "paddle_impl.checkpoint.directory.drop_older", "[: -keep if keep else 0]", "[keep:]"),
+    "a checkpoint more remains": (
+        "paddle_impl.checkpoint.directory.drop_older", "[: -keep if keep else 0]",
+        "[: -keep - 1 if keep else 0]"),
+    "later checkpoints count among those that remain": (
+        "paddle_impl.checkpoint.directory.drop_older", "if number <= step", "if True"),
     "dropout of the checkpoint, not of the flags": (
         f"{_INPUTS}.fit", "self.config.training.with_dropout(shape)", "shape"),
     "hidden dropout for attention too": (

@@ -146,6 +146,19 @@ BUGS = {
     "blend's weights the other way round": (
         "paddle_impl.data.blend.split_dataset", "np.array(data.weights)",
         "np.array(data.weights[::-1])"),
+    "index files of a blend by other weights": (
+        f"{_BLENDED}.__init__", "_digest(VERSION, weights.tolist(), size)",
+        "_digest(VERSION, size)"),
+    "a blend of equal weights": (
+        "paddle_impl.data.blend.split_dataset", "weights[filled], num_samples,",
+        "0 * weights[filled] + 0.5, num_samples,"),
+    "a blend's datasets in reverse": (
+        f"{_BLENDED}.read", "self.datasets[self.dataset_index.item(index)]",
+        "self.datasets[-1 - self.dataset_index.item(index)]"),
+    "epochs of the dataset that is repeated least": (
+        f"{_BLENDED}.epoch", "return max(", "return min("),
+    "epochs of a blend by all its samples": (
+        f"{_BLENDED}.epoch", "int(samples * weight)", "samples"),
     "blend begins with the first dataset": (
         "data_tools.index_helper._core.blend", "std::max(static_cast<double>(sample), 1.0)",
         "static_cast<double>(sample)"),
@@ -155,6 +168,8 @@ BUGS = {
 }
 
 CONTROLS = {
+    "index files known by their names alone": (
+        "paddle_impl.data.index_files._open", "if told[\"key\"] != key:", "if False:"),
     "shuffle of 64-bit numbers": (
         f"{_INDEX}.shuffle_idx",
         "np.int64 if total >= np.iinfo(np.uint32).max - 1 else np.uint32", "np.int64"),

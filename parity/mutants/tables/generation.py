@@ -132,6 +132,19 @@ BUGS = {
         _STEP, "gpt.wpe(at)", "gpt.wpe(at.max().expand([count]))"),
     "short rows see what is not there": (
         _STEP, "<= lengths[:, None]", "<= lengths.max() + 0 * lengths[:, None]"),
+    "short rows see what is not there at a block's end": (
+        _STEP, "lengths.min() + 1 < room", "lengths.max() + 1 < room"),
+    "no mask a step before a block's end": (
+        _STEP, "lengths.min() + 1 < room", "lengths.min() + 2 < room"),
+    "the first block alone is seen": (
+        _STEP, "np.arange(room) <= lengths[:, None]",
+        "(np.arange(room) <= lengths[:, None]) & (np.arange(room) < 64)"),
+    "the second block alone is seen": (
+        _STEP, "np.arange(room) <= lengths[:, None]",
+        "(np.arange(room) <= lengths[:, None]) & (np.arange(room) >= lengths[:, None] // 64 * 64)"),
+    "a wider cache begins empty": (
+        "paddle_impl.decoding.paddle_decoder._widened", "paddle.concat([part, ",
+        "paddle.concat([part if length < 64 else paddle.zeros_like(part), "),
     "steps do not see their own token": (_STEP, "<= lengths[:, None]", "< lengths[:, None]"),
     "steps see themselves and the first alone": (
         _STEP, "np.arange(room) <= lengths[:, None]",
@@ -174,6 +187,11 @@ CONTROLS = {
         _PROBABILITIES, "log_softmax(scores.astype(np.float64) / temperature)",
         "log_softmax(log_softmax(scores) / temperature)"),
     "rows always gathered": (f"{_DECODER}._settled", "return sorted", "return False and sorted"),
+    "room behind a row's end not empty": (
+        "paddle_impl.decoding.paddle_decoder._widened",
+        "paddle.zeros([count", "paddle.ones([count"),
+    "room as large as the longest row needs": (
+        f"{_DECODER}._arrange", "max(room, min(self.positions,", "max(0, min(self.positions,"),
     "top-k by sorting": (_TOP_K, _KTH, "np.sort(probabilities, axis=-1)[:, -k, None]"),
     "keys and values joined at once": (
         _ATTENTION, "v = paddle.concat([past[1], v], axis=2)",

@@ -1,0 +1,125 @@
+"""Bugs of the decode step in C++, and of how Python feeds it."""
+
+from parity.mutants.mutant import room
+
+_MODULE = "paddle_impl.kernels._decode"
+_STEP = f"{_MODULE}.step"
+_ATTEND = f"{_MODULE}.attend"
+_NORM = f"{_MODULE}.layer_norm"
+_ROWS = f"{_MODULE}.Rows"
+_ENGINE = f"{_MODULE}.Engine"
+_MATRIX = f"{_MODULE}.Matrix"
+_CACHE = f"{_MODULE}.Cache"
+_PRODUCT = f"{_MODULE}.product"
+_VECTORS = f"{_MODULE}.vectors"
+_DECODER = f"{_MODULE}.Decoder"
+_NATIVE = "paddle_impl.decoding.native_decoder.NativeDecoder"
+
+_VARIANCE = "dot(out, out, width) / count + epsilon"
+_U = "(x + cubed * static_cast<T>(0.044715)) * scale"
+_SCALE = "const T scale = 1 / std::sqrt(static_cast<T>(size));"
+_OWNERS = "std::copy_n(owners(source), lengths[source], &owner_[target * positions_]);"
+
+BUGS = {
+    "C++: variance of a sample": (_NORM, _VARIANCE, _VARIANCE.replace("count", "(count - 1)")),
+    "C++: norm without epsilon": (_NORM, _VARIANCE, "dot(out, out, width) / count"),
+    "C++: norm without its bias": (_NORM, "norm.gain[i] + norm.bias[i]", "norm.gain[i]"),
+    "C++: norm without the mean": (_NORM, "out[i] = x[i] - mean", "out[i] = x[i]"),
+    "C++: epsilon beside the deviation": (
+        _NORM, f"1 / std::sqrt({_VARIANCE})",
+        "1 / (std::sqrt(dot(out, out, width) / count) + epsilon)"),
+    "C++: scores over the model's width": (
+        _ATTEND, _SCALE, _SCALE.replace("(size)", "(width)")),
+    "C++: scores not scaled": (_ATTEND, "query[i] *= scale;", "query[i] *= 1;"),
+    "C++: a new key is a value": (
+        _ATTEND, "std::copy_n(query + width, size, keys", "std::copy_n(query + 2 * width, size, "
+                                                          "keys"),
+    "C++: a new value is a key": (
+        _ATTEND, "std::copy_n(query + 2 * width, size, values",
+        "std::copy_n(query + width, size, values"),
+    "C++: a token does not see itself": (
+        _ATTEND, "softmax(scores, length);", "softmax(scores, length - 1); scores[length - 1] = 0;"
+    ),
+    "C++: the first token is seen by none": (
+        _ATTEND, "softmax(scores, length);", "scores[0] = -1000; softmax(scores, length);"),
+    "C++: copied rows read their own memory": (
+        _ATTEND, "base + owners[s] * state.cache.row", "base + row * state.cache.row"),
+    "C++: the end of a head is left out": (_ATTEND, "for (; d < size; ++d) {",
+                                           "for (; d < 0; ++d) {"),
+    "C++: scores of the end of a head left out": (
+        _VECTORS, "if (i < count) totals += load_first(a + i, count - i) * "
+        "load_first(b + i, count - i);", ""),
+    "C++: sums without the end": (
+        _VECTORS, "if (i < count) totals += load_first(x + i, count - i);", ""),
+    "C++: half of a vector summed twice": (
+        _VECTORS, "halves[0] += halves[1];", "halves[0] += halves[0];"),
+    "C++: a step at the position before": (
+        _STEP, "(state.rows.lengths[rows[n]] - 1) * width",
+        "(state.rows.lengths[rows[n]] - 2) * width"),
+    "C++: positions of the first row": (
+        _STEP, "(state.rows.lengths[rows[n]] - 1) * width",
+        "(state.rows.lengths[rows[0]] - 1) * width"),
+    "C++: no residual": (
+        _STEP, "store(work.x.row(n) + i, load(work.x.row(n) + i) + sum);",
+        "store(work.x.row(n) + i, sum);"),
+    "C++: the past of the row beside": (
+        _STEP, "i % count, rows[i % count],", "i % count, rows[(i + 1) % count],"),
+    "C++: one head for all": (
+        _STEP, "rows[i % count], i / count);", "rows[i % count], 0);"),
+    "C++: no last norm": (_STEP, "normalize(model.last);", ""),
+    "C++: MLP of the attention's norm": (_STEP, "normalize(layer.norm2);", ""),
+    "C++: GELU's cube rounded": (_VECTORS, _U, _U.replace("0.044715", "0.0447")),
+    "C++: GELU as a sigmoid": (_VECTORS, _U, "x * static_cast<T>(-1.702)"),
+    "C++: a wrong factor of the exponential": (
+        _VECTORS, "1.0 / 40320, 1.0 / 5040, 1.0 / 720", "1.0 / 40320, 1.0 / 5040, 1.0 / 702"),
+    "C++: exponentials end at -7": (_VECTORS, "least = -708.0", "least = -7.0"),
+    "C++: a copy begins anew": (_ROWS, "lengths[target] = lengths[source];", ""),
+    "C++: a copy lacks the last position": (
+        _ROWS, _OWNERS, _OWNERS.replace("lengths[source]", "lengths[source] - 1")),
+    "C++: new positions in a lender's memory": (
+        _ROWS, "owner_[row * positions_ + position] = static_cast<int32_t>(row);", ""),
+    "C++: values of a prompt are keys": (
+        _ENGINE, "std::copy_n(values + head * size", "std::copy_n(keys + head * size"),
+    "C++: all prompts in the first row": (
+        _ENGINE, "layer * cache_->layer + row * cache_->row", "layer * cache_->layer"),
+    "C++: all layers load into the first": (
+        _ENGINE, "layer * cache_->layer + row * cache_->row", "row * cache_->row"),
+    "C++: the first norm before the MLP": (
+        _ENGINE, "norm(from.norm2_gain, from.norm2_bias", "norm(from.norm1_gain, from.norm2_bias"),
+    "C++: attention's projection with the MLP's bias": (
+        _ENGINE, "from.projection, from.projection_bias", "from.projection, from.outer_bias"),
+    "C++: no biases": (_MATRIX, "std::copy_n(bias, out, matrix.bias.get());", ""),
+    "C++: heads overlap": (_CACHE, "head(positions * model.size())", "head(model.size())"),
+    "C++: layers overlap": (_CACHE, "layer(rows * row)", "layer(row)"),
+    "C++: the end of a sum left out": (
+        _PRODUCT, "k < matrix.in; k += kStrip", "k + kStrip <= matrix.in; k += kStrip"),
+    "C++: sums of the step before go on": (
+        _PRODUCT, "r < rows; ++r) std::copy_n(bias", "r < 1; ++r) std::copy_n(bias"),
+    "C++: every layer is the first": (
+        _DECODER, "sources.push_back(layer(i, shape))", "sources.push_back(layer(0, shape))"),
+    "C++: the second norm's bias is the first's": (
+        _DECODER, 'own("ln_2.bias", {width})', 'own("ln_1.bias", {width})'),
+    "C++: the last norm's bias is the first's": (
+        _DECODER, 'get("ln_f.bias", {shape.width})', 'get("h.0.ln_1.bias", {shape.width})'),
+    "native decoder's epsilon is the usual one": (
+        f"{_NATIVE}.__init__", "float(np.float32(config.layer_norm_epsilon))", "1e-5"),
+    "native decoder loads values for keys": (
+        f"{_NATIVE}.prefill", "keys.numpy()[0], values.numpy()[0]",
+        "values.numpy()[0], keys.numpy()[0]"),
+    "native decoder copies backwards": (
+        f"{_NATIVE}.copy", "copy(source, target)", "copy(target, source)"),
+    "native decoder with dropout": (f"{_NATIVE}.__init__", "model.eval()", "pass"),
+}
+
+CONTROLS = {
+    "C++: exponentials less one more": (
+        f"{_MODULE}.softmax", "load(scores + i) - most", "load(scores + i) - (most + 1)"),
+    "C++: the last vector is copied": (
+        _STEP, "if (i + kLanes<T> <= model.vocabulary) {",
+        "if (i + kLanes<T> < model.vocabulary) {"),
+    "C++: shorter strips": (f"{_MODULE}.variants", "kStrip = 64;", "kStrip = 16;"),
+    "native decoder with two threads": (
+        f"{_NATIVE}.__init__", "threads or thread_count()", "threads or 2"),
+}
+
+MUTANTS = room("kernels", BUGS, CONTROLS)

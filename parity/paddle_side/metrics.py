@@ -1,0 +1,34 @@
+"""What evaluation reports: perplexities, accuracies and bits per byte."""
+
+import numpy as np
+
+from paddle_impl.evaluation import code_length, lambada
+from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
+from parity.cases import evaluation as fixtures
+from parity.compare import Point, Trace
+from parity.paddle_side import weights
+
+
+def reported(case: Case, dtype: str) -> Trace:
+    """The measures of held-out documents, together, and of LAMBADA's last words."""
+    model = weights.build(case, dtype)
+    told = code_length.code_length(
+        model, case.documents(DOCUMENT_LENGTHS), fixtures.two_bytes_a_token,
+        eos_token_id=case.config.eos_token_id, window=STRIDED_WINDOW, stride=STRIDE,
+    )
+    passages = [lambada.passage(text, fixtures.encode_letters) for text in fixtures.PASSAGES]
+    words = lambada.last_words(model, passages, window=fixtures.PASSAGE_WINDOW,
+                               vocab_size=fixtures.FEW)
+    found = {
+        "loss": told.loss, "log of the perplexity": np.log(told.perplexity),
+        "accuracy": _of_both(told.accuracy), "bits per byte": told.bits_per_byte,
+        "gzip's bits per byte": told.gzip_bits_per_byte,
+        "LAMBADA's accuracy": _of_both(words.accuracy),
+        "log of LAMBADA's perplexity": np.log(words.perplexity),
+    }
+    return {Point(0, "score", name): np.asarray(value) for name, value in found.items()}
+
+
+def _of_both(accuracy: float) -> list[float]:
+    """The shares of the right and of the wrong, of which one is not zero."""
+    return [accuracy, 1.0 - accuracy]
