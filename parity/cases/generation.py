@@ -47,6 +47,13 @@ SAMPLED = {
                               min_new_tokens=2),
 }
 
+# By an exported model, whose tokenizer has fewer tokens than the model.
+_EXPORTED = 257
+EXPORTED = {
+    "plain": Setting(vocab_size=_EXPORTED),
+    "to the last position": Setting(max_new_tokens=MODEL.n_positions, vocab_size=_EXPORTED),
+}
+
 _SPREADS = np.array([0.1, 1.0, 3.0, 9.0, 2.0, 2.0, 0.0])
 FILTER_LOGITS = _rng.standard_normal((len(_SPREADS), _VOCABULARY)) * _SPREADS[:, None]
 # Probabilities 1/2, 1/4 and 1/4, all others 0: the first sum equals top-p 0.5 to the last bit.

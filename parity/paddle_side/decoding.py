@@ -4,6 +4,7 @@ The decoder is the one in plain Paddle, for some models the one in C++ too. The 
 "sampled" use the one that `auto` chooses.
 """
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -12,7 +13,7 @@ from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.generate import generate
 from paddle_impl.model import GPTForCausalLM
-from parity.cases import Case
+from parity.cases import Case, stops
 from parity.cases import blocks as fixtures
 from parity.cases import decoding as cases
 from parity.compare import Trace
@@ -63,6 +64,20 @@ def blocks(case: Case, dtype: str) -> Trace:
             found = _generate(model, fixtures.prompts(lengths), decoding, decoder,
                               rows=fixtures.ROWS)
             trace |= _points(f"{decoder}: {name}", found)
+    return trace
+
+
+def stopped(case: Case, dtype: str) -> Trace:
+    """Greedy continuations that end at a stop string: their tokens, their text without it."""
+    trace: Trace = {}
+    for tiny in stops.tiny_models(case):
+        decoding = replace(stops.setting(tiny), stop=stops.STOPS)
+        found = _generate(_model(tiny.case, dtype), tiny.prompts, decoding,
+                          decode_bytes=stops.decode_bytes)
+        for number, (one,) in enumerate(found):
+            at = f"{tiny.name}, prompt {number}"
+            trace |= stops.points(at, one.token_ids, one.finish_reason == "stop", one.text,
+                                  one.score)
     return trace
 
 

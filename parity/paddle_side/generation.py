@@ -1,15 +1,20 @@
 """Generation by paddle_impl: its generate(), its logits filters, and logits through the cache."""
 
+import tempfile
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import paddle
 
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding import sampling
 from paddle_impl.decoding.processors import process
 from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.decoding.sequences import SampleState
+from paddle_impl.export import export_model, files
+from paddle_impl.export.running import continue_prompts
 from paddle_impl.generate import generate
 from parity.cases import Case
 from parity.cases import generation as cases
@@ -26,6 +31,22 @@ def greedy(case: Case, dtype: str) -> Trace:
 def sampled(case: Case, dtype: str) -> Trace:
     """The same for sampled continuations, whose tokens are chosen by shared uniform draws."""
     return _continuations(case, dtype, cases.SAMPLED)
+
+
+def exported(case: Case, dtype: str) -> Trace:
+    """Continuations by a static graph: the model is exported, and the folder is read again."""
+    trace: Trace = {}
+    with tempfile.TemporaryDirectory() as name:
+        directory = Path(name) / "exported"
+        export_model(weights.build(case, dtype), Tokenizer.byte_level(), directory)
+        export = files.read(directory)
+        for name, setting in cases.EXPORTED.items():
+            prompts = [[token % setting.vocab_size for token in prompt] for prompt in cases.PROMPTS]
+            found = continue_prompts(directory, export, prompts, _decoding(setting, None, False),
+                                     draws=lambda number: _draws)
+            for number, own in enumerate(found):
+                trace |= _points(f"{name}, prompt {number}", own)
+    return trace
 
 
 def cached_logits(case: Case, dtype: str) -> Trace:
@@ -85,26 +106,36 @@ def _continuations(case: Case, dtype: str, settings: dict[str, Setting]) -> Trac
             if setting.ends:
                 free = replace(setting, ends=False, min_new_tokens=0)
                 end = cases.end_token(_generate(model, prompt, free, None, drawn)[0].token_ids)
-            for sequence, one in enumerate(_generate(model, prompt, setting, end, drawn)):
-                at = f"{name}, prompt {number}, sequence {sequence}"
-                reasons = [one.finish_reason == reason for reason in ("eos", "length")]
-                trace[Point(0, "chosen ids", at)] = np.array([*one.token_ids, -1])
-                trace[Point(0, "ended", at)] = np.asarray(reasons)
-                trace[Point(0, "score", at)] = np.asarray(one.score)
+            found = _generate(model, prompt, setting, end, drawn)
+            trace |= _points(f"{name}, prompt {number}", found)
+    return trace
+
+
+def _points(at: str, found: list[Continuation]) -> Trace:
+    trace: Trace = {}
+    for sequence, one in enumerate(found):
+        name = f"{at}, sequence {sequence}"
+        reasons = [one.finish_reason == reason for reason in ("eos", "length")]
+        trace[Point(0, "chosen ids", name)] = np.array([*one.token_ids, -1])
+        trace[Point(0, "ended", name)] = np.asarray(reasons)
+        trace[Point(0, "score", name)] = np.asarray(one.score)
     return trace
 
 
 def _generate(
     model, prompt: list[int], setting: Setting, end: int | None, drawn: bool
 ) -> list[Continuation]:
-    decoding = Decoding(
+    own = [token % setting.vocab_size for token in prompt]
+    return generate(model, [own], _decoding(setting, end, drawn), draws=lambda number: _draws)[0]
+
+
+def _decoding(setting: Setting, end: int | None, drawn: bool) -> Decoding:
+    return Decoding(
         setting.max_new_tokens, strategy="sampling" if drawn else "greedy_search",
         min_new_tokens=setting.min_new_tokens, num_return_sequences=setting.sequences,
         temperature=setting.temperature, top_k=setting.top_k, top_p=setting.top_p,
         eos_token_ids=() if end is None else (end,), vocab_size=setting.vocab_size,
     )
-    own = [token % setting.vocab_size for token in prompt]
-    return generate(model, [own], decoding, draws=lambda number: _draws)[0]
 
 
 def _draws(step: int, sequences: int) -> np.ndarray:

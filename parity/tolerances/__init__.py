@@ -157,6 +157,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("A", "mode"): _EXACT,
     ("A", "filtered"): _TENSOR_A,
     ("A", "chosen ids"): _EXACT,
+    ("A", "decoded"): _EXACT,
     ("A", "ended"): _EXACT,
     ("A", "score"): _TENSOR_A,
     ("A", "hidden"): _TENSOR_A,

@@ -1,6 +1,7 @@
 """Generation with 200 tiny models: transformers' generate in float64, each prompt on its own."""
 
 from contextlib import contextmanager
+from dataclasses import replace
 from unittest.mock import patch
 
 import numpy as np
@@ -8,7 +9,7 @@ import torch
 from transformers.generation import utils
 
 from paddle_impl.config.decoding import Decoding
-from parity.cases import Case
+from parity.cases import Case, stops
 from parity.cases import blocks as fixtures
 from parity.cases import decoding as cases
 from parity.compare import Trace
@@ -81,6 +82,36 @@ def blocks(case: Case, dtype: str) -> Trace:
             for decoder in cases.DECODERS:
                 trace |= _points(f"{decoder}: {name}, prompt {number}", *found, own)
     return trace
+
+
+def stopped(case: Case, dtype: str) -> Trace:
+    """Greedy continuations that end at a stop string, found in the text of an endless one."""
+    trace: Trace = {}
+    for tiny in stops.tiny_models(case):
+        model = weights.build(tiny.case, dtype)
+        for number, prompt in enumerate(tiny.prompts):
+            own = cases.fitted(stops.setting(tiny), prompt)
+            (tokens,), _ = _continued(model, prompt, own)
+            count, text = _first_stop(tokens)
+            tokens = tokens[:count]
+            _, (score,) = _continued(model, prompt, replace(own, max_new_tokens=len(tokens)))
+            at = f"{tiny.name}, prompt {number}"
+            trace |= stops.points(at, tokens, count is not None, text, score)
+    return trace
+
+
+def _first_stop(tokens: list[int]) -> tuple[int | None, str]:
+    """(tokens up to the one that completes a stop string, or None; the text before the string).
+
+    Of several that a token completes the one that ends first counts, and of these the longest.
+    """
+    for count in range(1, len(tokens) + 1):
+        raw = stops.decode_bytes(tokens[:count])
+        ends = [(raw.find(stop) + len(stop), raw.find(stop))
+                for stop in map(str.encode, stops.STOPS) if stop in raw]
+        if ends:
+            return count, raw[: min(ends)[1]].decode(errors="replace")
+    return None, stops.decode_bytes(tokens).decode(errors="replace")
 
 
 def _continued(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | None = None):

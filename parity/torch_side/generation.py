@@ -34,6 +34,11 @@ def sampled(case: Case, dtype: str) -> Trace:
     return _continuations(case, dtype, cases.SAMPLED)
 
 
+def exported(case: Case, dtype: str) -> Trace:
+    """The same for a model whose last tokens are never chosen."""
+    return _continuations(case, dtype, cases.EXPORTED)
+
+
 def cached_logits(case: Case, dtype: str) -> Trace:
     """Logits (1, T, V) of one sequence, computed without a cache; the same for each way to feed it.
     """

@@ -27,6 +27,10 @@ CANARIES = {
     "top-p left in sorted order": ["filters"],
     "accumulation undivided": ["clip", "training"],
     "config.json asks for erf GELU": ["weights", "files"],
+    "another folder taken for a checkpoint": ["files", "newest"],
+    "index files of a blend by other weights": ["order"],
+    "no decay steps taken literally": ["schedule", "rates"],
+    "bits per token": ["metrics"],
 }
 CONTROLS = {
     "unmutated code": [*{rung: None for rungs in CANARIES.values() for rung in rungs}],

@@ -42,6 +42,21 @@ BUGS = {
     "all weights saved as they are here": (
         f"{_OPTIMIZER}.weights", "self.share.value(trained[name]) if name in trained else "
         "parameter", "parameter"),
+    "masters of lowered weights": (
+        f"{_SHARE}._updated", "paddle.assign(parameter, master)",
+        "paddle.assign(parameter.astype('float32').astype(master.dtype), master)"),
+    "no masters": (f"{_SHARE}._updated", "if parameter.name not in lowered:", "if True:"),
+    "masters not cast into the weights": (
+        f"{_SHARE}.broadcast",
+        "paddle.assign(weight.master.astype(weight.parameter.dtype), weight.parameter)", "pass"),
+    "lowered weights saved, not masters": (
+        f"{_SHARE}.value", "weight.dtype == weight.parameter.dtype and ", ""),
+    "gradients of masters summed in the lower type": (
+        f"{_WEIGHT}.collect", "self.collected.add_(gradient)",
+        "(self.collected.astype('float32') + gradient.astype('float32')).astype(gradient.dtype)"),
+    "LayerNorms lowered too": (
+        "paddle_impl.optim.precision.Precision.lowered",
+        "and not isinstance(layer, nn.LayerNorm)", "and True"),
     "seed of dropout of every process": (
         _FORWARD, "self.ranks.data.rank", "self.ranks.rank"),
     "seed of dropout of the share of the model": (
