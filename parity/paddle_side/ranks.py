@@ -8,7 +8,9 @@ from typing import NamedTuple
 import numpy as np
 
 from paddle_impl import checkpoint
+from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training import measuring
 from parity.cases import Case, clip_decisions
 from parity.cases.odd import odd
 from parity.compare import Point, Trace
@@ -42,8 +44,12 @@ def stage_2(case: Case, dtype: str) -> Trace:
 
 
 def stage_3(case: Case, dtype: str) -> Trace:
-    """Four ranks: blocks' weights sharded over two, tensor parallel of two, blocks recomputed."""
-    return _train(odd(case), dtype, size=4, sharding=2, model=2, stage=3, recompute=True)
+    """Four ranks: blocks' weights sharded over two, tensor parallel of two, blocks recomputed.
+
+    An evaluation after each step must leave no weights behind that the next update makes old.
+    """
+    return _train(odd(case), dtype, size=4, sharding=2, model=2, stage=3, recompute=True,
+                  evaluates=True)
 
 
 class _Part(NamedTuple):
@@ -91,7 +97,8 @@ def _continued(case: Case, dtype: str, ranks: Ranks, part: _Part, source, direct
 
 
 def _train(
-    case: Case, dtype: str, size: int, recompute: bool = False, stage: int = 1, **shape
+    case: Case, dtype: str, size: int, recompute: bool = False, stage: int = 1,
+    evaluates: bool = False, **shape,
 ) -> Trace:
     """Each rank takes its share of every step's micro batches; the trace is that of rank 0."""
     case = case.without_dropout()
@@ -100,7 +107,12 @@ def _train(
         model = weights.build_share(case, dtype, ranks.model)
         model.recompute = recompute
         optimizer = training.build_optimizer(model, ranks, stage=stage)
-        trace = training.run(share_of(case, ranks), model, optimizer, ranks=ranks)
+
+        def evaluate(step: int) -> None:
+            if evaluates:
+                measuring.measure(model, CAUSAL_LM, case.steps[0][:1], ranks)
+
+        trace = training.run(share_of(case, ranks), model, optimizer, ranks=ranks, after=evaluate)
         return trace, training.whole(model, optimizer)
 
     (trace, values), *others = meeting.run(size, work, **shape)

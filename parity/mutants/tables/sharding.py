@@ -37,6 +37,8 @@ BUGS = {
         "self.group.broadcast_(values, 0)"),
     "block's weights of the step before": (
         f"{_WEIGHT}.free", "self.gathered = False", "self.gathered = self.updated is None"),
+    "blocks' weights stay after an evaluation": (
+        f"{_BLOCK}._computed", "self.release()", "pass"),
     "block's weights saved as they are here": (
         f"{_SHARE}.value", "and id(weight) not in self.offloaded", ""),
     "all weights saved as they are here": (
@@ -78,8 +80,6 @@ CONTROLS = {
     "smallest tensors are given out first": (
         "paddle_impl.optim.ownership.owners", "key=lambda index: -sizes[index]",
         "key=lambda index: sizes[index]"),
-    "blocks' weights stay after the forward pass": (
-        f"{_BLOCK}._computed", "self.release()", "pass"),
     "evaluation draws from the random stream": (
         "paddle_impl.training.measuring.measure", "model.train()",
         "model.train(); paddle.rand([7])"),
