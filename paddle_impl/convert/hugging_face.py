@@ -82,8 +82,8 @@ def load_weights(
 ) -> None:
     """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError.
 
-    weights: entire tensors of floating point numbers, cast to the model's type; the model takes its
-    share of them, one tensor after the other. names: of the parameters to fill, all if left out.
+    weights: entire tensors of finite floating point numbers, cast to the model's type; the model
+    takes its share of them, one after the other. names: of the parameters to fill, all if left out.
     grow_vocabulary: tokens of the model that the weights lack get the mean of the others' rows.
     """
     if grow_vocabulary:
@@ -99,13 +99,18 @@ def load_weights(
             f"{len(extra)} unknown {sorted(extra)[:3]}"
         )
     shapes = model.whole_shapes()
-    for name in parameters:
+    for name, parameter in parameters.items():
         shape, found = shapes[name], weights[name]
         if shape != found.shape:
             raise ValueError(f"{name} has shape {found.shape} in the checkpoint, "
                              f"{shape} in the model")
         if found.dtype.kind != "f":
             raise ValueError(f"{name} is {found.dtype}, not of floating point numbers")
+        dtype = str(parameter.dtype).rpartition(".")[2]
+        # Here, because Paddle's softmax for CPUs would take NaN for a number.
+        if not np.isfinite(found.astype(dtype, copy=False)).all():
+            raise ValueError(f"{name} holds values that are NaN, or infinite in {dtype}: the "
+                             "weights are damaged, or their training diverged")
     for name, parameter in parameters.items():
         dtype = str(parameter.dtype).rpartition(".")[2]
         own = model.parts.own(name, weights[name])

@@ -91,6 +91,9 @@ class Batch:
 
     def _advance(self, running: _Running, logits: np.ndarray) -> None:
         try:
+            if not np.isfinite(logits.max(axis=-1)).all():  # the maximum is NaN if any logit is
+                raise ValueError("the model gives logits that are no numbers: its weights are "
+                                 "damaged, or its training has diverged")
             move = running.state.advance(logits)
         except Exception as error:
             self._leave(running)

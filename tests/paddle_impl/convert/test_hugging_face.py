@@ -50,6 +50,18 @@ def test_a_refused_load_changes_nothing(tiny_model):
         np.testing.assert_array_equal(value, ours[name])
 
 
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_weights_that_are_no_numbers_are_refused(tiny_model, bad):
+    ours = to_hf(tiny_model)
+    for name in ours:
+        spoilt = ours[name].astype(np.float64)
+        spoilt.flat[-1] = bad
+        with pytest.raises(ValueError, match=f"{name} holds values that are NaN, or infinite"):
+            load_weights(tiny_model, ours | {name: spoilt})
+    for name, value in to_hf(tiny_model).items():
+        np.testing.assert_array_equal(value, ours[name])
+
+
 def test_a_checkpoint_of_any_degree_is_the_whole_and_loads_at_any():
     for saved in together(4, lambda parts: to_hf(build(parts))):
         assert saved.keys() == WEIGHTS.keys()

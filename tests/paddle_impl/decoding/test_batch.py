@@ -142,3 +142,20 @@ def test_a_state_that_fails_is_dropped_and_the_others_go_on():
 def test_more_sequences_than_rows_are_refused():
     with pytest.raises(ValueError, match="3 sequences of one prompt do not fit into a batch of 2"):
         Batch(Remembering(2)).add(Scripted([1], [], width=3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_end_their_prompt_only(bad):
+    class Damaged(Remembering):
+        def step(self, rows, tokens):
+            logits = super().step(rows, tokens)
+            logits[[self.held[row][0] == 7 for row in rows], 3] = bad
+            return logits
+
+    batch, damaged, other = Batch(Damaged(2)), line([7], 3), line([8], 3)
+    batch.add(damaged)
+    batch.add(other)
+    with pytest.raises(ValueError, match="weights are damaged"):
+        run(batch)
+    assert run(batch) == [other]
+    assert len(damaged.seen) == 1
