@@ -202,8 +202,8 @@ def test_all_processes_continue_from_what_the_main_one_found(output):
     for step in (3, 6):
         flip(output / f"model_{step}" / "config.json")
     (main, _), (other, _) = meeting.run(2, look)
-    assert main.startswith(f"no checkpoint of {output} is whole")
-    assert other == f"the main process found no whole checkpoint in {output}"
+    assert main.startswith(f"no checkpoint of {output} can be resumed")
+    assert other == f"the main process found no checkpoint to resume in {output}"
     shutil.rmtree(output)
     assert meeting.run(2, look) == [(None, []), (None, [])]
 
