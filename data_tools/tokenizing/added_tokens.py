@@ -32,7 +32,8 @@ def add_declared(library: tokenizers.Tokenizer, config: TokenizerConfig, origin:
         token.special |= token.content in special
         _add(library, token)
     known = _known(library)
-    for token in config.declared:
+    # Of several that name one token the last says how it is found.
+    for token in {token.content: token for token in config.declared}.values():
         if (own := known.get(token.content)) is not None:
             if not own.special:  # tokenizer.json does not say what tokenizer_config.json says
                 own.special = True

@@ -76,9 +76,7 @@ class AnyTokenizer(Protocol):
     def fingerprint(self) -> str:
         """sha256 (hex) of all that decides which ids a text has."""
 
-    def save(
-        self, directory: str | os.PathLike, *, model_max_length: int | None = None
-    ) -> None:
+    def save(self, directory: str | os.PathLike, *, model_max_length: int | None = None) -> None:
         """Write its files. model_max_length: the positions of the model that it is saved with."""
 
 

@@ -163,9 +163,7 @@ class ChineseTokenizer(WithChatTemplate):
         settings = json.dumps(self._settings, sort_keys=True).encode("ascii")
         return hashlib.sha256(self._model + b"\0" + settings).hexdigest()
 
-    def save(
-        self, directory: str | os.PathLike, *, model_max_length: int | None = None
-    ) -> None:
+    def save(self, directory: str | os.PathLike, *, model_max_length: int | None = None) -> None:
         """Write sentencepiece.model, as PaddleNLP reads it, and segmentation.json; with names, a
         chat template or a model's length tokenizer_config.json too."""
         directory = Path(directory)

@@ -205,9 +205,7 @@ class Tokenizer(WithChatTemplate):
     def _fingerprint(self) -> str:
         return fingerprint(self._prompt, self._special)
 
-    def save(
-        self, directory: str | os.PathLike, *, model_max_length: int | None = None
-    ) -> None:
+    def save(self, directory: str | os.PathLike, *, model_max_length: int | None = None) -> None:
         """Write the files that transformers.AutoTokenizer.from_pretrained(directory) reads.
 
         tokenizer.json has all but names and template; added_tokens.json goes with vocab.json.
@@ -233,8 +231,9 @@ class Tokenizer(WithChatTemplate):
     def _check(self, origin: str) -> None:
         """Refuse what would lose or change text, or let a document's text become an end id."""
         problem = loss(self._settings, self._vocab)
+        declared = self._config.names.get("eos_token") in self._special
         known_end = [t for t in END_TOKENS if t in self._added and t not in self._special]
-        if problem is None and known_end:
+        if problem is None and known_end and not declared:
             problem = f"{known_end[0]} is an added token but not marked special"
         if problem is None and set(self._vocab.values()) != set(range(len(self._vocab))):
             problem = f"its {len(self._vocab)} ids are not 0..{len(self._vocab) - 1}"

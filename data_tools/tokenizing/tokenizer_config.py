@@ -47,7 +47,8 @@ class TokenizerConfig:
         directory = Path(directory)
         config = _object(directory / CONFIG)
         listed = "added_tokens_decoder" in config
-        told = config if listed else config | _object(directory / SPECIAL)
+        told = _defaults(config, directory) | config
+        told |= {} if listed else _object(directory / SPECIAL)
         names, more = {}, {}
         for name in NAMES:
             if told.get(name) is not None:
@@ -67,7 +68,7 @@ class TokenizerConfig:
             ids = _object(directory / ADDED)
             if not all(text and type(i) is int for text, i in ids.items()):
                 raise ValueError(f"{directory / ADDED} must hold an id for each token")
-            added = {i: AddedToken(text, special=text in special, normalized=False)
+            added = {i: AddedToken(text, special=text in special, normalized=text not in special)
                      for text, i in ids.items()}
         return cls({name: token.content for name, token in names.items()}, tuple(more), added,
                    declared, _chat_template(directory, config.get("chat_template")))
@@ -131,6 +132,14 @@ def entries(chat_template: str | dict[str, str] | None, model_max_length: int | 
                          for name, template in chat_template.items()]
     told = {"model_max_length": model_max_length, "chat_template": chat_template}
     return {name: value for name, value in told.items() if value is not None}
+
+
+def _defaults(config: dict, directory: Path) -> dict[str, str]:
+    """The names that transformers' class gives to tokens that no file names."""
+    of_model = {"gpt2": "GPT2Tokenizer"}.get(_object(directory / "config.json").get("model_type"))
+    if config.get("tokenizer_class", of_model) not in ("GPT2Tokenizer", "GPT2TokenizerFast"):
+        return {}
+    return dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
 
 
 def _chat_template(directory: Path, value) -> str | dict[str, str] | None:

@@ -40,8 +40,8 @@ def newest(
     """The checkpoint of the highest step that can be resumed; None where there is none at all.
 
     A note for each of a higher step, which is damaged or written over by another program, is
-    appended to `notes`; left out, it is a warning of Python's. ValueError where none can be resumed.
-    Every process calls it; the main one reads and decides, so that all continue from the same one.
+    appended to `notes`; left out, it is a warning of Python's. ValueError where all are so. Every
+    process calls it; the main one reads and decides, so that all continue from the same one.
     """
     step, failure = 0, None
     if ranks.is_main:

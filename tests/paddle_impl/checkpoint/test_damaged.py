@@ -172,8 +172,9 @@ def test_all_damaged_is_an_error_that_lists_them(output):
         flip(output / f"model_{step}" / name)
     with pytest.raises(ValueError) as raised:
         checkpoint.newest(output)
-    for part in ("model_3 (config.json: damaged", "model_6 (merges.txt: damaged",
-                 "model_9 (model.safetensors: damaged", "--output_dir"):
+    for part in ("model_3 is damaged (config.json: damaged",
+                 "model_6 is damaged (merges.txt: damaged",
+                 "model_9 is damaged (model.safetensors: damaged", "--output_dir"):
         assert part in str(raised.value)
 
 
