@@ -43,8 +43,8 @@ class Pretraining(Task):
         self.has_texts = config.validation.test_file is not None
 
     def fit(self, shape: ModelConfig) -> ModelConfig:
-        """The model's configuration with the data's end token and the run's dropout."""
-        fitted = self.inputs.fit(shape)
+        """The model's configuration with its end tokens, or the data's, and the run's dropout."""
+        fitted = self.inputs.fit(shape, keeps_ends=self.same_tokenizer)
         self.completions = Completions.of(self.config, self.tokenizer, fitted)
         self.loaders = self.inputs.loaders(fitted)
         return fitted

@@ -3,8 +3,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import itertools
 import json
+from collections.abc import Collection
 from pathlib import Path
 
 import tokenizers
@@ -47,6 +49,18 @@ def settings(tokenizer: tokenizers.Tokenizer) -> dict:
     for name in ("dropout", "continuing_subword_prefix", "end_of_word_suffix"):
         model[name] = getattr(tokenizer.model, name, None)
     return state | {"model": model}
+
+
+def fingerprint(tokenizer: tokenizers.Tokenizer, special: Collection[str]) -> str:
+    """sha256 (hex) of vocabulary, merges and special tokens, whichever files they came from."""
+    vocab = tokenizer.get_vocab(with_added_tokens=True)
+    merges = json.loads(tokenizer.to_str())["model"]["merges"]
+    canonical = {
+        "vocab": sorted(vocab, key=vocab.__getitem__),
+        "merges": [merge.split(" ") if isinstance(merge, str) else merge for merge in merges],
+        "special": sorted(special),
+    }
+    return hashlib.sha256(json.dumps(canonical).encode("ascii")).hexdigest()
 
 
 def pre_tokenizer_steps(state: dict) -> list[dict]:

@@ -6,6 +6,8 @@ Each function verifies the files that it reads, where the directory has a manife
 import warnings
 from pathlib import Path
 
+from data_tools.tokenizing import tokenizer
+from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 from paddle_impl.checkpoint import contents, manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
@@ -16,15 +18,19 @@ from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
-    """The model's shape from config.json."""
+    """The model's shape from config.json, and the content of generation_config.json beside it."""
     path = directory / manifest.CONFIG
     if not path.is_file():
         raise ValueError(f"{directory} is no checkpoint: it has no config.json")
     manifest.verify(directory, only=[manifest.CONFIG])
     try:
-        return ModelConfig.from_hf(state.read_json(path))
+        config = ModelConfig.from_hf(state.read_json(path))
+        if (path := directory / manifest.GENERATION).is_file():
+            manifest.verify(directory, only=[manifest.GENERATION])
+            config = config.with_(generation_config=state.read_json(path))
     except (TypeError, ValueError) as error:
         raise ValueError(f"{path}: {error}") from None
+    return config
 
 
 def load_model(directory: Path) -> GPT:
@@ -37,10 +43,10 @@ def load_model(directory: Path) -> GPT:
         raise ValueError(f"{directory} is no checkpoint directory; bash scripts/run.sh trains one")
     contents.check_whole(directory)
     config = load_config(directory)
-    verified_later = [manifest.OPTIMIZER, state.FILE, *weights.file_names(directory)]
-    manifest.verify(directory, but=verified_later)
-    if note := manifest.unchecked(directory):
-        warnings.warn(note, stacklevel=2)
+    _verify_small_files(directory)
+    for note in (manifest.unchecked(directory), manifest.rewritten_since(directory)):
+        if note:
+            warnings.warn(note, stacklevel=2)
     model = build(config, contents.architecture(directory))
     load_weights(directory, model)
     return model
@@ -71,13 +77,23 @@ def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
         raise ValueError(f"{directory}: {error}") from None
 
 
+def load_tokenizer(directory: Path) -> AnyTokenizer | None:
+    """The tokenizer beside the weights; None where there is none, or none of a known kind."""
+    _verify_small_files(directory)
+    try:
+        return tokenizer.load_tokenizer(directory)
+    except ValueError:
+        return None
+
+
 def load_state(directory: Path) -> TrainingState | None:
     """The training state; None for a model that was not trained here.
 
     A checkpoint without the file counts as weights alone, even if its manifest lists the file: a
-    user removes it to start another run from these weights.
+    user removes it to start another run from these weights. So does one that another program has
+    written over.
     """
-    if not (directory / state.FILE).is_file():
+    if not (directory / state.FILE).is_file() or manifest.rewritten_since(directory):
         return None
     manifest.verify(directory, only=[state.FILE])
     return state.read(directory / state.FILE)
@@ -93,3 +109,9 @@ def load_optimizer(directory: Path, optimizer: Optimizer) -> None:
         optimizer.load_state(moments)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _verify_small_files(directory: Path) -> None:
+    """All but the tensors and the training state, which are verified when they are read."""
+    manifest.verify(directory, but=[manifest.OPTIMIZER, manifest.ADAPTER, state.FILE,
+                                    *weights.file_names(directory)])

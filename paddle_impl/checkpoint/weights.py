@@ -117,9 +117,13 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
 
 def _files(directory: Path) -> tuple[list[Path], dict[str, str]]:
     """The files to read, and tensor -> shard; the index is the first file where there are shards.
+
+    Where there is both, one file is read, as by transformers; but shards that were saved into a
+    checkpoint since are newer than its file.
     """
     whole, index = directory / manifest.WEIGHTS, directory / manifest.INDEX
-    if whole.is_file():
+    newer = index.is_file() and not manifest.lists(directory, manifest.INDEX)
+    if whole.is_file() and not newer:
         return [whole], {}
     if not index.is_file():
         if (directory / _PICKLE).is_file():

@@ -95,7 +95,7 @@ def _fill(
 ) -> None:
     """Write all files, the manifest last."""
     if tokenizer is not None:
-        tokenizer.save(place)
+        tokenizer.save(place, model_max_length=files.json[manifest.CONFIG]["n_positions"])
     for name, values in files.json.items():
         write_json(place / name, values)
     for name, tensors in files.tensors.items():

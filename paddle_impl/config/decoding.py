@@ -126,7 +126,7 @@ class DecodingOptions(Options):
     num_return_sequences: int = flag(1, "continuations of each prompt")
     min_dec_len: int = flag(1, "new tokens before an end token may come")
     max_dec_len: int | None = flag(512, "new tokens at most; fewer where the positions end")
-    eos_token_id: list[int] | None = flag(None, "end tokens (default: the tokenizer's)")
+    eos_token_id: list[int] | None = flag(None, "end tokens (default: the model's)")
     stop: list[str] | None = flag(None, "texts that end a continuation and are left out")
 
     def __post_init__(self):
@@ -145,7 +145,7 @@ class DecodingOptions(Options):
     def settings(
         self, eos_token_ids: tuple[int, ...] = (), vocab_size: int | None = None
     ) -> Decoding:
-        """The settings from the flags. eos_token_ids: the tokenizer's, used without --eos_token_id.
+        """The settings from the flags. eos_token_ids: the model's, used without --eos_token_id.
         """
         try:
             return Decoding(

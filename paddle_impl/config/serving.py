@@ -57,7 +57,7 @@ class ServingOptions(ServingFlags):
 
     model_name_or_path: the directory that gives the model its id and may hold a chat template.
     rows: sequences that are computed at the same time; the others wait. decoder: see
-    paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the tokenizer's.
+    paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the model's.
     """
 
     model_name_or_path: str

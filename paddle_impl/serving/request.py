@@ -10,6 +10,7 @@ from data_tools.tokenizing.chat_template import ChatTemplate
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.serving import ServingOptions
+from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.generate import fitted
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.fields import Body, is_text, wrong
@@ -51,7 +52,7 @@ class Reader:
         self.max_prompt = min(options.max_prompt_tokens or config.n_positions,
                               config.n_positions - 1)
         self.max_new = min(options.max_new_tokens or config.n_positions, config.n_positions)
-        self._ends = options.eos_token_ids or (tokenizer.eos_token_id,)
+        self._ends = options.eos_token_ids or end_tokens(config, tokenizer)
         self._vocab_size = min(tokenizer.vocab_size, config.vocab_size)
 
     def completion(self, content: bytes) -> CompletionRequest:

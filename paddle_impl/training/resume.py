@@ -101,7 +101,8 @@ def start_step(
     """
     state = _own_state(source, now.task)
     if state is None:
-        return 0, []
+        note = manifest.rewritten_since(source) if source else None
+        return 0, [note] if note else []
     if others := _differences(facts, state, now):
         raise ValueError(f"{source} was trained with another {'; another '.join(others)}; to train "
                          "its weights on something else, copy the directory without "

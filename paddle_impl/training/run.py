@@ -53,6 +53,8 @@ class Run:
         source = resume.find_source(config.model, config.checkpoint, passed_over, self.ranks)
         resume.check_output(
             config.checkpoint, config.training.max_steps, source, self.task.name)
+        if source is not None:
+            self.task.start_from(source)
         shape = self.task.fit(
             checkpoint.load_config(source) if source
             else named_model(config.model.model_name_or_path)
