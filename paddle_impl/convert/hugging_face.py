@@ -134,5 +134,5 @@ def _check_values(name: str, found: np.ndarray, dtype: str) -> None:
     with np.errstate(over="ignore"):
         finite = np.isfinite(found.astype(dtype, copy=False)).all()
     if not finite:
-        raise ValueError(f"{name} holds values that are NaN, or infinite in {dtype}, the type of the "
-                         "model: the weights are damaged, or their training diverged")
+        raise ValueError(f"{name} holds values that are NaN, or infinite in the model's {dtype}: "
+                         "the weights are damaged, or their training diverged")

@@ -71,16 +71,10 @@ def test_another_type_is_refused_by_name(tiny_model, kind, grow):
         load_weights(tiny_model, ours | {name: ours[name].astype(kind)}, grow_vocabulary=grow)
 
 
-def test_a_number_that_the_model_cannot_hold_is_refused(tiny_model):
+def test_float64_weights_are_cast(tiny_model):
     ours, name = to_hf(tiny_model), "transformer.ln_f.weight"
-    wide = ours[name].astype(np.float64)
-    load_weights(tiny_model, ours | {name: wide + 0.5})
+    load_weights(tiny_model, ours | {name: ours[name].astype(np.float64) + 0.5})
     assert (to_hf(tiny_model)[name] == 1.5).all()
-    wide[:3] = np.inf, np.nan, 3e38  # the checks of finite numbers are others
-    load_weights(tiny_model, ours | {name: wide})
-    wide[3] = -1e39
-    with pytest.raises(ValueError, match=f"{name} holds values that are NaN, or infinite in float32"):
-        load_weights(tiny_model, ours | {name: wide})
 
 
 def test_a_refused_load_changes_nothing(tiny_model):
