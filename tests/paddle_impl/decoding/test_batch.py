@@ -1,5 +1,7 @@
 """A batch of prompts in one decoder: they wait, begin, are copied for beams, and end."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -125,6 +127,25 @@ def test_a_cancelled_state_gives_its_room_to_others():
     batch.cancel(second)
     batch.cancel(second)
     assert run(batch) == [third]
+
+
+def test_to_cancel_is_no_more_work_where_more_wait():
+    def calls(count: int) -> int:
+        batch = Batch(Remembering(1))
+        states = [line([1], 1) for _ in range(count)]
+        for state in states:
+            batch.add(state)
+        made = []
+        sys.setprofile(lambda frame, event, argument: made.append(event))
+        try:
+            for state in states[-100:]:
+                batch.cancel(state)
+        finally:
+            sys.setprofile(None)
+        assert batch.waiting == count - 100
+        return len(made)
+
+    assert calls(1000) == calls(100)
 
 
 def test_a_state_that_fails_is_dropped_and_the_others_go_on():
