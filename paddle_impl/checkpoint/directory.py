@@ -8,11 +8,11 @@ from pathlib import Path
 
 from data_tools.files import target_of
 from paddle_impl.checkpoint import manifest, state
+from paddle_impl.checkpoint.names import step_of
 from paddle_impl.parallel.ranks import Ranks
 
 ONE_PROCESS = Ranks()
-_NAME = re.compile(r"model_(\d+)")
-_TEMPORARY = re.compile(r"\.model_\d+\.tmp")
+_TEMPORARY = re.compile(r"\.model_[0-9]+\.tmp")
 
 
 def place(output_dir: Path, step: int) -> Path:
@@ -29,8 +29,8 @@ def checkpoints(output_dir: Path) -> dict[int, Path]:
     if not output_dir.is_dir():
         return {}
     return {
-        int(match[1]): path for path in output_dir.iterdir()
-        if (match := _NAME.fullmatch(path.name)) and path.is_dir()
+        step: path for path in output_dir.iterdir()
+        if (step := step_of(path.name)) is not None and path.is_dir()
     }
 
 
@@ -97,7 +97,7 @@ def make_way(output_dir: Path, step: int) -> list[str]:
 def sweep(output_dir: Path) -> None:
     """Remove the temporary folders of killed runs."""
     for path in output_dir.iterdir() if output_dir.is_dir() else ():
-        if _TEMPORARY.fullmatch(path.name) or _NAME.fullmatch(target_of(path.name) or ""):
+        if _TEMPORARY.fullmatch(path.name) or step_of(target_of(path.name) or "") is not None:
             shutil.rmtree(path, ignore_errors=True)
 
 

@@ -3,9 +3,11 @@
 Each function verifies the files that it reads, where the directory has a manifest.
 """
 
+import math
 import warnings
 from pathlib import Path
 
+from data_tools.json_fields import read_object
 from paddle_impl.checkpoint import contents, manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
@@ -16,15 +18,33 @@ from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
-    """The model's shape from config.json."""
+    """The model's shape from config.json.
+
+    ValueError where the weights beside it have another shape, by the headers of their files: a
+    model that is built before that is known could need any amount of memory.
+    """
     path = directory / manifest.CONFIG
     if not path.is_file():
         raise ValueError(f"{directory} is no checkpoint: it has no config.json")
     manifest.verify(directory, only=[manifest.CONFIG])
+    values = read_object(path)
     try:
-        return ModelConfig.from_hf(state.read_json(path))
-    except (TypeError, ValueError) as error:
+        config = ModelConfig.from_hf(values)
+        if not contents.holds_adapter(directory):
+            _check_shape(config, weights.shapes(directory))
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    return config
+
+
+def _check_shape(config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
+    own = vars(config) | {"n_inner": config.inner, "num_labels": len(config.labels)}
+    for name, told in hugging_face.told_by(shapes).items():
+        if own[name] != told:
+            raise ValueError(f"{name} is {own[name]}, but {told} by the shapes of the weights")
+    if config.num_parameters() > (stored := sum(map(math.prod, shapes.values()))):
+        raise ValueError(f"it describes {config.num_parameters()} parameters, the weights beside "
+                         f"it are {stored}")
 
 
 def load_model(directory: Path) -> GPT:

@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from paddle_impl.checkpoint import manifest, state
+from data_tools.json_fields import read_object
+from paddle_impl.checkpoint import manifest
 from paddle_impl.convert import hugging_face
 
 # safetensors' names of the types that weights may have. numpy has no bfloat16: it is the upper half
@@ -44,6 +45,13 @@ def open_weights(directory: Path) -> Mapping[str, np.ndarray]:
         return hugging_face.from_hf(LazyTensors(stored))
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from None
+
+
+def shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+    """Stored name -> shape, by the headers of the files; ValueError where one is damaged."""
+    paths, index = _files(directory)
+    return {name: tensor.shape for path in (paths[1:] if index else paths)
+            for name, tensor in read_header(path).items()}
 
 
 def file_names(directory: Path) -> list[str]:
@@ -128,7 +136,7 @@ def _files(directory: Path) -> tuple[list[Path], dict[str, str]]:
                 "transformers and write it with save_pretrained(..., safe_serialization=True)"
             )
         return [whole], {}
-    shard_of = state.read_json(index).get("weight_map")
+    shard_of = read_object(index).get("weight_map")
     if not isinstance(shard_of, dict) or not shard_of:
         raise ValueError(f"{index} is no index of shards: it has no weight_map")
     for name in shard_of.values():
