@@ -11,6 +11,7 @@ from paddle_impl.checkpoint import manifest, state
 from paddle_impl.checkpoint.names import step_of
 from paddle_impl.parallel.ranks import Ranks
 
+BEST = "best"  # folder of the checkpoint with the lowest valid loss
 ONE_PROCESS = Ranks()
 _TEMPORARY = re.compile(r"\.model_[0-9]+\.tmp")
 
@@ -82,9 +83,12 @@ def make_way(output_dir: Path, step: int) -> list[str]:
     """Prepare output_dir for a run that continues after `step`; returns a note for each change.
 
     Temporary folders of killed runs are removed. Checkpoints of later steps, which are damaged, are
-    renamed. Only the main process calls it, when no other reads output_dir any more.
+    renamed; in `best` they are removed, since the run writes them again. Only the main process
+    calls it, when no other reads output_dir any more.
     """
     sweep(output_dir)
+    sweep(output_dir / BEST)
+    drop_later(output_dir / BEST, step)
     notes = []
     for late, path in sorted(checkpoints(output_dir).items()):
         if late > step:

@@ -30,21 +30,22 @@ def load_config(directory: Path) -> ModelConfig:
     values = read_object(path)
     try:
         config = ModelConfig.from_hf(values)
-        if not contents.holds_adapter(directory):
-            _check_shape(config, weights.shapes(directory))
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if not contents.holds_adapter(directory):
+        _check_shape(path, config, weights.shapes(directory))
     return config
 
 
-def _check_shape(config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
+def _check_shape(path: Path, config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
     own = vars(config) | {"n_inner": config.inner, "num_labels": len(config.labels)}
     for name, told in hugging_face.told_by(shapes).items():
         if own[name] != told:
-            raise ValueError(f"{name} is {own[name]}, but {told} by the shapes of the weights")
+            raise ValueError(f"{path}: {name} is {own[name]}, but {told} by the shapes of the "
+                             "weights beside it")
     if config.num_parameters() > (stored := sum(map(math.prod, shapes.values()))):
-        raise ValueError(f"it describes {config.num_parameters()} parameters, the weights beside "
-                         f"it are {stored}")
+        raise ValueError(f"{path} describes {config.num_parameters()} parameters, the weights "
+                         f"beside it are {stored}")
 
 
 def load_model(directory: Path) -> GPT:

@@ -2,7 +2,17 @@
 
 from dataclasses import dataclass, fields, replace
 
-from data_tools.json_fields import SCALAR, Field, check, list_of, optional, shown, text, whole
+from data_tools.json_fields import (
+    SCALAR,
+    Field,
+    check,
+    either,
+    list_of,
+    optional,
+    shown,
+    text,
+    whole,
+)
 from data_tools.json_fields import number as number_from
 from paddle_impl.config.options import Options, flag, require
 
@@ -26,7 +36,8 @@ HF_FIELDS: dict[str, Field] = {
     **dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), number_from(0, 1)),
     "layer_norm_epsilon": number_from(0, 1),
     "initializer_range": number_from(0),
-    **dict.fromkeys(("bos_token_id", "eos_token_id", "pad_token_id"), optional(whole())),
+    **dict.fromkeys(("bos_token_id", "pad_token_id"), optional(whole())),
+    "eos_token_id": optional(either(whole(), list_of(whole()))),
     "architectures": optional(list_of(text())),
     "num_labels": optional(whole(1, 1 << 20)),
 }
