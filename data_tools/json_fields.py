@@ -1,4 +1,4 @@
-"""JSON objects in files that others may have written or edited: every field that is used is checked.
+"""JSON objects in files that others may have written or edited, and checks of their fields.
 
     read_object(path, {"step": whole(), "note": optional(text())}, required=["step"])
 

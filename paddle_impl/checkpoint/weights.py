@@ -33,25 +33,16 @@ def open_weights(directory: Path) -> Mapping[str, np.ndarray]:
     or not as the manifest says, where the index and the shards disagree, where a tensor has another
     type, and where the head is not tied.
     """
-    paths, index = _files(directory)
-    manifest.verify(directory, only=[path.name for path in paths])
-    stored: dict[str, StoredTensor] = {}
-    for path in paths[1:] if index else paths:
-        found = read_header(path)
-        if index:
-            _check_shard(path, found.keys(), index)
-        stored |= found
+    manifest.verify(directory, only=file_names(directory))
     try:
-        return hugging_face.from_hf(LazyTensors(stored))
+        return hugging_face.from_hf(LazyTensors(_stored(directory)))
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from None
 
 
 def shapes(directory: Path) -> dict[str, tuple[int, ...]]:
     """Stored name -> shape, by the headers of the files; ValueError where one is damaged."""
-    paths, index = _files(directory)
-    return {name: tensor.shape for path in (paths[1:] if index else paths)
-            for name, tensor in read_header(path).items()}
+    return {name: tensor.shape for name, tensor in _stored(directory).items()}
 
 
 def file_names(directory: Path) -> list[str]:
@@ -121,6 +112,17 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
                              f"{', '.join(DTYPES)}")
         found[name] = tensor
     return found
+
+
+def _stored(directory: Path) -> dict[str, StoredTensor]:
+    paths, index = _files(directory)
+    stored: dict[str, StoredTensor] = {}
+    for path in paths[1:] if index else paths:
+        found = read_header(path)
+        if index:
+            _check_shard(path, found.keys(), index)
+        stored |= found
+    return stored
 
 
 def _files(directory: Path) -> tuple[list[Path], dict[str, str]]:

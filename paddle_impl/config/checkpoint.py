@@ -10,9 +10,8 @@ class CheckpointOptions(Options):
     output_dir: str = flag(help="where checkpoints and logs go; refused if it holds another run")
     resume: bool = flag(False, "continue from the newest complete checkpoint of output_dir")
     init_from: str | None = flag(
-        None, "a checkpoint directory whose weights a new run starts from, at step 1 and with a new "
-        "optimizer, whatever it was trained on; with --resume only where output_dir has no "
-        "checkpoint yet")
+        None, "a checkpoint directory: a new run starts from its weights, at step 1 and with a new "
+        "optimizer, on any data; with --resume only while output_dir has no checkpoint")
     allow_other_tokenizer: bool = flag(
         False, "start from weights that were trained with another tokenizer than the data's")
     save_steps: int = flag(500, "a checkpoint every so many steps, and one at the end")

@@ -135,7 +135,7 @@ def start_step(
     _check_complete(source, state, now)
     if others := _differences(facts, state, now):
         raise ValueError(f"{source} was trained with another {'; another '.join(others)}; to train "
-                         f"its weights on something else, start a new run with --init_from {source}")
+                         f"its weights on something else, start anew with --init_from {source}")
     notes = [manifest.unchecked(source), _changed_world(source, state, now),
              _changed_schedule(source, state.schedule, now.schedule)]
     if state.sample_order != now.sample_order:
