@@ -219,8 +219,8 @@ def _processes(state: TrainingState) -> str:
 
 
 def _changed_schedule(source: Path, was: dict, now: dict) -> str | None:
-    changes = [f"{name} {was.get(name)} there, {now.get(name)} now"
-               for name in sorted(was) if was[name] != now.get(name)]
+    told = {name: (was.get(name, _UNKNOWN), now.get(name, _UNKNOWN)) for name in sorted(was | now)}
+    changes = [f"{name} {old} there, {new} now" for name, (old, new) in told.items() if old != new]
     if not changes:
         return None
     return f"the settings are not those of {source}: {'; '.join(changes)}"

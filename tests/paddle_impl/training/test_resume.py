@@ -9,7 +9,7 @@ from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.pretraining import Pretraining
-from paddle_impl.training.resume import PRECISION, SEED, Start, check_output, find_start, shape_of
+from paddle_impl.training.resume import PRECISION, SEED, Start, check_output, find_start
 from paddle_impl.training.resume import start_step as continue_after
 
 SCHEDULE = {"max_lr": 0.001, "min_lr": 0.0001, "warmup_rate": 0.5, "decay_steps": 6,
@@ -65,7 +65,8 @@ def refusal(source, **changes) -> str:
     with pytest.raises(ValueError) as raised:
         start_step(MAX_STEPS, source, replace(WAS, **changes))
     text = str(raised.value)
-    assert text.startswith(f"{source} was trained with another ") and text.endswith(f"{HINT}{source}")
+    assert text.startswith(f"{source} was trained with another ")
+    assert text.endswith(f"{HINT}{source}")
     return text
 
 
