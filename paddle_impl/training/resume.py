@@ -189,7 +189,7 @@ def _known(old: Any, new: Any) -> tuple[Any, Any]:
     """Both values; from lists of equal length, entries that are unknown in either are removed."""
     if not (isinstance(old, list) and isinstance(new, list)) or len(old) != len(new):
         return old, new
-    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a and b]
+    pairs = [(a, b) for a, b in zip(old, new, strict=True) if None not in (a, b)]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 

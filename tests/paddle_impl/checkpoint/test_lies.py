@@ -23,7 +23,8 @@ WAS = TrainingState(
 )
 FACTS = (SEED, *Pretraining.facts, PRECISION)
 # How many lies, and the seed of their draws; None takes another one each time, and prints it.
-MANY = [pytest.param(400, 14), pytest.param(10_000, None, marks=pytest.mark.exhaustive)]
+LONG = [pytest.mark.exhaustive, pytest.mark.timeout(1800)]
+MANY = [pytest.param(400, 14), pytest.param(10_000, None, marks=LONG)]
 
 
 def lies(count: int, seed: int | None, honest: dict):
