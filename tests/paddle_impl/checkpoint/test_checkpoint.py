@@ -138,6 +138,7 @@ def test_only_model_and_digits_is_a_checkpoint(trained, tmp_path):
     for output in (tmp_path, tmp_path / "best"):
         assert checkpoint.checkpoints(output) == {4: output / "model_4"}
         assert checkpoint.newest(output) == output / "model_4"
+    (tmp_path / "model_4" / "config.json").write_text("{")
     assert checkpoint.make_way(tmp_path, 0) == [f"{tmp_path}/model_4 is set aside as "
                                                 "damaged_model_4"]
     assert sorted(os.listdir(tmp_path)) == sorted([*OTHER_NAMES, "best", "damaged_model_4"])
