@@ -4,7 +4,6 @@
 import errno
 import json
 import os
-import shutil
 
 import numpy as np
 import paddle
@@ -121,30 +120,6 @@ def test_the_newest_are_kept(trained, tmp_path):
     checkpoint.save(out, *trained, state(13), None, keep=1)
     assert sorted(checkpoint.checkpoints(out)) == [1, 13]
     assert sorted(os.listdir(outside)) == FILES
-
-
-OTHER_NAMES = ["model_3_keep", "model_03", "model_3.bak", "Model_3", "my_model_3", "model_3 ",
-               "model_", "model_\u0663", "model_-3", "model_+3", "model_3\n"]
-
-
-def test_only_model_and_digits_is_a_checkpoint(trained, tmp_path):
-    """Another name is neither listed, nor the newest, nor removed, also in best."""
-    for output in (tmp_path, tmp_path / "best"):
-        source = checkpoint.save(output, *trained, state(3), None)
-        for name in OTHER_NAMES:
-            shutil.copytree(source, output / name)
-    checkpoint.save(tmp_path, *trained, state(4), None, keep=1)
-    checkpoint.save(tmp_path / "best", *trained, state(4), None, keep=1)
-    for output in (tmp_path, tmp_path / "best"):
-        assert checkpoint.checkpoints(output) == {4: output / "model_4"}
-        assert checkpoint.newest(output) == output / "model_4"
-    (tmp_path / "model_4" / "config.json").write_text("{")
-    assert checkpoint.make_way(tmp_path, 0) == [f"{tmp_path}/model_4 is set aside as "
-                                                "damaged_model_4"]
-    assert sorted(os.listdir(tmp_path)) == sorted([*OTHER_NAMES, "best", "damaged_model_4"])
-    assert sorted(os.listdir(tmp_path / "best")) == sorted(OTHER_NAMES)
-    shutil.rmtree(tmp_path / "best")
-    assert checkpoint.newest(tmp_path) is None
 
 
 def test_old_checkpoints_go_only_after_the_new_one_is_whole(trained, tmp_path, monkeypatch):
