@@ -46,7 +46,16 @@ def test_names_of_another_tokenizer_with_the_same_ids(tmp_path):
     plain.save(tmp_path / "plain")
     (tmp_path / "plain" / "tokenizer_config.json").write_bytes(
         (folder / "tokenizer_config.json").read_bytes())
+    (tmp_path / "plain" / "special_tokens_map.json").unlink()
     named = plain.named_as(Tokenizer.load(tmp_path / "plain"))
     assert named.chat_template == "x" and named.fingerprint() == plain.fingerprint()
     assert named.eos_token_id == plain.special_tokens["<|im_end|>"] != plain.eos_token_id
     assert plain.named_as(Tokenizer.byte_level()).special_tokens_map == plain.special_tokens_map
+
+
+def test_an_end_of_sentence_that_is_plain_must_not_be_the_end_token(tmp_path):
+    files = {"added_tokens.json": {"</s>": 257}}
+    with pytest.raises(ValueError, match="</s> is an added token but not marked special"):
+        Tokenizer.load(byte_folder(tmp_path / "unnamed", files=files))
+    named = Tokenizer.load(byte_folder(tmp_path / "named", {"eos_token": END_OF_TEXT}, files))
+    assert named.eos_token_id == 256 and named.encode("</s>").tolist() == [257]
