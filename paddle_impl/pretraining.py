@@ -1,6 +1,7 @@
 """Pretraining on token files: the task that run_pretrain.py gives to training/run.py."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from paddle_impl.config.model import ModelConfig
@@ -48,6 +49,11 @@ class Pretraining(Task):
         self.completions = Completions.of(self.config, self.tokenizer, fitted)
         self.loaders = self.inputs.loaders(fitted)
         return fitted
+
+    def check_weights(self, source: Path) -> None:
+        """ValueError if they were trained with another tokenizer than the data's."""
+        if not self.config.checkpoint.allow_other_tokenizer:
+            self.inputs.check_tokenizer_of(source)
 
     def learning_rate(self, step: int) -> float:
         return lr_at(step, **self._schedule())

@@ -21,7 +21,7 @@ output_dir there are:
 """
 
 from paddle_impl.checkpoint.contents import check_language_model
-from paddle_impl.checkpoint.directory import checkpoints, drop_later, make_way, newest
+from paddle_impl.checkpoint.directory import BEST, checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
     load_config,
     load_language_model,
@@ -33,10 +33,10 @@ from paddle_impl.checkpoint.reading import (
 )
 from paddle_impl.checkpoint.state import FORMAT_VERSION, TrainingState
 from paddle_impl.checkpoint.weights import open_weights
-from paddle_impl.checkpoint.writing import NoRoom, save
+from paddle_impl.checkpoint.writing import NoRoom, check_room, save
 
 __all__ = [
-    "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "checkpoints",
-    "drop_later", "load_config", "load_language_model", "load_model", "load_optimizer",
+    "BEST", "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "check_room",
+    "checkpoints", "load_config", "load_language_model", "load_model", "load_optimizer",
     "load_state", "load_tokenizer", "load_weights", "make_way", "newest", "open_weights", "save",
 ]

@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from data_tools.files import checksums
-from paddle_impl.checkpoint import manifest, state
+from data_tools.json_fields import optional, read_object, text
+from paddle_impl.checkpoint import manifest
 from paddle_impl.checkpoint.weights import LazyTensors, file_names, read_header
-from paddle_impl.config.model import LANGUAGE_MODEL
+from paddle_impl.config.model import HF_FIELDS, LANGUAGE_MODEL
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import ARCHITECTURES
 
 BASE, BASE_SHA256 = "base_model_name_or_path", "base_sha256"
+_RECORDED = dict.fromkeys((BASE, BASE_SHA256), optional(text()))
 _PREFIX = "base_model.model."  # peft's, before the names of the model's tensors
 
 
@@ -61,8 +63,8 @@ def architecture(directory: Path) -> str:
     """
     path = directory / manifest.CONFIG
     manifest.verify(directory, only=[manifest.CONFIG])
-    named = state.read_json(path).get("architectures") if path.is_file() else None
-    found = named[0] if isinstance(named, list) and named else "GPT2Model"
+    named = read_object(path, HF_FIELDS).get("architectures") if path.is_file() else None
+    found = named[0] if named else "GPT2Model"
     if found == "GPT2Model":
         return LANGUAGE_MODEL
     if found not in ARCHITECTURES:
@@ -151,7 +153,7 @@ def _recorded(directory: Path) -> dict | None:
     if not holds_adapter(directory):
         return None
     manifest.verify(directory, only=[manifest.ADAPTER_CONFIG])
-    return state.read_json(directory / manifest.ADAPTER_CONFIG)
+    return read_object(directory / manifest.ADAPTER_CONFIG, _RECORDED)
 
 
 def _base_sha256(recorded: dict):

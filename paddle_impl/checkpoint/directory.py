@@ -8,11 +8,12 @@ from pathlib import Path
 
 from data_tools.files import target_of
 from paddle_impl.checkpoint import manifest, state
+from paddle_impl.checkpoint.names import step_of
 from paddle_impl.parallel.ranks import Ranks
 
+BEST = "best"  # folder of the checkpoint with the lowest valid loss
 ONE_PROCESS = Ranks()
-_NAME = re.compile(r"model_(\d+)")
-_TEMPORARY = re.compile(r"\.model_\d+\.tmp")
+_TEMPORARY = re.compile(r"\.model_[0-9]+\.tmp")
 
 
 def place(output_dir: Path, step: int) -> Path:
@@ -29,8 +30,8 @@ def checkpoints(output_dir: Path) -> dict[int, Path]:
     if not output_dir.is_dir():
         return {}
     return {
-        int(match[1]): path for path in output_dir.iterdir()
-        if (match := _NAME.fullmatch(path.name)) and path.is_dir()
+        step: path for path in output_dir.iterdir()
+        if (step := step_of(path.name)) is not None and path.is_dir()
     }
 
 
@@ -83,9 +84,12 @@ def make_way(output_dir: Path, step: int) -> list[str]:
     """Prepare output_dir for a run that continues after `step`; returns a note for each change.
 
     Temporary folders of killed runs are removed. Checkpoints of later steps, from which no run can
-    continue, are renamed. Only the main process calls it, when no other reads output_dir any more.
+    continue, are renamed; in `best` they are removed, since the run writes them again. Only the
+    main process calls it, when no other reads output_dir any more.
     """
     sweep(output_dir)
+    sweep(output_dir / BEST)
+    drop_later(output_dir / BEST, step)
     notes = []
     for late, path in sorted(checkpoints(output_dir).items()):
         if late > step:
@@ -99,7 +103,7 @@ def make_way(output_dir: Path, step: int) -> list[str]:
 def sweep(output_dir: Path) -> None:
     """Remove the temporary folders of killed runs."""
     for path in output_dir.iterdir() if output_dir.is_dir() else ():
-        if _TEMPORARY.fullmatch(path.name) or _NAME.fullmatch(target_of(path.name) or ""):
+        if _TEMPORARY.fullmatch(path.name) or step_of(target_of(path.name) or "") is not None:
             shutil.rmtree(path, ignore_errors=True)
 
 

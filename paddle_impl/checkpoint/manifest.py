@@ -8,6 +8,7 @@ from collections.abc import Collection
 from pathlib import Path
 
 from data_tools.files import checksums
+from data_tools.json_fields import read_object
 from paddle_impl.checkpoint import rewritten, state
 
 FILE = "manifest.json"
@@ -126,7 +127,7 @@ def _why_without(directory: Path) -> str | None:
 
 def _read(path: Path) -> dict[str, dict]:
     """File name -> bytes and sha256; ValueError unless the file is exactly what `write` writes."""
-    told = state.read_json(path)
+    told = read_object(path)
     files = told.get("files")
     if told.get("format_version") != FORMAT_VERSION or not (
         isinstance(files, dict) and all(_complete(sums) for sums in files.values())

@@ -3,9 +3,11 @@
 Each function verifies the files that it reads, where the directory has a manifest.
 """
 
+import math
 import warnings
 from pathlib import Path
 
+from data_tools.json_fields import read_object
 from data_tools.tokenizing import tokenizer
 from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 from paddle_impl.checkpoint import contents, manifest, state, weights
@@ -18,19 +20,38 @@ from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
-    """The model's shape from config.json, and the content of generation_config.json beside it."""
+    """The model's shape from config.json, and the content of generation_config.json beside it.
+
+    ValueError where the weights beside it have another shape, by the headers of their files: a
+    model that is built before that is known could need any amount of memory.
+    """
     path = directory / manifest.CONFIG
     if not path.is_file():
         raise ValueError(f"{directory} is no checkpoint: it has no config.json")
     manifest.verify(directory, only=[manifest.CONFIG])
+    values = read_object(path)
     try:
-        config = ModelConfig.from_hf(state.read_json(path))
-        if (path := directory / manifest.GENERATION).is_file():
+        config = ModelConfig.from_hf(values)
+        if (beside := directory / manifest.GENERATION).is_file():
             manifest.verify(directory, only=[manifest.GENERATION])
-            config = config.with_(generation_config=state.read_json(path))
-    except (TypeError, ValueError) as error:
+            path, values = beside, read_object(beside)
+            config = config.with_(generation_config=values)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if not contents.holds_adapter(directory):
+        _check_shape(directory / manifest.CONFIG, config, weights.shapes(directory))
     return config
+
+
+def _check_shape(path: Path, config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
+    own = vars(config) | {"n_inner": config.inner, "num_labels": len(config.labels)}
+    for name, told in hugging_face.told_by(shapes).items():
+        if own[name] != told:
+            raise ValueError(f"{path}: {name} is {own[name]}, but {told} by the shapes of the "
+                             "weights beside it")
+    if config.num_parameters() > (stored := sum(map(math.prod, shapes.values()))):
+        raise ValueError(f"{path} describes {config.num_parameters()} parameters, the weights "
+                         f"beside it are {stored}")
 
 
 def load_model(directory: Path) -> GPT:

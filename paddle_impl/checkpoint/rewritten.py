@@ -9,7 +9,7 @@ import re
 from collections.abc import Callable
 from pathlib import Path
 
-from paddle_impl.checkpoint import state
+from data_tools.json_fields import read_object
 
 # JSON file -> how its content tells that it was replaced, and the names of the files that were then
 # replaced with it.
@@ -36,6 +36,6 @@ def replaced(directory: Path) -> Callable[[str], bool]:
 
 def _shows(path: Path, sign: Callable[[dict], bool]) -> bool:
     try:
-        return sign(state.read_json(path))
+        return sign(read_object(path))
     except ValueError:  # missing or damaged, so not written by another program
         return False

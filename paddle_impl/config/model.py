@@ -2,6 +2,18 @@
 
 from dataclasses import dataclass, field, fields, replace
 
+from data_tools.json_fields import (
+    SCALAR,
+    Field,
+    check,
+    either,
+    list_of,
+    optional,
+    shown,
+    text,
+    whole,
+)
+from data_tools.json_fields import number as number_from
 from paddle_impl.config.options import Options, flag, require
 
 MODEL_TYPES = ("gpt", "gpt2", "gpt2-en", "gpt2-cn")
@@ -16,6 +28,19 @@ _FIXED_HF_OPTIONS = {
     "tie_word_embeddings": (True,),
 }
 
+
+# The keys of config.json that are read, and what each of them may hold.
+HF_FIELDS: dict[str, Field] = {
+    **dict.fromkeys(("n_layer", "n_embd", "n_head", "vocab_size", "n_positions"), whole(1)),
+    "n_inner": optional(whole(1)),
+    **dict.fromkeys(("embd_pdrop", "attn_pdrop", "resid_pdrop"), number_from(0, 1)),
+    "layer_norm_epsilon": number_from(0, 1),
+    "initializer_range": number_from(0),
+    **dict.fromkeys(("bos_token_id", "pad_token_id"), optional(whole())),
+    "eos_token_id": optional(either(whole(), list_of(whole()))),
+    "architectures": optional(list_of(text())),
+    "num_labels": optional(whole(1, 1 << 20)),
+}
 
 # The classes of transformers that this implementation supports, as config.json names them.
 LANGUAGE_MODEL, CLASSIFIER = "GPT2LMHeadModel", "GPT2ForSequenceClassification"
@@ -108,14 +133,16 @@ class ModelConfig:
     def from_hf(cls, config: dict) -> "ModelConfig":
         """From the content of config.json; ValueError if it needs an unsupported computation."""
         if (family := config.get("model_type")) != "gpt2":
-            raise ValueError(f"model_type in config.json is {family!r}, not 'gpt2'")
+            raise ValueError(f"model_type in config.json is {shown(family)}, not 'gpt2'")
         for name, allowed in _FIXED_HF_OPTIONS.items():
             if config.get(name, allowed[0]) not in allowed:
-                raise ValueError(f"config.json sets {name}={config[name]!r}; supported: {allowed}")
-        known = {f.name for f in fields(cls)} - _NOT_IN_HF
+                raise ValueError(
+                    f"config.json sets {name}={shown(config[name])}; supported: {allowed}")
         required = {"n_layer", "n_embd", "n_head", "vocab_size"}
         if missing := sorted(required - config.keys()):
             raise ValueError(f"config.json lacks {', '.join(missing)}")
+        check(config, HF_FIELDS)
+        known = {f.name for f in fields(cls)} - _NOT_IN_HF
         labels = _labels(config) if CLASSIFIER in (config.get("architectures") or ()) else ()
         own = {name: value for name, value in config.items() if name in known}
         if own.get("n_inner") == 4 * own["n_embd"]:
@@ -142,7 +169,9 @@ def _labels(config: dict) -> tuple[str, ...]:
         return tuple(f"LABEL_{number}" for number in range(config.get("num_labels") or 2))
     numbers = [str(number) for number in range(len(named))] if isinstance(named, dict) else None
     if not named or numbers is None or named.keys() != set(numbers):
-        raise ValueError(f"config.json's id2label does not number its labels from 0: {named!r}")
+        raise ValueError(
+            f"config.json's id2label does not number its labels from 0: {shown(named)}")
+    check(named, dict.fromkeys(numbers, SCALAR), inside="id2label")
     return tuple(str(named[number]) for number in numbers)
 
 

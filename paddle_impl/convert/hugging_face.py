@@ -12,6 +12,12 @@ import numpy as np
 from paddle_impl.convert import resizing
 
 _BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")
+# The fields of config.json that are the sizes of a tensor.
+_TELLS = {
+    "score.weight": ("num_labels", "n_embd"), "lm_head.weight": ("vocab_size", "n_embd"),
+    "wte.weight": ("vocab_size", "n_embd"), "wpe.weight": ("n_positions", "n_embd"),
+    "h.0.mlp.c_fc.weight": ("n_embd", "n_inner"),
+}
 _BODY = re.compile(r"(wte|wpe|h|ln_f)\.")
 # What torch puts into the names of a model that is wrapped for training or compiled.
 _WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
@@ -22,6 +28,17 @@ FLOATS = ("float64", "float32", "float16")  # numpy has no bfloat16, which comes
 def is_buffer(name: str) -> bool:
     """Whether an HF name is that of a causal mask, which old checkpoints stored."""
     return bool(_BUFFER.match(_bare(name)))
+
+
+def told_by(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """The fields of config.json that the shapes of tensors with HF's names tell."""
+    bare = {_bare(name): shape for name, shape in shapes.items()}
+    layers = {name.split(".")[1] for name in bare if name.startswith("h.")}
+    told = {"n_layer": len(layers)}
+    for name, fields in _TELLS.items():
+        if len(bare.get(name, ())) == 2:
+            told |= zip(fields, bare[name], strict=True)
+    return told
 
 
 def from_hf(weights: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:

@@ -4,6 +4,8 @@ from pathlib import Path
 
 from data_tools.splits import split_bounds
 from data_tools.tokenizing.any_tokenizer import end_of
+from data_tools.tokenizing.bpe_files import find_files
+from data_tools.tokenizing.chinese_tokenizer import find_model
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl.config.model import ModelConfig, ModelOptions
 from paddle_impl.config.options import require, split_shares
@@ -63,6 +65,18 @@ class PretrainingData:
                                  f"model: its continuations end in {list(shape.end_tokens)}")
         self.end_token = eos
         return self.config.training.with_dropout(shape)
+
+    def check_tokenizer_of(self, source: Path) -> None:
+        """ValueError if the checkpoint directory has another tokenizer than the data."""
+        if not (find_files(source) or find_model(source)):
+            return
+        try:
+            tokenizer = load_tokenizer(source)
+            for tokens in self.data.tokens:
+                check_tokenizer(tokens, tokenizer, f"that of {source}", self.tokenizer)
+        except ValueError as error:
+            raise ValueError(f"{error}; make the data with --tokenizer {source}, or pass "
+                             "--allow_other_tokenizer if it is meant") from None
 
     def identity(self) -> dict:
         """What a resumed run compares: the digest of each dataset's ids (None if unknown), and the

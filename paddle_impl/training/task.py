@@ -86,6 +86,11 @@ class Task:
         """The model, before its weights are set. Set stop_gradient of frozen parameters here."""
         return GPTForCausalLM(shape, parts)
 
+    def check_weights(self, source: Path) -> None:
+        """ValueError if a new run cannot start from the weights in `source`, a checkpoint
+        directory, because they were trained on something that the data do not go with.
+        """
+
     def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
         """Set the weights from a checkpoint directory.
 

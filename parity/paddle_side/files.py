@@ -13,11 +13,11 @@ from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 
 
-def written(case: Case, dtype: str) -> dict[str, bytes]:
+def written(case: Case, dtype: str, step: int = 3) -> dict[str, bytes]:
     """The files of checkpoint.save, training state and all."""
     model = weights.build(case, dtype)
     state = TrainingState(
-        step=3, samples=12, seed=0, order_key="", sample_order="", tokenizer=None,
+        step=step, samples=4 * step, seed=0, order_key="", sample_order="", tokenizer=None,
         global_batch_size=4, schedule=case.schedule,
     )
     with tempfile.TemporaryDirectory() as directory:
@@ -63,13 +63,12 @@ def foreign(case: Case, dtype: str) -> Trace:
 
 
 def newest(case: Case, dtype: str) -> Trace:
-    """The step from which a run resumes; an incomplete directory does not count."""
-    files = written(case, dtype)
+    """The step from which a run resumes; an incomplete directory and a copy do not count."""
+    names = {f"model_{step}": step for step in CHECKPOINT_STEPS}
     with tempfile.TemporaryDirectory() as directory:
-        names = [*(f"model_{step}" for step in CHECKPOINT_STEPS), ".model_11.tmp"]
-        for path in [Path(directory) / name for name in names]:
-            path.mkdir()
-            for name, content in files.items():
-                (path / name).write_bytes(content)
+        for name, step in (names | {".model_11.tmp": 11, "model_12_keep": 12}).items():
+            (Path(directory) / name).mkdir()
+            for file, content in written(case, dtype, step).items():
+                (Path(directory) / name / file).write_bytes(content)
         found = checkpoint.newest(Path(directory))
     return {Point(0, "newest", "step"): np.asarray(int(found.name.rpartition("_")[2]))}

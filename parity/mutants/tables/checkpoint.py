@@ -121,6 +121,8 @@ BUGS = {
     "resumes from the name that sorts last": (
         "paddle_impl.checkpoint.directory._newest", "found, reverse=True",
         "found, key=str, reverse=True"),
+    "a copy counts as a checkpoint": (
+        "paddle_impl.checkpoint.names.step_of", "_NAME.fullmatch(name)", "_NAME.match(name)"),
     "dropout of the checkpoint, not of the flags": (
         f"{_INPUTS}.fit", "self.config.training.with_dropout(shape)", "shape"),
     "hidden dropout for attention too": (
