@@ -39,7 +39,7 @@ def _interrupted(case: Case, dtype: str):
     half = len(case.steps) // 2
     trace = training.run(case, model, optimizer, stop=half)
     state = TrainingState(
-        step=half, samples=0, seed=0, order_key="", sample_order="", tokenizer=None,
+        step=half, samples=half, seed=0, order_key="", sample_order="", tokenizer=None,
         global_batch_size=1, schedule=case.schedule,
     )
     with tempfile.TemporaryDirectory() as directory:
