@@ -1,6 +1,5 @@
 """The README's commands as a user types them, on a folder of their own."""
 
-import json
 import os
 import re
 import shutil
