@@ -5,6 +5,9 @@ from __future__ import annotations
 
 import itertools
 import json
+from codecs import BOM_UTF8
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import tokenizers
@@ -13,14 +16,22 @@ from tokenizers import models
 NOT_ITS_FAULT = (KeyboardInterrupt, SystemExit, MemoryError)
 
 
-def read_json(path: Path) -> tokenizers.Tokenizer:
-    """From a tokenizer.json; ValueError for any other file."""
+@contextmanager
+def as_value_error(problem: str) -> Iterator[None]:
+    """What the library raises over damaged files, which may be a panic of Rust, as one sentence."""
     try:
-        return tokenizers.Tokenizer.from_file(str(path))
+        yield
     except NOT_ITS_FAULT:
         raise
-    except BaseException as error:  # plain Exception, or a panic of Rust, which is none
-        raise ValueError(f"{path} is not a tokenizer.json: {error}") from None
+    except BaseException as error:  # a panic is no Exception
+        raise ValueError(f"{problem}: {' '.join(str(error).split())}") from None
+
+
+def read_json(path: Path) -> tokenizers.Tokenizer:
+    """From a tokenizer.json; ValueError for any other file."""
+    data = path.read_bytes().removeprefix(BOM_UTF8)
+    with as_value_error(f"{path} is not a tokenizer.json"):
+        return tokenizers.Tokenizer.from_buffer(data)
 
 
 def twin(

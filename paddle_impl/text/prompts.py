@@ -15,7 +15,7 @@ def read_prompts(path: str) -> list[str]:
     path: - is standard input. ValueError for a line without a prompt, with the line's number.
     """
     lines = read_lines(path, "--prompt_file")
-    if not path.endswith(".jsonl"):
+    if not path.lower().endswith(".jsonl"):
         return lines
     prompts = []
     for number, line in enumerate(lines, start=1):
@@ -30,14 +30,14 @@ def read_prompts(path: str) -> list[str]:
 
 
 def read_lines(path: str, flag: str) -> list[str]:
-    """Read the lines of a text file, or of standard input for -.
+    """Read the lines of a text file, or of standard input for -, without a byte order mark.
 
     ValueError, with the name of the flag, where it cannot be read, is not UTF-8 or has no lines.
     """
     try:
         raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
         # Not splitlines, which also splits at form feeds and the like: a prompt may contain them.
-        lines = raw.decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
+        lines = raw.decode("utf-8-sig").replace("\r\n", "\n").removesuffix("\n").split("\n")
     except UnicodeDecodeError:
         raise ValueError(f"{flag} {path} is not UTF-8 text") from None
     except OSError as error:

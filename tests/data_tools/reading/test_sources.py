@@ -13,6 +13,7 @@ import zstandard
 
 from data_tools.reading.corpus import PYTHON_AND_CPP, CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
+from data_tools.reading.raw_text import Rules
 from data_tools.reading.sources import read_texts
 
 TEXTS = [f"def f_{i}():\n    return {i} * 7  # {'word ' * i}\n" for i in range(12)]
@@ -27,7 +28,7 @@ def read(*paths, suffixes=PYTHON_AND_CPP, **options):
 
 def raw(path):
     """(texts, problems) of one file, every member wanted."""
-    found = list(read_texts(str(path), path.stat().st_size, lambda name: True, "text"))
+    found = list(read_texts(str(path), path.stat().st_size, lambda name: True, Rules()))
     return ([text.data.decode() for text in found if not text.problem],
             [text.problem for text in found if text.problem])
 
@@ -127,7 +128,7 @@ def test_damage_anywhere_ends_a_file_and_not_the_run(tmp_path, name):
             place = draw.choice([len(data), min(len(data), 4000)])
             damaged[draw.randrange(place)] = draw.randrange(256)
         path.write_bytes(damaged)
-        for text in read_texts(str(path), len(data), lambda name: True, "text"):
+        for text in read_texts(str(path), len(data), lambda name: True, Rules()):
             assert text.problem is None or text.data == b""
 
 

@@ -14,6 +14,7 @@ import pytest
 
 from data_tools.reading.corpus import CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
+from data_tools.reading.raw_text import Rules
 from data_tools.reading.sources import read_texts
 
 TEXTS = [f"def f_{i}():\n    return {i} * 7  # caf\u00e9\n" for i in range(1000)]
@@ -169,6 +170,7 @@ def test_a_parquet_gives_the_rows_before_the_damage(tmp_path):
 
 DAMAGE = """
 import random, sys
+from data_tools.reading.raw_text import Rules
 from data_tools.reading.sources import read_texts
 path = sys.argv[1]
 data, draw = open(path, "rb").read(), random.Random(2)
@@ -178,7 +180,7 @@ for _ in range(150):
         damaged[draw.randrange(len(data))] = draw.randrange(256)
     open(path, "wb").write(damaged)
     try:
-        list(read_texts(path, len(data), bool, "text"))
+        list(read_texts(path, len(data), bool, Rules()))
     except ValueError as error:  # the damage hit the column's name or type
         assert "column" in str(error), error
 print("survived")
@@ -210,7 +212,7 @@ def test_memory_holds_a_few_records(tmp_path, name):
         pa.set_memory_pool(pool)
         tracemalloc.start()
         try:
-            for _ in read_texts(str(path), 0, bool, "text"):
+            for _ in read_texts(str(path), 0, bool, Rules()):
                 pass
             return pool.max_memory() + tracemalloc.get_traced_memory()[1]
         finally:
