@@ -5,33 +5,60 @@ from __future__ import annotations
 
 import itertools
 import json
+import os
+import tempfile
 from codecs import BOM_UTF8
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from threading import RLock
 
 import tokenizers
 from tokenizers import models
 
 NOT_ITS_FAULT = (KeyboardInterrupt, SystemExit, MemoryError)
+_stderr_lock = RLock()
 
 
 @contextmanager
 def as_value_error(problem: str) -> Iterator[None]:
-    """What the library raises over damaged files, which may be a panic of Rust, as one sentence."""
+    """What the library raises over damaged files, be it a panic of Rust, becomes one sentence."""
     try:
-        yield
-    except NOT_ITS_FAULT:
+        with _without_report():
+            yield
+    except (ValueError, OSError, *NOT_ITS_FAULT):
         raise
     except BaseException as error:  # a panic is no Exception
         raise ValueError(f"{problem}: {' '.join(str(error).split())}") from None
 
 
+@contextmanager
+def _without_report() -> Iterator[None]:
+    """Hold back standard error, where Rust reports a panic itself, and drop it after a failure."""
+    with _stderr_lock, tempfile.TemporaryFile() as held:
+        stderr = os.dup(2)
+        os.dup2(held.fileno(), 2)
+        try:
+            yield
+        except BaseException:
+            held.truncate(0)
+            raise
+        finally:
+            os.dup2(stderr, 2)
+            os.close(stderr)
+            held.seek(0)
+            os.write(2, held.read())
+
+
 def read_json(path: Path) -> tokenizers.Tokenizer:
     """From a tokenizer.json; ValueError for any other file."""
     data = path.read_bytes().removeprefix(BOM_UTF8)
-    with as_value_error(f"{path} is not a tokenizer.json"):
-        return tokenizers.Tokenizer.from_buffer(data)
+    problem = f"{path} is not a tokenizer.json"
+    with as_value_error(problem):
+        try:
+            return tokenizers.Tokenizer.from_buffer(data)
+        except ValueError as error:
+            raise ValueError(f"{problem}: {error}") from None
 
 
 def twin(
