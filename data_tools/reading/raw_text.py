@@ -103,7 +103,7 @@ def _pieces(name: str, data: bytes, file: BinaryIO, rules: Rules) -> Iterator[Ra
             _pass_divider(file, rules.divider, data[data.rfind(b"\n") + 1 :])
             data = b""
         continues = True
-        data += read_up_to(file, rules.max_bytes + 1 - len(data))
+        data += read_up_to(file, max(0, rules.max_bytes + 1 - len(data)))
 
 
 def _pass_divider(file: BinaryIO, divider: re.Pattern[bytes], line: bytes) -> None:

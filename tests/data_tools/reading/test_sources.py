@@ -1,8 +1,10 @@
 """Archives give the same texts as folders; a damaged archive gives the texts before the damage."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import random
 import tarfile
@@ -68,6 +70,12 @@ WHOLE = {
     "a.jsonl.zst": zstandard.compress(lines()),
     "a.zst": zstandard.compress(lines()),
     "A.TAR.GZ": gzip.compress(tar()),
+    "a.tar.xz": lzma.compress(tar()),
+    "a.txz": lzma.compress(tar()),
+    "a.tar.bz2": bz2.compress(tar()),
+    "a.jsonl.xz": lzma.compress(lines()),
+    "a.ndjson.bz2": bz2.compress(lines()),
+    "A.JSON.XZ": lzma.compress(lines()),
 }
 
 
@@ -104,7 +112,8 @@ def test_globs_choose_members(tmp_path, name):
     assert names == [f"{i}.py" for i in range(13) if i not in (1, 11)]
 
 
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.zst", "a.jsonl.gz", "a.jsonl.zst"])
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.zst", "a.jsonl.gz", "a.jsonl.zst",
+                                  "a.tar.xz", "a.jsonl.xz", "a.tar.bz2"])
 def test_a_cut_file_gives_what_stands_before_the_cut(tmp_path, name):
     data, draw = WHOLE[name], random.Random(0)
     path = tmp_path / name
