@@ -73,7 +73,7 @@ class ConvertConfig(Options):
             require(name in known, f"--{name} means nothing with {self.form}")
         require(not self.one_document or self.eos is None,
                 "--eos and --one_document exclude each other")
-        require(self.form != "to-hf" or self.target.endswith(".parquet"),
+        require(self.form != "to-hf" or self.target.lower().endswith(".parquet"),
                 f"{self.target}: expected a name that ends in .parquet")
 
 

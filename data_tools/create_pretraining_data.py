@@ -101,7 +101,7 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     eos = tokenizer.eos_token_id if options.append_eos else end_of(tokenizer)
     filters = filters_from(options)
     memories = [one for one in filters if one.remembers]
-    run.open_streams(tokenizer.vocab_size, memories)
+    run.open_streams(tokenizer, memories)
     reports = (run.state or {}).get("reports", {})
     report = CorpusReport.from_json(reports.get("read", {}))
     late = LateFilter(options.min_chars_per_token, CorpusReport.from_json(reports.get("late", {})))

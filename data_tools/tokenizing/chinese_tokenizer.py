@@ -214,7 +214,7 @@ def find_model(path: str | os.PathLike) -> Path | None:
     if path.is_dir():
         files = [file for file in [path / MODEL_FILE] if file.exists()] or [*path.glob("*.model")]
         return files[0] if len(files) == 1 else None
-    return path if path.suffix == ".model" and path.is_file() else None
+    return path if path.suffix.lower() == ".model" and path.is_file() else None
 
 
 def _read_settings(file: Path) -> dict | None:

@@ -147,7 +147,7 @@ def _chat_template(directory: Path, value) -> str | dict[str, str] | None:
     if (directory / TEMPLATE).is_file():
         files = {"default": directory / TEMPLATE} | files
     if files:
-        own = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
+        own = {name: path.read_text(encoding="utf-8-sig") for name, path in files.items()}
         return own["default"] if own.keys() == {"default"} else own
     if isinstance(value, list):
         value = {one.get("name"): one.get("template") for one in value if isinstance(one, dict)}
@@ -162,7 +162,7 @@ def _object(path: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(content, dict):

@@ -99,7 +99,7 @@ def as_program(prompt: str) -> str:
 
 def opened(path: Path, mode: str) -> TextIO:
     """Open the file as text, mode "rt" or "wt"; a byte order mark at its start is skipped."""
-    kind = gzip.open if Path(path).suffix == ".gz" else open
+    kind = gzip.open if Path(path).suffix.lower() == ".gz" else open
     return kind(path, mode, encoding="utf-8-sig" if mode == "rt" else "utf-8")
 
 

@@ -9,7 +9,7 @@ from paddle_impl.evaluation.humaneval.tasks import Sample, as_program, read_samp
 
 
 def test_compressed_and_plain_are_the_same(tasks_file, tmp_path):
-    packed = tmp_path / "tasks.jsonl.gz"
+    packed = tmp_path / "TASKS.JSONL.GZ"
     packed.write_bytes(gzip.compress(b"\xef\xbb\xbf\n" + tasks_file.read_bytes()))
     tasks = read_tasks(packed)
     assert tasks == read_tasks(tasks_file)
