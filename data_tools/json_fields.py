@@ -7,15 +7,17 @@ library only.
 """
 
 import json
+import re
 import sys
 from collections.abc import Callable, Collection, Mapping
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any, NamedTuple
 
-MAX_BYTES = 1 << 24
+MAX_BYTES = 1 << 26
 MAX_DEPTH = 64  # of lists and objects inside each other
 LARGEST = 2**31 - 1  # of whole numbers, unless a field says otherwise
+MOST = 2**63 - 1  # of a count of tokens or bytes
 
 
 class Field(NamedTuple):
@@ -48,9 +50,11 @@ def optional(field: Field) -> Field:
     return Field(f"{field.expected} or null", lambda value: value is None or field.holds(value))
 
 
-def list_of(field: Field) -> Field:
-    return Field(f"a list, each item {field.expected}",
-                 lambda value: isinstance(value, list) and all(map(field.holds, value)))
+def list_of(field: Field, length: int | None = None) -> Field:
+    of = "" if length is None else f" of {length}"
+    return Field(f"a list{of}, each item {field.expected}",
+                 lambda value: isinstance(value, list) and length in (None, len(value))
+                 and all(map(field.holds, value)))
 
 
 def object_of(field: Field) -> Field:
@@ -63,6 +67,13 @@ def either(*kinds: Field) -> Field:
                  lambda value: any(kind.holds(value) for kind in kinds))
 
 
+ANYTHING = Field("anything", lambda value: True)
+OBJECT = object_of(ANYTHING)
+HASH = Field("64 hexadecimal digits",
+             lambda value: isinstance(value, str) and bool(re.fullmatch("[0-9a-f]{64}", value)))
+# Joined to a folder: a path would lead out of it.
+NAME = Field("a name without a folder", lambda value: isinstance(value, str)
+             and bool(re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", value)))
 TRUTH = Field("true or false", lambda value: isinstance(value, bool))
 SCALAR = optional(either(TRUTH, number(), text()))
 

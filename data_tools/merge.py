@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import args
-from data_tools.checked_json import ANYTHING, NAME, Kind, read_object, whole
+from data_tools.json_fields import ANYTHING, MOST, NAME, Field, read_object, whole
 from data_tools.options import Options, flag
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
@@ -28,10 +28,10 @@ SHARED = ("vocab_size", "tokenizer_fingerprint", "made_by", "eos_token_id", "app
           "shuffled")
 # What every part must tell.
 PART = dict.fromkeys(SHARED, ANYTHING) | {
-    "utf8_bytes": whole(), "tokenizer": NAME,
-    "source": Kind("an object that counts what was skipped", lambda value: isinstance(value, dict)
+    "utf8_bytes": whole(0, MOST), "tokenizer": NAME,
+    "source": Field("an object that counts what was skipped", lambda value: isinstance(value, dict)
                    and isinstance(skipped := value.get("skipped"), dict)
-                   and all(map(whole().holds, skipped.values()))),
+                   and all(map(whole(0, MOST).holds, skipped.values()))),
 }
 
 
@@ -94,7 +94,7 @@ def _open_parts(prefix: str) -> list[TokenFile]:
     for i, part in enumerate(parts):
         if (part.meta or {}).get("shard") != [i, count]:
             raise ValueError(f"{part.prefix} was not made with --shard {i}/{count}")
-        read_object(Path(f"{part.prefix}_meta.json"), "part", PART, PART)
+        read_object(Path(f"{part.prefix}_meta.json"), PART, PART)
         for key, ours, its in (
             *((key, parts[0].meta[key], part.meta.get(key)) for key in SHARED),
             *((key, parts[0].meta["source"][key], part.meta["source"].get(key))

@@ -25,8 +25,8 @@ from collections.abc import Iterator
 from pathlib import Path
 from re import fullmatch
 
-from data_tools.checked_json import HASH, read_object
 from data_tools.files import target_of
+from data_tools.json_fields import HASH, read_object
 from data_tools.preparing.batches import Batch
 from data_tools.token_files.streams import Stream, TokenStreams, put_in_place, write_json
 from data_tools.token_files.token_file import TokenFile
@@ -160,10 +160,10 @@ class PartialRun:
         ValueError where they are not as it wrote them.
         """
         plan, state = self.folder / "plan.json", self.folder / "state.json"
-        earlier = read_object(plan, "plan", {}) if plan.exists() or state.exists() else None
+        earlier = read_object(plan) if plan.exists() or state.exists() else None
         if not state.exists():
             return earlier, None
-        found = read_object(state, "state", {"sha256": HASH}, ("sha256",))
+        found = read_object(state, {"sha256": HASH}, ("sha256",))
         if found.pop("sha256") != _digest(found):
             raise ValueError(f"{state} was changed after it was written")
         return earlier, found

@@ -6,27 +6,29 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.checked_json import (
-    BOOLEAN,
+from data_tools.json_fields import (
     HASH,
+    MOST,
     NAME,
     OBJECT,
-    TEXT,
-    listed,
-    perhaps,
+    TRUTH,
+    list_of,
+    optional,
     read_object,
+    text,
     whole,
 )
 
 FORMAT_VERSION = 1
 MOST_IDS = 2**31  # as many as int32 can tell apart
 # The keys that programs use; other keys tell people where the data came from.
-KINDS = {
-    "format_version": whole(), "tokens": whole(), "documents": whole(), "utf8_bytes": whole(),
-    "vocab_size": whole(1, MOST_IDS), "eos_token_id": perhaps(whole(0, MOST_IDS - 1)),
-    "append_eos": BOOLEAN, "ids_sha256": HASH, "tokenizer": NAME, "tokenizer_fingerprint": HASH,
-    "made_by": TEXT, "seed": whole(), "shuffled": BOOLEAN, "source": OBJECT, "skipped_log": NAME,
-    "shard": perhaps(listed(whole(), 2)),
+_COUNT = whole(0, MOST)
+FIELDS = {
+    "format_version": whole(), "tokens": _COUNT, "documents": _COUNT, "utf8_bytes": _COUNT,
+    "vocab_size": whole(1, MOST_IDS), "eos_token_id": optional(whole(0, MOST_IDS - 1)),
+    "append_eos": TRUTH, "ids_sha256": HASH, "tokenizer": NAME, "tokenizer_fingerprint": HASH,
+    "made_by": text(), "seed": _COUNT, "shuffled": TRUTH, "source": OBJECT, "skipped_log": NAME,
+    "shard": optional(list_of(whole(), 2)),
 }
 
 
@@ -46,7 +48,7 @@ def read_meta(prefix: str, ids: np.ndarray, ends: np.ndarray) -> dict | None:
     path = Path(f"{prefix}_meta.json")
     if not path.exists():
         return None
-    meta = read_object(path, "meta file", KINDS, ("format_version", "tokens", "documents"))
+    meta = read_object(path, FIELDS, ("format_version", "tokens", "documents"))
     if meta["format_version"] != FORMAT_VERSION:
         raise ValueError(
             f"{path} has format version {meta['format_version']}, this code reads {FORMAT_VERSION}"

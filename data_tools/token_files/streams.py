@@ -14,9 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from data_tools.checked_json import read_object
 from data_tools.files import checksums, sync, sync_file, whole_file, whole_folder
-from data_tools.token_files.meta import FORMAT_VERSION, KINDS, ids_dtype
+from data_tools.json_fields import read_object
+from data_tools.token_files.meta import FIELDS, FORMAT_VERSION, ids_dtype
 
 
 class Stream:
@@ -159,7 +159,7 @@ def put_in_place(folder: Path, prefix: str) -> None:
     last, and readers say meanwhile that it is missing. Files of an earlier run that this run does
     not replace (its tokenizer, its list of skipped texts) are removed.
     """
-    meta = read_object(folder / "meta.json", "meta file", KINDS, ("tokens", "ids_sha256"))
+    meta = read_object(folder / "meta.json", FIELDS, ("tokens", "ids_sha256"))
     # No run can continue from here on, because ids.npy is about to leave the folder.
     (folder / "state.json").unlink(missing_ok=True)
     tokenizer, ours = Path(f"{prefix}_tokenizer"), folder / "tokenizer"

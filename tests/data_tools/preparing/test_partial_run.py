@@ -122,5 +122,5 @@ def test_a_damaged_plan_does_not_throw_the_work_away(stopped, capsys, tmp_path):
         capsys.readouterr()
         assert stopped(lambda partial, text=text: (partial / "plan.json").write_text(text)) == (
             2, False)
-        assert "plan.json is not a readable plan" in capsys.readouterr().err
+        assert "plan.json cannot be read" in capsys.readouterr().err
         assert (tmp_path / "out/x_partial/ids.npy").stat().st_size > 128
