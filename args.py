@@ -158,7 +158,7 @@ def _names_a_file(argv: list[str], flags) -> bool:
     """
     if not argv or argv[0].startswith("-"):
         return False
-    return argv[0].endswith((".json", *_YAML)) or not any(flag.positional for flag in flags)
+    return argv[0].lower().endswith((".json", *_YAML)) or not any(flag.positional for flag in flags)
 
 
 def _read(path: str, config: type[Config]) -> dict[str, Any]:
@@ -172,12 +172,12 @@ def _read(path: str, config: type[Config]) -> dict[str, Any]:
 
 def _load(path: str) -> Any:
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{path} is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(f"the file of flags {path} cannot be read: {error.strerror}") from None
-    if path.endswith(_YAML):
+    if path.lower().endswith(_YAML):
         return _load_yaml(path, text)
     try:
         return json.loads(text, object_pairs_hook=partial(_object, path))

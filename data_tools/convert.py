@@ -73,7 +73,7 @@ class ConvertConfig(Options):
             require(name in known, f"--{name} means nothing with {self.form}")
         require(not self.one_document or self.eos is None,
                 "--eos and --one_document exclude each other")
-        require(self.form != "to-hf" or self.target.endswith(".parquet"),
+        require(self.form != "to-hf" or self.target.lower().endswith(".parquet"),
                 f"{self.target}: expected a name that ends in .parquet")
 
 
@@ -146,18 +146,13 @@ def _read(options: Namespace) -> list[str]:
 
 def _tokenizer(options: Namespace) -> tuple[object | None, int | None]:
     """(tokenizer, end token) that the flags name; None where they name none."""
-    eos = options.eos
     if options.tokenizer is None:
-        return None, eos
+        return None, options.eos
+    from data_tools.tokenizing.any_tokenizer import end_of
     from data_tools.tokenizing.tokenizer import load_tokenizer
 
     tokenizer = load_tokenizer(options.tokenizer)
-    if eos is None:
-        try:
-            eos = tokenizer.eos_token_id
-        except ValueError:
-            return tokenizer, None
-    return tokenizer, eos
+    return tokenizer, end_of(tokenizer) if options.eos is None else options.eos
 
 
 def _nanogpt(options: Namespace, eos: int | None) -> tuple[Source, int | None]:

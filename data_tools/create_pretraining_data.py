@@ -96,11 +96,12 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     from data_tools.preparing.inputs import documents, keep_tokenizer, meta_of, nothing_found
     from data_tools.preparing.report import Progress, Summary, peak_memory_mib
     from data_tools.reading.corpus import CorpusReport
+    from data_tools.tokenizing.any_tokenizer import end_of
 
-    eos = _end_token(tokenizer, options.append_eos)
+    eos = tokenizer.eos_token_id if options.append_eos else end_of(tokenizer)
     filters = filters_from(options)
     memories = [one for one in filters if one.remembers]
-    run.open_streams(tokenizer.vocab_size, memories)
+    run.open_streams(tokenizer, memories)
     reports = (run.state or {}).get("reports", {})
     report = CorpusReport.from_json(reports.get("read", {}))
     late = LateFilter(options.min_chars_per_token, CorpusReport.from_json(reports.get("late", {})))
@@ -162,15 +163,6 @@ def _first_texts(texts: list[str]) -> list[str]:
             break
         taken.append(text[:SELF_CHECK_CHARS])
     return taken
-
-
-def _end_token(tokenizer, needed: bool) -> int | None:
-    try:
-        return tokenizer.eos_token_id
-    except ValueError:
-        if needed:
-            raise
-        return None
 
 
 if __name__ == "__main__":

@@ -58,7 +58,7 @@ class InspectConfig(Options):
             require(getattr(self, name) is None or self.num_samples is not None,
                     f"--{name} shuffles the samples that --num_samples K asks for, give both")
         require(not self.ids or self.decodes, "--ids is for --document N or --sample N")
-        require(not self.plot or Path(self.plot).suffix in PLOTS,
+        require(not self.plot or Path(self.plot).suffix.lower() in PLOTS,
                 f"--plot {self.plot}: expected a name that ends in {' or '.join(PLOTS)}")
 
     @property

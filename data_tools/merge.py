@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 import args
+from data_tools.json_fields import ANYTHING, MOST, NAME, Field, read_object, whole
 from data_tools.options import Options, flag
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
@@ -25,6 +26,13 @@ CHUNK_TOKENS = 1 << 24
 # What must be the same in every part, and is the same in the whole.
 SHARED = ("vocab_size", "tokenizer_fingerprint", "made_by", "eos_token_id", "append_eos", "seed",
           "shuffled")
+# What every part must tell.
+PART = dict.fromkeys(SHARED, ANYTHING) | {
+    "utf8_bytes": whole(0, MOST), "tokenizer": NAME,
+    "source": Field("an object that counts what was skipped", lambda value: isinstance(value, dict)
+                   and isinstance(skipped := value.get("skipped"), dict)
+                   and all(map(whole(0, MOST).holds, skipped.values()))),
+}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -72,22 +80,21 @@ def merge(prefix: str) -> tuple[int, int]:
 def _open_parts(prefix: str) -> list[TokenFile]:
     from data_tools.token_files.token_file import TokenFile
 
-    names = sorted(glob.glob(f"{glob.escape(prefix)}-[0-9]*-of-[0-9]*_meta.json"))
+    names = set(glob.glob(f"{glob.escape(prefix)}-[0-9]*-of-[0-9]*_meta.json"))
     if not names:
         raise ValueError(f"no parts {prefix}-00000-of-..., as --shard I/N makes them")
     counts = {int(re.search(r"-of-(\d+)_meta\.json$", name).group(1)) for name in names}
     if len(counts) > 1:
         raise ValueError(f"{prefix} has parts of {sorted(counts)}: remove those that do not belong")
     count = counts.pop()
-    missing = [i for i in range(count)
-               if f"{prefix}-{i:05}-of-{count:05}_meta.json" not in names]
-    if missing:
-        raise ValueError(f"{prefix} lacks part {missing[0]} of {count} (--shard "
-                         f"{missing[0]}/{count})")
+    for i in range(count):
+        if f"{prefix}-{i:05}-of-{count:05}_meta.json" not in names:
+            raise ValueError(f"{prefix} lacks part {i} of {count} (--shard {i}/{count})")
     parts = [TokenFile.open(f"{prefix}-{i:05}-of-{count:05}") for i in range(count)]
     for i, part in enumerate(parts):
-        if part.meta.get("shard") != [i, count]:
+        if (part.meta or {}).get("shard") != [i, count]:
             raise ValueError(f"{part.prefix} was not made with --shard {i}/{count}")
+        read_object(Path(f"{part.prefix}_meta.json"), PART, PART)
         for key, ours, its in (
             *((key, parts[0].meta[key], part.meta.get(key)) for key in SHARED),
             *((key, parts[0].meta["source"][key], part.meta["source"].get(key))

@@ -13,6 +13,7 @@ from paddle_impl.decoding.beam import BeamState
 from paddle_impl.decoding.decoder import Decoder
 from paddle_impl.decoding.prompt_state import Continuation, PromptState
 from paddle_impl.decoding.sequences import Draws, SampleState, Sequence
+from paddle_impl.decoding.stop_strings import StopStrings
 from paddle_impl.decoding.text import DecodeBytes
 
 ROWS = 16  # sequences side by side: at GPT-2 small, 75 MiB of keys and values each at 1,024 tokens
@@ -63,10 +64,11 @@ def generate_iter(
             "leave them out")
     vocab_size, positions = (source.vocab_size, source.positions) if given else (
         source.config.vocab_size, source.config.n_positions)
+    stops = StopStrings(decoding.stop)
     states = [
         new_state(prompt, fitted(decoding, prompt, vocab_size, positions),
                   None if draws is None else draws(number), decode_bytes,
-                  None if on_token is None else partial(on_token, number))
+                  None if on_token is None else partial(on_token, number), stops)
         for number, prompt in enumerate(prompts)
     ]
     if not states:
@@ -106,15 +108,16 @@ def new_state(
     draws: Draws | None = None,
     decode_bytes: DecodeBytes | None = None,
     on_token: Callable[[int, Sequence], None] | None = None,
+    stops: StopStrings | None = None,
 ) -> PromptState:
     """The state of a prompt that a Batch has not begun yet: a beam search, or sequences.
 
-    decoding: `fitted` to the prompt. draws, decode_bytes, on_token: see SampleState. A beam search
-    uses neither draws nor on_token.
+    decoding: `fitted` to the prompt. draws, decode_bytes, on_token, stops: see SampleState. Of
+    these a beam search uses decode_bytes only.
     """
     if decoding.strategy == "beam_search":
         return BeamState(prompt, decoding, decode_bytes)
-    return SampleState(prompt, decoding, draws, decode_bytes, on_token)
+    return SampleState(prompt, decoding, draws, decode_bytes, on_token, stops)
 
 
 def fitted(decoding: Decoding, prompt: list[int], vocab_size: int, positions: int) -> Decoding:

@@ -44,9 +44,14 @@ def pretrain(*, model_type: str = "gpt", device: str = "cpu", **flags) -> Path:
     stopping.undo_paddles_handler()
     from paddle_impl.checkpoint import checkpoints
     from paddle_impl.pretraining import pretraining_run
+    from paddle_impl.training import output_lock
 
-    pretraining_run(config).train()
-    found = checkpoints(Path(config.checkpoint.output_dir))
+    output_dir = Path(config.checkpoint.output_dir)
+    try:
+        pretraining_run(config).train()
+    finally:  # this process goes on
+        output_lock.release(output_dir)
+    found = checkpoints(output_dir)
     return found[max(found)]
 
 

@@ -13,7 +13,7 @@ import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
 from paddle_impl.data.batch import IGNORED, Batch
-from paddle_impl.parallel.tensor import Parts, nan_outside, own_ids
+from paddle_impl.parallel.tensor import WHOLE, Parts, nan_outside, own_ids
 
 Number = TypeVar("Number", float, paddle.Tensor)
 # name -> (sum, count): what is logged under the name is the ratio of both, summed over all ranks.
@@ -52,53 +52,71 @@ def causal_lm(model, batch) -> tuple[paddle.Tensor, Metrics]:
     batch: input_ids (B, T), labels (B, T) already shifted.
     """
     labels = batch["labels"]
-    if model.parts.degree > 1:
-        logits = model.own_logits(batch["input_ids"])  # (B, T, V / n)
-        losses = split_cross_entropy(logits, labels, model.parts, model.config.vocab_size)
-        return losses.sum(), {}
-    logits = model(batch["input_ids"])  # (B, T, V)
-    if logits.element_size() < 4:  # at O2 Paddle would compute the log in half precision
-        logits = logits.astype("float32")
-    losses = F.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORED)  # (B, T)
+    logits = model.own_logits(batch["input_ids"])  # (B, T, V / n)
+    losses = cross_entropy(logits, labels, model.parts, model.config.vocab_size)  # (B, T)
     return losses.sum(), {}
 
 
 CAUSAL_LM = Objective(counted_labels, causal_lm)
 
 
-def split_cross_entropy(
-    logits: paddle.Tensor, labels: paddle.Tensor, parts: Parts, vocab_size: int
+def cross_entropy(
+    logits: paddle.Tensor, labels: paddle.Tensor, parts: Parts = WHOLE,
+    vocab_size: int | None = None,
 ) -> paddle.Tensor:
-    """-log p of the labels (B, T), from this process's columns (B, T, V / n) of the logits.
+    """-log p of the labels (...), in nats, from logits (..., V / n): logsumexp(x) - x[label].
 
-    It is computed in float32 at least. Label -100 costs 0. Another label outside the vocabulary
-    costs NaN, which stops the run. It does not raise, because an error in one process would leave
-    the others waiting in the all_reduce.
+    It is computed in float32 at least. Label -100 costs 0. NaN or infinite logits cost NaN, which
+    stops the run. A label outside the vocabulary is an error of Paddle's in one process; in several
+    it costs NaN, because an error in one would leave the others waiting in the all_reduce.
+
+    parts, vocab_size: for logits whose columns are split over processes, V in all.
     """
     wide = logits if logits.element_size() >= 4 else logits.astype("float32")
-    losses = _SplitCrossEntropy.apply(wide, labels, parts, vocab_size)
+    if parts.degree == 1:
+        losses = F.cross_entropy(wide, labels, reduction="none", ignore_index=IGNORED)
+        losses = losses.reshape(labels.shape)
+        if not (wide.place.is_cpu_place() and _may_be_wrong(losses, wide)):
+            return losses
+    return _by_hand(wide, labels, parts, vocab_size or logits.shape[-1])
+
+
+@paddle.no_grad()
+def _may_be_wrong(losses: paddle.Tensor, logits: paddle.Tensor) -> bool:
+    """Whether Paddle's CPU kernel cannot be trusted with these logits.
+
+    It counts a logit that lies more than 64 below the largest as 64 below, so that no loss is
+    larger than 64 + log V, and it takes NaN for a number. It is used nevertheless because
+    _CrossEntropy takes two to three times as long.
+    """
+    return bool((losses > 60.0).any()) or not bool(paddle.isfinite(logits.sum(axis=-1)).all())
+
+
+def _by_hand(logits, labels, parts: Parts, vocab_size: int) -> paddle.Tensor:
+    losses = _CrossEntropy.apply(logits, labels, parts, vocab_size)
     ignored = labels == IGNORED
     known = paddle.where(ignored, paddle.zeros_like(labels), labels)
     losses = losses + nan_outside(known, vocab_size, losses.dtype)
     return paddle.where(ignored, paddle.zeros_like(losses), losses)
 
 
-class _SplitCrossEntropy(PyLayer):
+class _CrossEntropy(PyLayer):
     """log(sum(exp(x))) - x[label], whose gradient is softmax(x) - onehot(label)."""
 
     @staticmethod
     def forward(ctx, logits, labels, parts, vocab_size):
         index, own = own_ids(labels, *parts.bounds(vocab_size))
-        index, own = index.unsqueeze(-1), own.unsqueeze(-1).astype(logits.dtype)  # (B, T, 1)
+        index, own = index.unsqueeze(-1), own.unsqueeze(-1)  # (B, T, 1)
         highest = logits.max(axis=-1, keepdim=True)
         parts.group.all_reduce_max_(highest)
         softmax = logits - highest  # (B, T, V / n): the only copy; exp_ below works in place
-        target = paddle.take_along_axis(softmax, index, axis=-1) * own
+        target = paddle.take_along_axis(softmax, index, axis=-1)
+        target = paddle.where(own, target, paddle.zeros_like(target))
         softmax.exp_()
         total = softmax.sum(axis=-1, keepdim=True)
         parts.group.all_reduce_([total, target])
         softmax.divide_(total)
-        ctx.save_for_backward(softmax, index, own)
+        ctx.save_for_backward(softmax, index, own.astype(logits.dtype))
         return (total.log() - target).squeeze(-1)
 
     @staticmethod

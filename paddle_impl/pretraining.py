@@ -1,6 +1,7 @@
 """Pretraining on token files: the task that run_pretrain.py gives to training/run.py."""
 
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from paddle_impl.config.model import ModelConfig
@@ -43,11 +44,16 @@ class Pretraining(Task):
         self.has_texts = config.validation.test_file is not None
 
     def fit(self, shape: ModelConfig) -> ModelConfig:
-        """The model's configuration with the data's end token and the run's dropout."""
-        fitted = self.inputs.fit(shape)
+        """The model's configuration with its end tokens, or the data's, and the run's dropout."""
+        fitted = self.inputs.fit(shape, keeps_ends=self.same_tokenizer)
         self.completions = Completions.of(self.config, self.tokenizer, fitted)
         self.loaders = self.inputs.loaders(fitted)
         return fitted
+
+    def check_weights(self, source: Path) -> None:
+        """ValueError if they were trained with another tokenizer than the data's."""
+        if not self.config.checkpoint.allow_other_tokenizer:
+            self.inputs.check_tokenizer_of(source)
 
     def learning_rate(self, step: int) -> float:
         return lr_at(step, **self._schedule())

@@ -57,6 +57,8 @@ RUNGS = (
     Rung("hidden", "output of every layer", "forward.hidden_states", checkpoint=True),
     Rung("logits", "logits, and the token they choose", "forward.logits", checkpoint=True),
     Rung("loss", "masked mean loss", "forward.loss", checkpoint=True),
+    Rung("extremes", "functions at inf, NaN, 1e4, denormals", "extremes.functions", "DA"),
+    Rung("numbers", "a weight that is NaN is never scored", "extremes.refused", "D"),
     Rung("gradients", "gradient of every parameter", "backward.gradients", checkpoint=True),
     Rung("clip", "gradient norm and clipped gradients", "backward.clipped_gradients"),
     Rung("dropout", "gradients under shared dropout masks", "dropout.masked_step",

@@ -21,6 +21,9 @@ value_of() {
     printf '%s' "$value"
 }
 
+# newest_checkpoint DIR: the model_<step> of the highest step in it; nothing where there is none.
+newest_checkpoint() { { find "$1" -maxdepth 1 -regex '.*/model_[0-9]+' 2>/dev/null || true; } | sort -V | tail -1; }
+
 # Prints gpu if Paddle can use one here, else cpu.
 detect_device() {
     "$python" - <<'PY'

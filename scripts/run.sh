@@ -40,7 +40,7 @@ split=$(value_of --split "$split" "$@")
     --device "$device" \
     "${flags[@]}" "$@"
 
-checkpoint=$(ls -d "$output_dir"/model_* | sort -V | tail -1)
+checkpoint=$(newest_checkpoint "$output_dir")
 echo
 "$python" -u run_evaluation.py --model_name_or_path "$checkpoint" --input_dir "$input_dir" \
     --split "$split" --device "$device" --output_file "$output_dir/evaluation.json"

@@ -67,7 +67,7 @@ def run(config: ExportedConfig) -> None:
         check_place(output_file, "--output_file")
     out = Path(config.out)
     export = files.read(out)
-    settings = config.decoding.settings((export.eos_token_id,), export.vocab_size)
+    settings = config.decoding.settings(export.end_tokens, export.vocab_size)
     tokenizer = load_tokenizer(out)
     prompts = config.prompts.prompt or DEFAULT_PROMPTS
     encoded = [prompt_ids(tokenizer, prompt) for prompt in prompts]

@@ -9,7 +9,7 @@ if [ $# -gt 0 ] && [ "${1#-}" = "$1" ]; then
     checkpoint=$(cd "$caller" && realpath "$1")
     shift
 else
-    checkpoint=$(ls -d "$root"/output/model_* 2>/dev/null | sort -t_ -k2 -n | tail -1)
+    checkpoint=$(newest_checkpoint "$root/output")
     [ -n "$checkpoint" ] || { echo "run_generate: no checkpoint in output/; train one with bash scripts/run.sh" >&2; exit 2; }
 fi
 

@@ -34,8 +34,6 @@ fi
 logs="$output/log${PADDLE_RANK:+/machine_$PADDLE_RANK}"
 mkdir -p "$logs"
 
-newest() { find "$output" -maxdepth 1 -name 'model_*' | sort -V | tail -1; }
-
 # The exit codes of processes that failed. The launcher's own exit code is often that of a process
 # which the launcher itself ended.
 failed_with() { sed -n 's/^Container rank [0-9]* status failed .* code \(-\{0,1\}[0-9]*\) log .*/\1/p' "$logs/launch.log"; }
@@ -51,7 +49,7 @@ trap 'stop INT 130' INT
 set -m # the job gets its own process group, so that Ctrl-C reaches it through `stop` only
 
 while true; do
-    before=$(newest)
+    before=$(newest_checkpoint "$output")
     exec 9> >(tee -i "$logs/launch.log" >&2)
     tee=$!
     [ -z "$stopped" ] || exit "$stopped"
@@ -89,7 +87,7 @@ while true; do
         137: | *:?*) ;;
         *) exit "$code" ;;
     esac
-    now=$(newest)
+    now=$(newest_checkpoint "$output")
     [ "$now" = "$before" ] || tries=0
     [ "$tries" -lt "${RESTARTS:-3}" ] || exit "$code"
     tries=$((tries + 1))

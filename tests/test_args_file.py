@@ -62,10 +62,14 @@ def test_values_are_those_of_the_command_line(saved):
 
 
 def test_required_flags_may_come_from_either(saved, capsys):
-    some = {name: PRETRAIN[name] for name in ("model_type", "input_dir", "output_dir")}
-    assert run_pretrain.parse([saved(some), "--model_name_or_path", "x"]).data.input_dir == "d"
-    assert "the following arguments are required: --model_name_or_path\n" in refusal(
+    some = {name: PRETRAIN[name] for name in ("model_name_or_path", "input_dir", "output_dir")}
+    assert run_pretrain.parse([saved(some), "--model_type", "gpt"]).data.input_dir == "d"
+    assert "the following arguments are required: --model_type\n" in refusal(
         capsys, run_pretrain.parse, saved(some))
+    del some["model_name_or_path"]
+    assert "--model_name_or_path is required: a registry name or a checkpoint directory; or " \
+        "--init_from" in refusal(capsys, run_pretrain.parse, saved(some), "--model_type", "gpt")
+    assert run_pretrain.parse([saved(some), "--model_type", "gpt", "--init_from", "x"])
 
 
 @pytest.mark.parametrize(("key", "value", "said"), [

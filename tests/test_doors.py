@@ -1,8 +1,9 @@
 """Which folder ("room") may import which; a failure has one line for each wrong import.
 
-Flags are declared with data_tools/options.py in data_tools and in paddle_impl/config alike. It is
-the one module of the project that paddle_impl/config imports, in its options.py only: data_tools
-may not import paddle_impl, and paddle_impl may not import args. args.py imports nothing of the
+Flags are declared with data_tools/options.py in data_tools and in paddle_impl/config alike, and
+fields of JSON files are checked with data_tools/json_fields.py. paddle_impl/config imports the one
+in its options.py and the other in its model.py, and nothing else of the project: data_tools may not
+import paddle_impl, and paddle_impl may not import args. args.py imports nothing of the
 project, for each command hands it a class of flags; so the commands of data_tools may import it.
 """
 
@@ -107,14 +108,16 @@ def test_command_lines_need_the_standard_library_only():
     own = {"data_tools", "data_tools.flag_values"}
     assert outside(ROOT / "data_tools" / "options.py") == own
     assert outside(ROOT / "data_tools" / "flag_values.py") == set()
+    assert outside(ROOT / "data_tools" / "json_fields.py") == set()
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "paddle_impl" / "config").glob("*.py")),
                          ids=lambda path: path.name)
 def test_flags_need_the_standard_library_only(path):
-    there = {"data_tools", "data_tools.options"} if path.name == "options.py" else set()
-    assert {name for name in outside(path)
-            if not f"{name}.".startswith(("paddle_impl.config.", "data_tools.options."))
+    module = {"options.py": "data_tools.options", "model.py": "data_tools.json_fields"}
+    there = {"data_tools", module[path.name]} if path.name in module else set()
+    own = ("paddle_impl.config.", *(f"{name}." for name in there - {"data_tools"}))
+    assert {name for name in outside(path) if not f"{name}.".startswith(own)
             } <= {"paddle_impl", *there}
     assert there or not any(name.startswith("data_tools") for name in outside(path))
 

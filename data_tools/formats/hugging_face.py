@@ -36,7 +36,7 @@ class HuggingFace:
     def _batches(self, path: Path):
         arrow = _pyarrow()
         try:
-            if path.suffix == ".parquet":
+            if path.suffix.lower() == ".parquet":
                 from pyarrow import parquet
 
                 with parquet.ParquetFile(path, pre_buffer=False) as file:
@@ -84,7 +84,7 @@ class HuggingFace:
 
 
 def _files(path: Path) -> list[Path]:
-    if path.is_file() and path.suffix in (".parquet", ".arrow"):
+    if path.is_file() and path.suffix.lower() in (".parquet", ".arrow"):
         return [path]
     state = path / "state.json"
     if state.is_file():
@@ -92,7 +92,7 @@ def _files(path: Path) -> list[Path]:
     if (path / "dataset_dict.json").is_file():
         splits = sorted(entry.name for entry in path.iterdir() if entry.is_dir())
         raise ValueError(f"{path} holds the splits {', '.join(splits)}: name one, {path}/SPLIT")
-    files = sorted(path.rglob("*.parquet")) if path.is_dir() else []
+    files = sorted(file for file in path.rglob("*") if file.suffix.lower() == ".parquet")
     if not files:
         raise ValueError(
             f"{path} is no data set: expected a .parquet or .arrow file, a folder of .parquet, or "
@@ -103,7 +103,7 @@ def _files(path: Path) -> list[Path]:
 
 def _saved_files(path: Path, state: Path) -> list[Path]:
     try:
-        content = json.loads(state.read_text(encoding="utf-8"))
+        content = json.loads(state.read_text(encoding="utf-8-sig"))
         names = [entry["filename"] for entry in content["_data_files"]]
         indices = [key for key in content if "indices" in key and content[key]]
         if not all(isinstance(name, str) and Path(name).name == name for name in names):

@@ -131,5 +131,5 @@ def plot_lengths(data: TokenFile, path: Path) -> None:
         f"median {int(np.median(drawn)):,}" + (f", {empty:,} empty" if empty else "")
     )
     picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:], dpi=120)
+    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=120)
     path.write_bytes(picture.getvalue())

@@ -11,17 +11,20 @@ from dataclasses import dataclass
 from data_tools.options import Options, flag, require
 from data_tools.reading.corpus import DOC_MODES, MIN_DOC_LENGTH, PYTHON_AND_CPP
 from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE, suffixes_of
+from data_tools.reading.raw_text import MAX_DOCUMENT_BYTES
 
 BYTES = "bytes"  # --tokenizer bytes
 # What None stands for, where a flag that was not given must be told from one that was.
-SAMPLE_MB, NEAR_THRESHOLD, SEGMENTER, SPLIT_BY = 16.0, 0.85, "jieba", " "
+NEAR_THRESHOLD, SEGMENTER, SPLIT_BY = 0.85, "jieba", " "
+SAMPLE_MB, MOST_SAMPLE_MB = 16.0, 1024.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class ReadingOptions(Options):
     input_path: list[str] | None = flag(
-        None, "folders, files, .jsonl, .json.gz, .jsonl.zst, .tar, .tar.gz, .tgz, .tar.zst, .zip, "
-        ".parquet, .arrow, a folder of datasets' save_to_disk; without it, the Python standard "
+        None, "folders, files, archives (.tar, .zip), records (.jsonl, .ndjson, .json with an "
+        "array of objects or an object a line, .parquet, .arrow, a folder of datasets' "
+        "save_to_disk), each plain or as .gz, .zst, .xz, .bz2; without it, the Python standard "
         "library and paddle's C++ headers on this machine")
     language: list[str] | None = flag(
         None, "files to take from folders and archives, by language (default: python cpp)",
@@ -41,6 +44,9 @@ class ReadingOptions(Options):
         None, "the line that divides documents, without line end (with = if it starts with -)")
     min_doc_length: int = flag(
         MIN_DOC_LENGTH, "documents with fewer characters are skipped")
+    max_document_bytes: int = flag(
+        MAX_DOCUMENT_BYTES, "longer documents are skipped and named; this bounds the memory that a "
+        "file or an archive can take")
     strict: bool = flag(False, "stop at the first text that cannot be read")
     shuffle: bool = flag(
         True, "put files in a seeded order, so that a later split by document is one by random "
@@ -50,6 +56,7 @@ class ReadingOptions(Options):
 
     def __post_init__(self):
         _at_least(self, 0, "min_doc_length", "seed")
+        _at_least(self, 1, "max_document_bytes")
         require(self.data_format == "JSON",
                 f"--data_format {self.data_format}: not built, files are told by their names")
         require(not (self.language and self.suffixes),
@@ -124,7 +131,8 @@ class TokenizerOptions(Options):
     vocab_size: int | None = flag(
         None, "tokens to train (default: 2048 for the default corpus, else 50257)")
     tokenizer_sample_mb: float | None = flag(
-        None, f"train on whole documents up to this many MB (default: {SAMPLE_MB:g})")
+        None, f"train on whole documents up to this many MB (default: {SAMPLE_MB:g}, or more, up "
+        f"to {MOST_SAMPLE_MB:g}, where that is too little for --vocab_size)")
     append_eos: bool = flag(True, "end each document with the end token")
 
     def __post_init__(self):
@@ -142,7 +150,7 @@ class TokenizerOptions(Options):
         if self.tokenizer_name == "GPTChineseTokenizer":
             self._check_chinese()
             return
-        require(not (self.tokenizer_name and (self.tokenizer or "").endswith(".model")),
+        require(not (self.tokenizer_name and (self.tokenizer or "").lower().endswith(".model")),
                 "--tokenizer FILE.model is of --tokenizer_name GPTChineseTokenizer")
         for name in ("cn_seg_func", "cn_splited", "cn_split_dimer"):
             require(not getattr(self, name),

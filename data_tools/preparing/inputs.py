@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_tools import VERSION
-from data_tools.preparing.flags import BYTES
+from data_tools.preparing.flags import BYTES, MOST_SAMPLE_MB, SAMPLE_MB
 from data_tools.preparing.report import say
 from data_tools.reading.corpus import CorpusReport, Document, iter_documents
 from data_tools.reading.file_list import FileList
@@ -60,6 +60,7 @@ def _documents(options, files, report, filters=(), start=(0, 0)) -> Iterator[Doc
         separator=options.separator,
         json_key=options.json_key,
         min_doc_length=options.min_doc_length,
+        max_document_bytes=options.max_document_bytes,
         filters=filters,
         strict=options.strict,
         start=start,
@@ -94,33 +95,47 @@ def keep_tokenizer(tokenizer, folder: Path) -> None:
 def trained_tokenizer(options: Namespace, files: FileList, folder: Path) -> Tokenizer:
     """Learn merges from whole documents, in seeded order, until the sample is large enough.
 
-    The result is kept in `folder`, where a run that is stopped later finds it again.
+    The sample is --tokenizer_sample_mb, or SAMPLE_MB and then more, four times as much each time,
+    where too few tokens were learnt from it. The result is kept in `folder`, where a run that is
+    stopped later finds it again.
     """
     if folder.exists():
         return Tokenizer.load(folder)
     started = time.perf_counter()
-    report = CorpusReport()
-    limit = int(options.tokenizer_sample_mb * 1e6)
-
-    def sample() -> Iterator[str]:
-        for document in _documents(options, files, report):
-            yield document.text
-            if report.utf8_bytes >= limit:
-                return
-
+    limit = options.tokenizer_sample_mb or SAMPLE_MB
     files.order(options.seed)
-    tokenizer = Tokenizer.train(sample(), options.vocab_size)
+    while True:
+        report = CorpusReport()
+        tokenizer = Tokenizer.train(_sample(options, files, report, limit), options.vocab_size)
+        is_whole = report.utf8_bytes < limit * 1e6
+        if (tokenizer.vocab_size >= options.vocab_size or is_whole or options.tokenizer_sample_mb
+                or limit >= MOST_SAMPLE_MB):
+            break
+        limit *= 4
     files.order(options.seed if options.shuffle else None)
     if report.documents == 0:
         raise ValueError(nothing_found(options, report))
     save_tokenizer(tokenizer, folder)
+    read = f"{report.documents:,} documents, {report.utf8_bytes / 1e6:.1f} MB"
     if not options.quiet:
-        seconds, megabytes = time.perf_counter() - started, report.utf8_bytes / 1e6
-        say(
-            f"tokenizer: {tokenizer.vocab_size:,} tokens learned in {seconds:.1f} s "
-            f"from {report.documents:,} documents, {megabytes:.1f} MB"
-        )
+        say(f"tokenizer: {tokenizer.vocab_size:,} tokens learned in "
+            f"{time.perf_counter() - started:.1f} s from {read}")
+    if tokenizer.vocab_size < options.vocab_size:
+        say(f"warning: {options.vocab_size:,} tokens were asked for (--vocab_size), "
+            f"{tokenizer.vocab_size:,} were learnt: in the {'corpus' if is_whole else 'sample'} of "
+            f"{read}, no other pair of tokens occurs twice"
+            + ("" if is_whole else "; a larger --tokenizer_sample_mb learns more"))
     return tokenizer
+
+
+def _sample(
+    options: Namespace, files: FileList, report: CorpusReport, limit: float
+) -> Iterator[str]:
+    """The texts of whole documents until there are `limit` MB, which `report` counts."""
+    for document in _documents(options, files, report):
+        yield document.text
+        if report.utf8_bytes >= limit * 1e6:
+            return
 
 
 def _tokenizer_files(options: Namespace) -> list[Path]:
@@ -171,6 +186,7 @@ def meta_of(options: Namespace, files: FileList, report: CorpusReport, eos: int 
             "suffixes": list(options.suffixes),
             "doc_mode": options.doc_mode,
             "min_doc_length": options.min_doc_length,
+            "max_document_bytes": options.max_document_bytes,
             "json_key": options.json_key,
             "separator": options.separator,
             "include": list(options.include),

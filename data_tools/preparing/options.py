@@ -8,7 +8,6 @@ from dataclasses import dataclass
 from data_tools.options import Options, group, require
 from data_tools.preparing.flags import (
     NEAR_THRESHOLD,
-    SAMPLE_MB,
     SEGMENTER,
     SPLIT_BY,
     CleaningOptions,
@@ -40,8 +39,8 @@ class PreparingConfig(Options):
         """
         default_corpus = not self.reading.input_path
         options = self.values(
-            include=(), exclude=(), near_threshold=NEAR_THRESHOLD, tokenizer_sample_mb=SAMPLE_MB,
-            cn_seg_func=SEGMENTER, vocab_size=2048 if default_corpus else 50257,
+            include=(), exclude=(), near_threshold=NEAR_THRESHOLD, cn_seg_func=SEGMENTER,
+            vocab_size=2048 if default_corpus else 50257,
         )
         options.cn_split_dimer = options.cn_split_dimer or SPLIT_BY
         options.default_corpus, options.exclude_dirs = default_corpus, ()

@@ -5,25 +5,31 @@
     ids.npy, lens  the ids and the lengths of documents, as token_files/streams.py writes them
     skipped.jsonl  name and reason of each text left out
     memory.0 ...   the texts that each filter for duplicates knows
-    state.json     how long each of these was at the last checkpoint, and what had been read
+    state.json     how long each of these was at the last checkpoint, with a checksum, and what had
+                   been read; it carries a checksum of itself
 
-The streams grow beyond the last checkpoint, and are cut back to it when a run continues.
+The streams grow beyond the last checkpoint, and are cut back to it when a run continues. A folder
+in which something else has changed is not continued.
 """
 
 from __future__ import annotations
 
 import contextlib
 import fcntl
+import hashlib
 import json
 import os
 import shutil
 import warnings
+from collections.abc import Iterator
 from pathlib import Path
 from re import fullmatch
 
 from data_tools.files import target_of
+from data_tools.json_fields import HASH, read_object
 from data_tools.preparing.batches import Batch
 from data_tools.token_files.streams import Stream, TokenStreams, put_in_place, write_json
+from data_tools.token_files.token_file import TokenFile
 
 OUR_NAMES = (r"((plan|state|meta)\.json|ids\.npy|idx\.npz|lens|skipped\.jsonl|memory\.\d+|tokenizer"
              r"|old_tokenizer)(\.tmp)?")  # .tmp: temporaries of earlier versions
@@ -48,19 +54,22 @@ class PartialRun:
         self._check_ours()
         self.folder.mkdir(parents=True, exist_ok=True)
         self._lock()
-        earlier = _read(self.folder / "plan.json")
+        with self._remedy():
+            earlier, state = self._read_earlier()
         same = earlier == self.plan
         if (self.folder / "meta.json").exists():
-            put_in_place(self.folder, self.prefix)
+            with self._remedy():
+                put_in_place(self.folder, self.prefix)
             self.finished = same
             if self.finished:
+                TokenFile.open(self.prefix)
                 return self
             self.folder.mkdir()
             self._lock()
         elif same:
-            self.state = _read(self.folder / "state.json")
+            self.state = state
         if not same:
-            self._begin_anew(earlier)
+            self._begin_anew(earlier, state)
             write_json(self.folder / "plan.json", self.plan)
         return self
 
@@ -68,16 +77,19 @@ class PartialRun:
     def tokenizer_folder(self) -> Path:
         return self.folder / "tokenizer"
 
-    def open_streams(self, vocab_size: int, memories: list) -> None:
+    def open_streams(self, tokenizer, memories: list) -> None:
         """Cut all files back to the last checkpoint; the filters learn again what they knew."""
-        lengths = self.state["lengths"] if self.state else {}
-        self.tokens = TokenStreams(self.folder, vocab_size, **lengths.get("tokens", {}))
-        self._skipped = Stream(self.folder / "skipped.jsonl", lengths.get("skipped", 0))
-        self._memories = []
-        for number, memory in enumerate(memories):
-            path, length = self.folder / f"memory.{number}", lengths.get(f"memory.{number}", 0)
-            self._memories.append(Stream(path, length))
-            memory.restore(path.read_bytes())
+        marks, self._tokenizer = self.state["marks"] if self.state else {}, tokenizer
+        with self._remedy():
+            if self.state and self.state["tokenizer"] != tokenizer.fingerprint():
+                raise ValueError(f"{self.tokenizer_folder} is not the stopped run's tokenizer")
+            self.tokens = TokenStreams(self.folder, tokenizer.vocab_size, marks.get("tokens"))
+            self._skipped = Stream(self.folder / "skipped.jsonl", marks.get("skipped"))
+            self._memories = []
+            for number, memory in enumerate(memories):
+                path = self.folder / f"memory.{number}"
+                self._memories.append(Stream(path, marks.get(path.name)))
+                memory.restore(path.read_bytes())
 
     def log(self, batch: Batch) -> None:
         """Append the names of a batch's skipped texts, and what the filters learnt from it."""
@@ -90,11 +102,12 @@ class PartialRun:
 
     def checkpoint(self, position: tuple[int, int], reports: dict) -> None:
         """Sync all files and write state.json: a killed run continues from here."""
-        lengths = {"tokens": self.tokens.sync(), "skipped": self._skipped.sync()}
+        marks = {"tokens": self.tokens.sync(), "skipped": self._skipped.sync()}
         for number, stream in enumerate(self._memories):
-            lengths[f"memory.{number}"] = stream.sync()
-        self.state = {"position": list(position), "reports": reports, "lengths": lengths}
-        write_json(self.folder / "state.json", self.state)
+            marks[f"memory.{number}"] = stream.sync()
+        self.state = {"position": list(position), "reports": reports, "marks": marks,
+                      "tokenizer": self._tokenizer.fingerprint()}
+        write_json(self.folder / "state.json", self.state | {"sha256": _digest(self.state)})
 
     def finish(self, meta: dict, tokenizer) -> None:
         """Put X_ids.npy and the others in place, and remove the folder."""
@@ -141,8 +154,29 @@ class PartialRun:
             raise ValueError(f"{self.folder} holds {foreign[0]}, which no run of this command "
                              "made: move it, or give another --output_prefix")
 
-    def _begin_anew(self, earlier: dict | None) -> None:
-        state = _read(self.folder / "state.json")
+    def _read_earlier(self) -> tuple[dict | None, dict | None]:
+        """The plan and the state of an earlier run, None where it has not come so far.
+
+        ValueError where they are not as it wrote them.
+        """
+        plan, state = self.folder / "plan.json", self.folder / "state.json"
+        earlier = read_object(plan) if plan.exists() or state.exists() else None
+        if not state.exists():
+            return earlier, None
+        found = read_object(state, {"sha256": HASH}, ("sha256",))
+        if found.pop("sha256") != _digest(found):
+            raise ValueError(f"{state} was changed after it was written")
+        return earlier, found
+
+    @contextlib.contextmanager
+    def _remedy(self) -> Iterator[None]:
+        """Adds to an error about what the folder holds how to go on."""
+        try:
+            yield
+        except ValueError as error:
+            raise ValueError(f"{error}; remove {self.folder} to begin anew") from None
+
+    def _begin_anew(self, earlier: dict | None, state: dict | None) -> None:
         if earlier and state:
             done = state["reports"]["read"]["documents"]
             changed = ", ".join(key for key in self.plan if earlier.get(key) != self.plan[key])
@@ -156,9 +190,5 @@ class PartialRun:
                 path.unlink()
 
 
-def _read(path: Path) -> dict | None:
-    """A JSON file of our own; None where it is missing or was damaged."""
-    try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return None
+def _digest(state: dict) -> str:
+    return hashlib.sha256(json.dumps(state, sort_keys=True).encode("ascii")).hexdigest()

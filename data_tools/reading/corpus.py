@@ -1,18 +1,20 @@
 """A list of files -> one document at a time, and a count of what was left out.
 
-A document's text is the file's bytes decoded as UTF-8 and nothing else: no strip, no newline
-translation, byte order mark kept. PaddleNLP strips each text, and so loses the indentation of
-a first line and the newline at a file's end.
+A document's text is the file's bytes decoded as UTF-8, without a byte order mark before them, and
+nothing else: no strip, no newline translation. PaddleNLP strips each text, and so loses the
+indentation of a first line and the newline at a file's end.
 """
 
 from __future__ import annotations
 
 import io
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, NamedTuple
 
 from data_tools.reading.languages import suffixes_of
+from data_tools.reading.raw_text import MAX_DOCUMENT_BYTES, Rules
 from data_tools.reading.sources import read_texts
 
 if TYPE_CHECKING:  # numpy is loaded after --help
@@ -44,8 +46,9 @@ class CorpusReport:
     """What iter_documents has yielded and left out so far.
 
     `skipped` counts by reason: "binary" (holds a NUL byte), "not UTF-8", "too short",
-    "bad JSON line", "bad record" (a row without text), "unreadable", and the reasons of the
-    filters; `examples` keeps the first few names of each.
+    "longer than --max_document_bytes", "bad JSON line", "bad record" (a row without text),
+    "link to no file of the archive", "unreadable", and the reasons of the filters; `examples`
+    keeps the first few names of each.
     events: (name, reason) of each text left out since drain() was last called. Beyond EVENTS_KEPT
     of them only their number is kept, so that memory stays bounded where nobody drains.
     """
@@ -104,6 +107,7 @@ def iter_documents(
     separator: str | None = None,
     json_key: str = "text",
     min_doc_length: int = MIN_DOC_LENGTH,
+    max_document_bytes: int = MAX_DOCUMENT_BYTES,
     filters: Sequence[Filter] = (),
     strict: bool = False,
     start: tuple[int, int] = (0, 0),
@@ -111,27 +115,30 @@ def iter_documents(
 ) -> Iterator[Document]:
     """Documents of all files in the list's order, counted in `report`.
 
-    files: read by their names' endings: archives `.tar`, `.tar.gz`, `.tgz`, `.tar.zst`, `.zip`
-    (the members that files.takes), records `.jsonl`, `.jsonl.gz`, `.json.gz`, `.jsonl.zst`,
-    `.parquet`, `.arrow`; any other file is one text. An archive or a file of records keeps its
-    own order inside, whatever the order of the list.
+    files: read by their names' endings: archives `.tar`, packed or not, and `.zip` (the members
+    that files.takes, as if they were files); records `.jsonl`, `.ndjson`, `.parquet`, `.arrow`, and
+    `.json` that is an array of objects or an object a line; any other file is one text. Files and
+    members may be packed as `.gz`, `.zst`, `.xz` or `.bz2`. An archive or a file of records keeps
+    its own order inside, whatever the order of the list.
     doc_mode: what one document is: the whole text of a file, member or record ("file"), a
     run of its lines between blank ones ("blank_line"), or between lines that equal `separator`.
     The dividing lines belong to no document.
     json_key: key or column of a record's text.
     min_doc_length: characters; shorter documents, and those of white space only, are skipped.
+    max_document_bytes: longer documents are skipped, and never held in memory as a whole.
     filters: each is asked in turn until one drops the document, under whose reason it is counted.
     strict: ValueError that names a text which cannot be read, instead of skipping it. Texts that
     are too short or dropped by a filter are always skipped.
     start: a document's position; texts up to it are neither counted nor given to the filters.
 
-    Memory holds one text. Bad arguments raise ValueError before any reading.
+    Memory holds one text of max_document_bytes. Bad arguments raise ValueError before any reading.
     """
     _check_doc_mode(doc_mode, separator)
     if not 0 <= start[0] <= len(files) or start[1] < 0:
         raise ValueError(f"start {start} lies outside of a list of {len(files)} files")
+    rules = Rules(json_key, max_document_bytes, _divider(doc_mode, separator))
     return _documents(
-        files, doc_mode, separator, json_key, min_doc_length, filters, strict, start, report
+        files, doc_mode, separator, rules, min_doc_length, filters, strict, start, report
     )
 
 
@@ -150,7 +157,7 @@ def _documents(
     files: FileList,
     doc_mode: str,
     separator: str | None,
-    json_key: str,
+    rules: Rules,
     min_doc_length: int,
     filters: Sequence[Filter],
     strict: bool,
@@ -159,11 +166,11 @@ def _documents(
 ) -> Iterator[Document]:
     first, done = start
     for index in range(first, len(files)):
-        count = 0  # of this file's texts so far
-        for name, data, problem in read_texts(
-            files[index], files.size(index), files.takes, json_key
+        count = number = 0  # of this file's texts so far, of the last one's parts
+        for name, data, problem, continues in read_texts(
+            files[index], files.size(index), files.takes, rules
         ):
-            text = None
+            text, number = None, number if continues else 0
             if problem is None and b"\0" in data:
                 problem = BINARY
             if problem is None:
@@ -178,8 +185,8 @@ def _documents(
                         raise ValueError(f"{name}: {problem}; without --strict it is skipped")
                     report.skip(problem, name)
                 continue
-            for number, part in enumerate(_cut(text, doc_mode, separator), start=1):
-                count += 1
+            for part in _cut(text, doc_mode, separator):
+                count, number = count + 1, number + 1
                 if count <= done:
                     continue
                 part_name = name if doc_mode == "file" else f"{name}#{number}"
@@ -191,6 +198,14 @@ def _documents(
                 report.utf8_bytes += len(data) if doc_mode == "file" else _utf8_bytes(part)
                 yield Document(part_name, part, (index, count))
         done = 0
+
+
+def _divider(doc_mode: str, separator: str | None) -> re.Pattern[bytes] | None:
+    """Matches lines at which _cut cuts too."""
+    if doc_mode == "file":
+        return None
+    line = rb"[ \t\v\f]*" if separator is None else re.escape(separator.encode())
+    return re.compile(rb"^" + line + rb"\r*\n", re.MULTILINE)
 
 
 def _left_out(text: str, min_doc_length: int, filters: Sequence[Filter]) -> str | None:

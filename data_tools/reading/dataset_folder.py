@@ -49,7 +49,7 @@ def _of_one(folder: str) -> list[str] | None:
 
 def _list(path: str, key: str, optional: bool = False) -> list:
     try:
-        with open(path, encoding="utf-8") as file:
+        with open(path, encoding="utf-8-sig") as file:
             value = json.load(file).get(key)
     except (OSError, ValueError, AttributeError, RecursionError) as error:
         raise ValueError(f"{path} of a saved dataset cannot be read: {error}") from None

@@ -6,30 +6,25 @@ instead of raising an error, so that one broken file in four million does not en
 
 from __future__ import annotations
 
-import contextlib
 import os
-import struct
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 
-from data_tools.reading.compressed import import_zstandard, open_by_content
-from data_tools.reading.raw_text import UNREADABLE, RawText
-from data_tools.reading.record_readers import (
-    import_pyarrow,
-    read_arrow,
-    read_json_lines,
-    read_parquet,
+from data_tools.reading.archives import read_tar, read_zip
+from data_tools.reading.arrow_records import ARROW_ENDINGS, import_pyarrow, read_rows
+from data_tools.reading.compressed import PACKED_ENDINGS, import_zstandard
+from data_tools.reading.contents import is_plain, texts_of
+from data_tools.reading.raw_text import (
+    BYTE_ORDER_MARK,
+    UNREADABLE,
+    RawText,
+    Rules,
+    read_text,
 )
 
-TAR_ENDINGS = (".tar", ".tar.gz", ".tgz", ".tar.zst")
-# .zst is JSON lines, compressed, as the source system has it.
-JSON_ENDINGS = (".jsonl", ".zst", ".jsonl.gz", ".json.gz")
-ARROW_ENDINGS = (".parquet", ".arrow")
-STREAM_ENDINGS = (*TAR_ENDINGS, *JSON_ENDINGS, *ARROW_ENDINGS, ".zip")
-_READ_ERRORS = (OSError, EOFError, zlib.error, tarfile.TarError, zipfile.BadZipFile)
-_CHUNK = 1 << 20
+TAR_ENDINGS = (".tar", ".tgz", ".tbz", ".tbz2", ".txz", *(".tar" + end for end in PACKED_ENDINGS))
+_READ_ERRORS = (OSError, EOFError, tarfile.TarError, zipfile.BadZipFile)
 
 
 def require_packages(path: str) -> None:
@@ -42,7 +37,7 @@ def require_packages(path: str) -> None:
 
 
 def read_texts(
-    path: str, size: int, takes: Callable[[str], bool], json_key: str
+    path: str, size: int, takes: Callable[[str], bool], rules: Rules
 ) -> Iterator[RawText]:
     """The texts of one file: one, or one per archive member or record, in stored order.
 
@@ -52,90 +47,39 @@ def read_texts(
     """
     name = path.lower()
     try:
-        if not name.endswith(STREAM_ENDINGS):
-            yield RawText(path, _read_file(path, size))
-        elif name.endswith(TAR_ENDINGS):
-            yield from _read_tar(path, takes)
+        if name.endswith(TAR_ENDINGS):
+            yield from read_tar(path, takes, rules)
         elif name.endswith(".zip"):
-            yield from _read_zip(path, takes)
-        elif name.endswith(".parquet"):
-            yield from read_parquet(path, json_key)
-        elif name.endswith(".arrow"):
-            yield from read_arrow(path, json_key)
+            yield from read_zip(path, takes, rules)
+        elif name.endswith(ARROW_ENDINGS):
+            yield from read_rows(path, rules)
+        elif is_plain(name):
+            yield from _read_file(path, size, rules)
         else:
-            yield from read_json_lines(path, json_key)
+            with open(path, "rb") as file:
+                yield from texts_of(path, file, rules)
     except _READ_ERRORS:
         yield RawText(path, b"", UNREADABLE)
 
 
-def _read_file(path: str, size: int) -> bytes:
-    """Three system calls for a file that has the expected size; a corpus has millions of them."""
+def _read_file(path: str, size: int, rules: Rules) -> Iterator[RawText]:
+    data = _whole(path, size) if size <= rules.max_bytes else None
+    if data is None:
+        with open(path, "rb") as file:
+            yield from read_text(path, file, rules)
+        return
+    data = data.removeprefix(BYTE_ORDER_MARK)
+    rules.warn_of_records(path, data)
+    yield RawText(path, data)
+
+
+def _whole(path: str, size: int) -> bytes | None:
+    """Three system calls for a file that has the expected size, since a corpus has millions of
+    them; None for one that has changed."""
     file = os.open(path, os.O_RDONLY)
     try:
         # One byte more than expected: when exactly `size` come, that was the end.
         data = os.read(file, size + 1)
-        if len(data) == size:
-            return data
-        parts = [data]
-        while data:
-            data = os.read(file, _CHUNK)
-            parts.append(data)
-        return b"".join(parts)
+        return data if len(data) == size else None
     finally:
         os.close(file)
-
-
-def _read_tar(path: str, takes: Callable[[str], bool]) -> Iterator[RawText]:
-    with open_by_content(path) as file:
-        with _parsing():
-            archive = tarfile.open(fileobj=file, mode="r|*")
-        with archive:
-            for member in _members(archive):
-                if member.isreg() and takes(member.name):
-                    with _parsing():
-                        data = archive.extractfile(member).read()
-                    yield RawText(f"{path}:{member.name}", data)
-            while file.read(_CHUNK):  # a checksum stands behind what is packed
-                pass
-
-
-def _members(archive: tarfile.TarFile) -> Iterator[tarfile.TarInfo]:
-    """All members. Opening has read the first, which archive.next() gives.
-
-    archive.next() does not read the others: it keeps every header, which takes gigabytes for
-    millions of members, and it takes a damaged or missing header for the end of the archive.
-    """
-    member = archive.next()
-    while member is not None:
-        yield member
-        with _parsing():
-            archive.fileobj.seek(archive.offset)
-            try:
-                member = tarfile.TarInfo.fromtarfile(archive)
-            except tarfile.EOFHeaderError:  # the block of zeros that ends an archive
-                return
-
-
-def _read_zip(path: str, takes: Callable[[str], bool]) -> Iterator[RawText]:
-    with _parsing():
-        archive = zipfile.ZipFile(path)
-    with archive:
-        for member in archive.infolist():
-            if member.is_dir() or not takes(member.filename):
-                continue
-            name = f"{path}:{member.filename}"
-            try:
-                data = archive.read(member)
-            except Exception:  # whatever its decompressors raise; also encrypted, unknown methods
-                yield RawText(name, b"", UNREADABLE)
-                continue
-            yield RawText(name, data)
-
-
-@contextlib.contextmanager
-def _parsing() -> Iterator[None]:
-    """Turns the various errors of zipfile and tarfile over damaged bytes into OSError."""
-    try:
-        yield
-    except (ValueError, OverflowError, struct.error, RuntimeError) as error:
-        raise OSError(str(error)) from error

@@ -9,32 +9,43 @@ from __future__ import annotations
 import json
 import os
 import shutil
+import zlib
 from pathlib import Path
 
 import numpy as np
 
 from data_tools.files import checksums, sync, sync_file, whole_file, whole_folder
-from data_tools.token_files.token_file import FORMAT_VERSION, ids_dtype
+from data_tools.json_fields import read_object
+from data_tools.token_files.meta import FIELDS, FORMAT_VERSION, ids_dtype
 
 
 class Stream:
-    """A file that is only appended to, and can be cut back to a length it had before."""
+    """A file that is only appended to, and can be cut back to where `sync` was called.
 
-    def __init__(self, path: Path, length: int = 0):
-        self._file = open(path, "r+b" if length else "wb", buffering=1 << 20)
-        self._file.truncate(length)
-        self._file.seek(length)
-        self.length = length
+    head: bytes at its start that may be written over later, so no checksum counts them.
+    """
+
+    def __init__(self, path: Path, mark: dict | None = None, head: bytes = b""):
+        """mark: what `sync` returned; without it the file begins anew. ValueError where the bytes
+        up to there are not those that were written."""
+        if mark:
+            _check(path, mark, len(head))
+        self._file = open(path, "r+b" if mark else "wb", buffering=1 << 20)
+        self.length, self._checksum = (mark["bytes"], mark["crc32"]) if mark else (len(head), 0)
+        self._file.write(head)
+        self._file.truncate(self.length)
+        self._file.seek(self.length)
 
     def write(self, data) -> None:
         """Append bytes, or the bytes of a contiguous array."""
         self.length += memoryview(data).nbytes
+        self._checksum = zlib.crc32(data, self._checksum)
         self._file.write(data)
 
-    def sync(self) -> int:
-        """Sync to the disk; the length up to which that was done."""
+    def sync(self) -> dict[str, int]:
+        """Sync to the disk; what another Stream needs to go on from here."""
         sync_file(self._file)
-        return self.length
+        return {"bytes": self.length, "crc32": self._checksum}
 
     def overwrite_start(self, data: bytes) -> None:
         self._file.seek(0)
@@ -48,18 +59,13 @@ class Stream:
 class TokenStreams:
     """ids and lengths of documents, appended in a folder; memory does not grow with them."""
 
-    def __init__(self, folder: str | os.PathLike, vocab_size: int, tokens: int = 0,
-                 documents: int = 0):
-        """Begin anew, or keep an earlier run's first `documents`, which have `tokens` tokens."""
+    def __init__(self, folder: str | os.PathLike, vocab_size: int, mark: dict | None = None):
+        """mark: what `sync` returned, to go on from there; without it the files begin anew."""
         self.folder, self.vocab_size = Path(folder), vocab_size
-        self.tokens, self.documents = tokens, documents
-        self._dtype = ids_dtype(vocab_size)
-        header = self._header()
-        self._ids = Stream(self.folder / "ids.npy",
-                           len(header) + tokens * self._dtype.itemsize if documents else 0)
-        self._lens = Stream(self.folder / "lens", 4 * documents)
-        if not documents:
-            self._ids.write(header)
+        self._dtype, mark = ids_dtype(vocab_size), mark or {}
+        self.tokens, self.documents = mark.get("tokens", 0), mark.get("documents", 0)
+        self._ids = Stream(self.folder / "ids.npy", mark.get("ids"), self._header())
+        self._lens = Stream(self.folder / "lens", mark.get("lens"))
 
     def append_flat(self, ids: np.ndarray, offsets: np.ndarray) -> None:
         """Add documents: document i is ids[offsets[i] : offsets[i + 1]], none of them empty.
@@ -85,11 +91,10 @@ class TokenStreams:
         self.tokens += len(ids)
         self.documents += len(lens)
 
-    def sync(self) -> dict[str, int]:
-        """Sync to the disk; the arguments with which another TokenStreams continues from here."""
-        self._ids.sync()
-        self._lens.sync()
-        return {"tokens": self.tokens, "documents": self.documents}
+    def sync(self) -> dict:
+        """Sync to the disk; what another TokenStreams needs to go on from here."""
+        return {"tokens": self.tokens, "documents": self.documents, "ids": self._ids.sync(),
+                "lens": self._lens.sync()}
 
     def finish(self, meta: dict, tokenizer, name: str) -> None:
         """Complete the folder: idx.npz, tokenizer/ and, last of all, meta.json.
@@ -134,6 +139,18 @@ class TokenStreams:
         return buffer.getvalue()
 
 
+def _check(path: Path, mark: dict, head: int) -> None:
+    left, checksum = mark["bytes"] - head, 0
+    if path.is_file():
+        with open(path, "rb") as file:
+            file.seek(head)
+            while data := file.read(min(left, 1 << 22)):
+                left -= len(data)
+                checksum = zlib.crc32(data, checksum)
+    if left or checksum != mark["crc32"]:
+        raise ValueError(f"{path} does not begin with what the stopped run wrote")
+
+
 def put_in_place(folder: Path, prefix: str) -> None:
     """Move a finished folder's files to X_ids.npy and so on, and remove the folder.
 
@@ -142,10 +159,10 @@ def put_in_place(folder: Path, prefix: str) -> None:
     last, and readers say meanwhile that it is missing. Files of an earlier run that this run does
     not replace (its tokenizer, its list of skipped texts) are removed.
     """
+    meta = read_object(folder / "meta.json", FIELDS, ("tokens", "ids_sha256"))
     # No run can continue from here on, because ids.npy is about to leave the folder.
     (folder / "state.json").unlink(missing_ok=True)
     tokenizer, ours = Path(f"{prefix}_tokenizer"), folder / "tokenizer"
-    meta = json.loads((folder / "meta.json").read_text(encoding="utf-8"))
     if (folder / "ids.npy").exists():
         Path(f"{prefix}_idx.npz").unlink(missing_ok=True)
         sync(Path(prefix).parent)

@@ -13,9 +13,7 @@ check.py reads every token.
 
 from __future__ import annotations
 
-import json
 import os
-import re
 from collections.abc import Callable
 from functools import cached_property
 from pathlib import Path
@@ -24,18 +22,10 @@ import numpy as np
 
 from data_tools.token_files.arrays import map_row, read_npz, release
 from data_tools.token_files.check import find_problems
+from data_tools.token_files.meta import read_meta
 
-FORMAT_VERSION = 1
 SCAN_CHUNK = 1 << 24  # ids looked at together
-MAX_META = 1 << 26  # bytes
 IDS_TYPES, INDEX_TYPES = (np.uint16, np.int32), {"lens": (np.int32,), "docs": (np.int64,)}
-
-
-def ids_dtype(vocab_size: int) -> np.dtype:
-    """PaddleNLP's rule, its bound included: 65,535 tokens would fit uint16 and get int32."""
-    if vocab_size > 2**31:
-        raise ValueError(f"a vocabulary of {vocab_size} tokens does not fit the format's int32 ids")
-    return np.dtype(np.uint16 if vocab_size < 65535 else np.int32)
 
 
 class TokenFile:
@@ -78,7 +68,9 @@ class TokenFile:
                 raise ValueError(f"{lens_path} has no array {name!r}")
         ids, lens, docs = arrays["ids"], arrays["lens"], arrays["docs"]
         _check_index(lens_path, lens, docs, len(ids))
-        return cls(prefix, ids, lens, docs, _read_meta(prefix, len(ids), len(docs) - 1))
+        data = cls(prefix, ids, lens, docs, None)
+        data.meta = read_meta(prefix, ids, data.document_offsets)
+        return data
 
     def __len__(self) -> int:
         """Documents."""
@@ -176,59 +168,3 @@ def _check_index(path: Path, lens: np.ndarray, docs: np.ndarray, tokens: int) ->
     if not len(docs) or docs[0] != 0 or docs[-1] != len(lens) or (docs[1:] < docs[:-1]).any():
         raise ValueError(f"{path}: docs does not rise from 0 to the {len(lens)} sentences of lens")
 
-
-def _read_meta(prefix: str, tokens: int, documents: int) -> dict | None:
-    path = Path(f"{prefix}_meta.json")
-    if not path.exists():
-        return None
-    try:
-        if not path.is_file() or path.stat().st_size > MAX_META:
-            raise ValueError(f"expected a file of at most {MAX_META} bytes")
-        meta = json.loads(path.read_text(encoding="utf-8"))
-        if not isinstance(meta, dict):
-            raise ValueError("it is not a JSON object")
-        missing = [key for key in ("format_version", "tokens", "documents") if key not in meta]
-        if missing:
-            raise ValueError(f"it has no {missing[0]!r}")
-    except (OSError, ValueError, RecursionError) as error:
-        raise ValueError(f"{path} is not a readable meta file: {error}") from None
-    for key, value in meta.items():
-        expected, holds = META_TYPES.get(key, ("", lambda _: True))
-        if not holds(value):
-            raise ValueError(f"{path}: {key} is {str(value)[:60]!r}, expected {expected}")
-    if meta["format_version"] != FORMAT_VERSION:
-        raise ValueError(
-            f"{path} has format version {meta['format_version']}, this code reads {FORMAT_VERSION}"
-        )
-    if (meta["tokens"], meta["documents"]) != (tokens, documents):
-        raise ValueError(
-            f"{path} counts {meta['tokens']} tokens in {meta['documents']} documents but the data "
-            f"holds {tokens} in {documents}: they come from different runs, make them again"
-        )
-    return meta
-
-
-def _is_number(value, least: int = 0) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and value >= least
-
-
-def _is_hash(value) -> bool:
-    return isinstance(value, str) and re.fullmatch("[0-9a-f]{64}", value) is not None
-
-
-def _is_name(value) -> bool:
-    return isinstance(value, str) and re.fullmatch(r"(?!\.\.?$)[^/\\\0]+", value) is not None
-
-
-# The keys that programs use; other keys tell people where the data came from.
-META_TYPES = {
-    **dict.fromkeys(("format_version", "tokens", "documents"), ("a whole number", _is_number)),
-    "utf8_bytes": ("a whole number", _is_number),
-    "vocab_size": ("a positive number", lambda value: _is_number(value, 1)),
-    "eos_token_id": ("an id or null", lambda value: value is None or _is_number(value)),
-    "append_eos": ("true or false", lambda value: isinstance(value, bool)),
-    "ids_sha256": ("64 hexadecimal digits", _is_hash),
-    "tokenizer_fingerprint": ("64 hexadecimal digits", _is_hash),
-    # Joined to the data's folder: a path would lead out of it.
-    "tokenizer": ("a name beside the data", _is_name),
-}

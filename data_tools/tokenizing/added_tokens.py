@@ -17,7 +17,8 @@ def add_declared(library: tokenizers.Tokenizer, config: TokenizerConfig, origin:
     special token that the vocabulary has anyway keeps its id; where plain text becomes it, it
     stays a part of plain text. ValueError where a token cannot have the id that it is given.
     """
-    before = len(known := _known(library))
+    before = _flags(library)
+    known = _known(library)
     special = {token.content for token in config.declared}
     for i, token in sorted(config.added.items()):
         if token.content in known:
@@ -31,10 +32,15 @@ def add_declared(library: tokenizers.Tokenizer, config: TokenizerConfig, origin:
         token.special |= token.content in special
         _add(library, token)
     known = _known(library)
-    for token in config.declared:
-        if token.content not in known and not _in_plain_text(library, token.content):
+    # Of several that name one token the last says how it is found.
+    for token in {token.content: token for token in config.declared}.values():
+        if (own := known.get(token.content)) is not None:
+            if not own.special:  # tokenizer.json does not say what tokenizer_config.json says
+                own.special = True
+                _add(library, own)
+        elif not _in_plain_text(library, token.content):
             _add(library, token)
-    return len(_known(library)) > before
+    return _flags(library) != before
 
 
 def add(library: tokenizers.Tokenizer, tokens: Iterable[str], special: bool) -> None:
@@ -57,6 +63,11 @@ def add(library: tokenizers.Tokenizer, tokens: Iterable[str], special: bool) -> 
 def _known(library: tokenizers.Tokenizer) -> dict[str, AddedToken]:
     """The added tokens by their texts."""
     return {token.content: token for token in library.get_added_tokens_decoder().values()}
+
+
+def _flags(library: tokenizers.Tokenizer) -> dict[str, bool]:
+    """Whether each added token is special."""
+    return {text: token.special for text, token in _known(library).items()}
 
 
 def _in_plain_text(library: tokenizers.Tokenizer, text: str) -> bool:

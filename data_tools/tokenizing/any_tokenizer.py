@@ -60,6 +60,10 @@ class AnyTokenizer(Protocol):
     ) -> AnyTokenizer:
         """One that has each of `tokens` as one id too; ValueError where this kind takes none."""
 
+    def named_as(self, other: AnyTokenizer) -> AnyTokenizer:
+        """One with the names of special tokens and the chat template of `other`, which gives the
+        same ids; where `other` has none, with its own."""
+
     @property
     def special_tokens_map(self) -> dict[str, str]:
         """Texts by the names bos_token, eos_token and so on; a chat template may write them."""
@@ -72,4 +76,13 @@ class AnyTokenizer(Protocol):
     def fingerprint(self) -> str:
         """sha256 (hex) of all that decides which ids a text has."""
 
-    def save(self, directory: str | os.PathLike) -> None: ...
+    def save(self, directory: str | os.PathLike, *, model_max_length: int | None = None) -> None:
+        """Write its files. model_max_length: the positions of the model that it is saved with."""
+
+
+def end_of(tokenizer: AnyTokenizer) -> int | None:
+    """The id of the end token; None if the tokenizer has none."""
+    try:
+        return tokenizer.eos_token_id
+    except ValueError:
+        return None

@@ -23,7 +23,7 @@ def find_files(path: str | os.PathLike) -> list[Path]:
     """The tokenizer.json at `path`, or in a folder without one [vocab.json, merges.txt]; or []."""
     path = Path(path)
     if not path.is_dir():
-        return [path] if path.is_file() and path.suffix != ".model" else []
+        return [path] if path.is_file() and path.suffix.lower() != ".model" else []
     pair = [path / "vocab.json", path / "merges.txt"]
     if (path / "tokenizer.json").is_file():
         return [path / "tokenizer.json"]
@@ -65,7 +65,7 @@ def read_vocab_and_merges(
 
 def _read_vocab(path: Path) -> dict[str, int]:
     try:
-        vocab = json.loads(path.read_bytes().decode("utf-8"))
+        vocab = json.loads(path.read_bytes().decode("utf-8-sig"))
     except OSError as error:
         raise ValueError(f"cannot read vocabulary {path}: {error.strerror}") from None
     except ValueError as error:
@@ -77,7 +77,7 @@ def _read_vocab(path: Path) -> dict[str, int]:
 
 def _read_merges(path: Path) -> list[tuple[str, str]]:
     try:
-        text = path.read_bytes().decode("utf-8")
+        text = path.read_bytes().decode("utf-8-sig")
     except OSError as error:
         raise ValueError(f"cannot read merges {path}: {error.strerror}") from None
     except UnicodeDecodeError:

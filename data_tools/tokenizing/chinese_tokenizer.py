@@ -13,7 +13,7 @@ import hashlib
 import json
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from functools import cached_property
+from functools import cached_property, partial
 from importlib.metadata import version
 from pathlib import Path
 
@@ -27,7 +27,7 @@ from data_tools.tokenizing.chinese_words import (
     words_by,
 )
 from data_tools.tokenizing.fast_encoder import flat
-from data_tools.tokenizing.tokenizer_config import CONFIG, TokenizerConfig, template_field
+from data_tools.tokenizing.tokenizer_config import CONFIG, TokenizerConfig, entries
 
 SPACE, NEWLINE = "\u2582", "\u2583"
 MODEL_FILE, SETTINGS_FILE = "sentencepiece.model", "segmentation.json"
@@ -45,13 +45,16 @@ class ChineseTokenizer(WithChatTemplate):
     holds_gil = True  # jieba is Python
 
     def __init__(self, model: bytes, *, segmenter: str | None = None, presplit: str | None = None,
-                 origin: str = "the model", chat_template: str | dict[str, str] | None = None):
+                 origin: str = "the model", config: TokenizerConfig | None = None):
+        """config: its eos_token and chat template are used."""
         self.segmenter, self.presplit = checked_segmentation(segmenter, presplit)
         self._model, self._pieces = model, _processor(model, origin)
-        self.chat_template = chat_template
+        self._config = config or TokenizerConfig()
+        self.chat_template = self._config.chat_template
 
     def __reduce__(self):
-        return _rebuilt, (self._model, self.segmenter, self.presplit, self.chat_template)
+        return partial(ChineseTokenizer, self._model, segmenter=self.segmenter,
+                       presplit=self.presplit, config=self._config), ()
 
     @classmethod
     def load(cls, path: str | os.PathLike, *, segmenter: str | None = None,
@@ -63,8 +66,8 @@ class ChineseTokenizer(WithChatTemplate):
         given = {"segmenter": segmenter, "presplit": presplit}
         if given == {"segmenter": None, "presplit": None}:
             given = _read_settings(file.parent / SETTINGS_FILE) or given
-        template = TokenizerConfig.read(file.parent).chat_template
-        return cls(file.read_bytes(), **given, origin=str(file), chat_template=template)
+        return cls(file.read_bytes(), **given, origin=str(file),
+                   config=TokenizerConfig.read(file.parent))
 
     def encode_flat(self, texts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
         """ids uint32 [tokens], offsets int64 [texts + 1]."""
@@ -108,8 +111,9 @@ class ChineseTokenizer(WithChatTemplate):
 
     @cached_property
     def eos_token_id(self) -> int:
-        """The id that ends a document: `<eod>`, else the first other known name."""
-        for token in END_TOKENS:
+        """The id that ends a document: of the eos_token in tokenizer_config.json, else of `<eod>`,
+        else of the first other known name."""
+        for token in (self._config.names.get("eos_token", END_TOKENS[0]), *END_TOKENS):
             i = self._pieces.piece_to_id(token)
             if i != self._pieces.unk_id():
                 return i
@@ -125,6 +129,11 @@ class ChineseTokenizer(WithChatTemplate):
     def special_tokens_map(self) -> dict[str, str]:
         """eos_token alone, for a chat template."""
         return dict.fromkeys(["eos_token"], *self.special_tokens)
+
+    def named_as(self, other: ChineseTokenizer) -> ChineseTokenizer:
+        """See AnyTokenizer.named_as."""
+        return ChineseTokenizer(self._model, segmenter=self.segmenter, presplit=self.presplit,
+                                config=self._config.named_as(other._config))
 
     def with_added_tokens(self, tokens: Iterable[str], *, special: bool = True) -> ChineseTokenizer:
         """ValueError: the vocabulary is a part of SentencePiece's model."""
@@ -154,15 +163,15 @@ class ChineseTokenizer(WithChatTemplate):
         settings = json.dumps(self._settings, sort_keys=True).encode("ascii")
         return hashlib.sha256(self._model + b"\0" + settings).hexdigest()
 
-    def save(self, directory: str | os.PathLike) -> None:
-        """Write sentencepiece.model, as PaddleNLP reads it, and segmentation.json; with a chat
-        template tokenizer_config.json too."""
+    def save(self, directory: str | os.PathLike, *, model_max_length: int | None = None) -> None:
+        """Write sentencepiece.model, as PaddleNLP reads it, and segmentation.json; with names, a
+        chat template or a model's length tokenizer_config.json too."""
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         (directory / MODEL_FILE).write_bytes(self._model)
         (directory / SETTINGS_FILE).write_text(json.dumps(self._settings, indent=2) + "\n")
-        if template := template_field(self.chat_template):
-            (directory / CONFIG).write_text(json.dumps(template, indent=2) + "\n")
+        if told := self._config.names | entries(self.chat_template, model_max_length):
+            (directory / CONFIG).write_text(json.dumps(told, indent=2) + "\n")
 
     @property
     def _settings(self) -> dict:
@@ -205,13 +214,7 @@ def find_model(path: str | os.PathLike) -> Path | None:
     if path.is_dir():
         files = [file for file in [path / MODEL_FILE] if file.exists()] or [*path.glob("*.model")]
         return files[0] if len(files) == 1 else None
-    return path if path.suffix == ".model" and path.is_file() else None
-
-
-def _rebuilt(model: bytes, segmenter: str | None, presplit: str | None,
-             chat_template: str | dict[str, str] | None) -> ChineseTokenizer:
-    return ChineseTokenizer(model, segmenter=segmenter, presplit=presplit,
-                            chat_template=chat_template)
+    return path if path.suffix.lower() == ".model" and path.is_file() else None
 
 
 def _read_settings(file: Path) -> dict | None:

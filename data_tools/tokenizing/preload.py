@@ -19,7 +19,7 @@ def begin(tokenizer: str | os.PathLike) -> None:
     """For the tokenizer.json at this path, a file or a folder; nothing where there is none."""
     path = Path(tokenizer)
     file = path / "tokenizer.json" if path.is_dir() else path
-    if file.suffix == ".json" and file.is_file():
+    if file.suffix.lower() == ".json" and file.is_file():
         _begun[file] = Future()
         Thread(target=_build, args=(file, _begun[file])).start()
 
@@ -34,6 +34,6 @@ def _build(file: Path, built: Future) -> None:
     try:
         from fastokens import Tokenizer
 
-        built.set_result(Tokenizer.from_json_str(file.read_text(encoding="utf-8")))
+        built.set_result(Tokenizer.from_json_str(file.read_text(encoding="utf-8-sig")))
     except BaseException:  # a panic of Rust is no Exception; who needs it builds it again
         built.set_result(None)

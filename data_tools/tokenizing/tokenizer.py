@@ -6,8 +6,6 @@ the text. SentencePiece loses some text; chinese_tokenizer.py is for that.
 
 from __future__ import annotations
 
-import hashlib
-import json
 import os
 from collections.abc import Iterable, Sequence
 from dataclasses import replace
@@ -26,7 +24,7 @@ from data_tools.tokenizing.chat_template import WithChatTemplate
 from data_tools.tokenizing.fast_encoder import FlatEncoder
 from data_tools.tokenizing.lossless import loss
 from data_tools.tokenizing.opening import byte_level, from_pair, open_files
-from data_tools.tokenizing.rust_tokenizer import settings, twin
+from data_tools.tokenizing.rust_tokenizer import fingerprint, settings, twin
 from data_tools.tokenizing.tokenizer_config import TokenizerConfig
 
 END_OF_TEXT = "<|endoftext|>"
@@ -97,6 +95,10 @@ class Tokenizer(WithChatTemplate):
         tokenizer = byte_level(models.BPE())
         train(tokenizer, texts, vocab_size, END_OF_TEXT)
         return cls(tokenizer)
+
+    def named_as(self, other: Tokenizer) -> Tokenizer:
+        """See AnyTokenizer.named_as."""
+        return Tokenizer(self._prompt, config=self._config.named_as(other._config))
 
     def with_added_tokens(self, tokens: Iterable[str], *, special: bool = True) -> Tokenizer:
         """A tokenizer that has each of `tokens` as one id, the new ones at the end, in order.
@@ -171,8 +173,12 @@ class Tokenizer(WithChatTemplate):
     @cached_property
     def eos_token_id(self) -> int:
         """The id that ends a document: of the eos_token in the tokenizer's files, else of
-        `<|endoftext|>`, else of the first other known name."""
-        for token in (self._config.names.get("eos_token"), *END_TOKENS):
+        `<|endoftext|>`, else of the first other known name. ValueError where there is none."""
+        declared = self._config.names.get("eos_token")
+        if declared in self._vocab and declared not in self._special:
+            raise ValueError(f"the end token {declared!r} is a part of plain text too, so it "
+                             "cannot mark the end of a document")
+        for token in (declared, *END_TOKENS):
             if token in self._special:
                 return self._vocab[token]
         raise ValueError(f"the vocabulary has no end token: looked for {' '.join(END_TOKENS)}")
@@ -197,26 +203,20 @@ class Tokenizer(WithChatTemplate):
 
     @cached_property
     def _fingerprint(self) -> str:
-        merges = json.loads(self._prompt.to_str())["model"]["merges"]
-        merges = [m.split(" ") if isinstance(m, str) else m for m in merges]
-        canonical = {
-            "vocab": sorted(self._vocab, key=self._vocab.__getitem__),
-            "merges": merges,
-            "special": sorted(self._special),
-        }
-        return hashlib.sha256(json.dumps(canonical).encode("ascii")).hexdigest()
+        return fingerprint(self._prompt, self._special)
 
-    def save(self, directory: str | os.PathLike) -> None:
+    def save(self, directory: str | os.PathLike, *, model_max_length: int | None = None) -> None:
         """Write the files that transformers.AutoTokenizer.from_pretrained(directory) reads.
 
         tokenizer.json has all but names and template; added_tokens.json goes with vocab.json.
+        model_max_length: the positions of the model that it is saved with.
         """
         directory = Path(directory)
         directory.mkdir(parents=True, exist_ok=True)
         self._prompt.save(str(directory / "tokenizer.json"))
         self._prompt.model.save(str(directory))  # vocab.json, merges.txt
         tokenizer_config.write(directory, self._prompt, self.special_tokens_map,
-                               self._config.more, self.chat_template)
+                               self._config.more, self.chat_template, model_max_length)
 
     @cached_property
     def _token_bytes(self) -> list[bytes]:
@@ -231,8 +231,9 @@ class Tokenizer(WithChatTemplate):
     def _check(self, origin: str) -> None:
         """Refuse what would lose or change text, or let a document's text become an end id."""
         problem = loss(self._settings, self._vocab)
+        declared = self._config.names.get("eos_token") in self._special
         known_end = [t for t in END_TOKENS if t in self._added and t not in self._special]
-        if problem is None and known_end:
+        if problem is None and known_end and not declared:
             problem = f"{known_end[0]} is an added token but not marked special"
         if problem is None and set(self._vocab.values()) != set(range(len(self._vocab))):
             problem = f"its {len(self._vocab)} ids are not 0..{len(self._vocab) - 1}"

@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import json
 import os
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import tokenizers
@@ -47,7 +47,8 @@ class TokenizerConfig:
         directory = Path(directory)
         config = _object(directory / CONFIG)
         listed = "added_tokens_decoder" in config
-        told = config if listed else config | _object(directory / SPECIAL)
+        told = _defaults(config, directory) | config
+        told |= {} if listed else _object(directory / SPECIAL)
         names, more = {}, {}
         for name in NAMES:
             if told.get(name) is not None:
@@ -67,10 +68,15 @@ class TokenizerConfig:
             ids = _object(directory / ADDED)
             if not all(text and type(i) is int for text, i in ids.items()):
                 raise ValueError(f"{directory / ADDED} must hold an id for each token")
-            added = {i: AddedToken(text, special=text in special, normalized=False)
+            added = {i: AddedToken(text, special=text in special, normalized=text not in special)
                      for text, i in ids.items()}
         return cls({name: token.content for name, token in names.items()}, tuple(more), added,
                    declared, _chat_template(directory, config.get("chat_template")))
+
+    def named_as(self, other: TokenizerConfig) -> TokenizerConfig:
+        """With the names, special tokens and templates of `other`, as far as it has them."""
+        return replace(self, names=other.names or self.names, more=other.more or self.more,
+                       chat_template=other.chat_template or self.chat_template)
 
     @property
     def texts(self) -> set[str]:
@@ -96,7 +102,8 @@ def named(names: dict[str, str], end: str | None = None) -> dict[str, str]:
 
 
 def write(directory: Path, library: tokenizers.Tokenizer, names: dict[str, str],
-          more: tuple[str, ...], chat_template: str | dict[str, str] | None) -> None:
+          more: tuple[str, ...], chat_template: str | dict[str, str] | None,
+          model_max_length: int | None = None) -> None:
     """Write what `read` finds; added_tokens.json where vocab.json lacks tokens of `library`."""
     own = library.get_vocab(with_added_tokens=False)
     added = {token: i for token, i in library.get_vocab().items() if token not in own}
@@ -107,7 +114,7 @@ def write(directory: Path, library: tokenizers.Tokenizer, names: dict[str, str],
         "add_prefix_space": False,
         "clean_up_tokenization_spaces": False,  # would turn " ." into "." when decoding
         **tokens,
-        **template_field(chat_template),
+        **entries(chat_template, model_max_length),
     }
     contents = {CONFIG: config, SPECIAL: tokens}
     if added:
@@ -118,12 +125,21 @@ def write(directory: Path, library: tokenizers.Tokenizer, names: dict[str, str],
         (directory / name).unlink(missing_ok=True)  # of an earlier tokenizer
 
 
-def template_field(chat_template: str | dict[str, str] | None) -> dict:
-    """The templates as tokenizer_config.json holds them."""
+def entries(chat_template: str | dict[str, str] | None, model_max_length: int | None) -> dict:
+    """The templates and the length as tokenizer_config.json holds them."""
     if isinstance(chat_template, dict):
-        return {"chat_template": [{"name": name, "template": template}
-                                  for name, template in chat_template.items()]}
-    return {} if chat_template is None else {"chat_template": chat_template}
+        chat_template = [{"name": name, "template": template}
+                         for name, template in chat_template.items()]
+    told = {"model_max_length": model_max_length, "chat_template": chat_template}
+    return {name: value for name, value in told.items() if value is not None}
+
+
+def _defaults(config: dict, directory: Path) -> dict[str, str]:
+    """The names that transformers' class gives to tokens that no file names."""
+    of_model = {"gpt2": "GPT2Tokenizer"}.get(_object(directory / "config.json").get("model_type"))
+    if config.get("tokenizer_class", of_model) not in ("GPT2Tokenizer", "GPT2TokenizerFast"):
+        return {}
+    return dict.fromkeys(("bos_token", "eos_token", "unk_token"), "<|endoftext|>")
 
 
 def _chat_template(directory: Path, value) -> str | dict[str, str] | None:
@@ -131,7 +147,7 @@ def _chat_template(directory: Path, value) -> str | dict[str, str] | None:
     if (directory / TEMPLATE).is_file():
         files = {"default": directory / TEMPLATE} | files
     if files:
-        own = {name: path.read_text(encoding="utf-8") for name, path in files.items()}
+        own = {name: path.read_text(encoding="utf-8-sig") for name, path in files.items()}
         return own["default"] if own.keys() == {"default"} else own
     if isinstance(value, list):
         value = {one.get("name"): one.get("template") for one in value if isinstance(one, dict)}
@@ -146,7 +162,7 @@ def _object(path: Path) -> dict:
     if not path.is_file():
         return {}
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(path.read_text(encoding="utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise ValueError(f"{path} is not JSON: {error}") from None
     if not isinstance(content, dict):

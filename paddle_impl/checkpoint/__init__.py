@@ -7,6 +7,7 @@
     tokenizer.json vocab.json merges.txt ... for AutoTokenizer
     optimizer.safetensors                    moments and beta powers, named after the parameters
     training_state.json                      step, data position, seed, what the data was
+    generation_config.json                   where the run started from a directory that has one
     manifest.json                            size and SHA-256 of each of them
 
 Nothing random is stored beyond the seed: every draw is a function of seed, step and rank. No file
@@ -16,24 +17,26 @@ output_dir there are:
     model_<step>          complete checkpoints; its manifest tells whether one was damaged later
     .model_<step>.*tmp    what a killed run left half written or half removed
     damaged_model_<step>  set aside by a run that continued from an earlier one
+    rewritten_model_<step>    the same, of one that another program has written over
 """
 
 from paddle_impl.checkpoint.contents import check_language_model
-from paddle_impl.checkpoint.directory import checkpoints, drop_later, make_way, newest
+from paddle_impl.checkpoint.directory import BEST, checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
     load_config,
     load_language_model,
     load_model,
     load_optimizer,
     load_state,
+    load_tokenizer,
     load_weights,
 )
 from paddle_impl.checkpoint.state import FORMAT_VERSION, TrainingState
 from paddle_impl.checkpoint.weights import open_weights
-from paddle_impl.checkpoint.writing import NoRoom, save
+from paddle_impl.checkpoint.writing import NoRoom, check_room, save
 
 __all__ = [
-    "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "checkpoints",
-    "drop_later", "load_config", "load_language_model", "load_model", "load_optimizer",
-    "load_state", "load_weights", "make_way", "newest", "open_weights", "save",
+    "BEST", "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "check_room",
+    "checkpoints", "load_config", "load_language_model", "load_model", "load_optimizer",
+    "load_state", "load_tokenizer", "load_weights", "make_way", "newest", "open_weights", "save",
 ]

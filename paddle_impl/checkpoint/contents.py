@@ -13,13 +13,15 @@ from pathlib import Path
 import numpy as np
 
 from data_tools.files import checksums
-from paddle_impl.checkpoint import manifest, state
+from data_tools.json_fields import optional, read_object, text
+from paddle_impl.checkpoint import manifest
 from paddle_impl.checkpoint.weights import LazyTensors, file_names, read_header
-from paddle_impl.config.model import LANGUAGE_MODEL
+from paddle_impl.config.model import HF_FIELDS, LANGUAGE_MODEL
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import ARCHITECTURES
 
 BASE, BASE_SHA256 = "base_model_name_or_path", "base_sha256"
+_RECORDED = dict.fromkeys((BASE, BASE_SHA256), optional(text()))
 _PREFIX = "base_model.model."  # peft's, before the names of the model's tensors
 
 
@@ -43,10 +45,13 @@ def files(model, weights: dict[str, np.ndarray]) -> Files:
         weights = {name: weights[name] for name in trainable(model)}
     config = model.config.to_hf(model.architecture)
     config |= {"dtype": str(next(iter(weights.values())).dtype)}
+    told = {manifest.CONFIG: config}
+    if model.config.generation_config is not None:
+        told[manifest.GENERATION] = model.config.generation_config
     if adapter is None:
-        return Files({manifest.CONFIG: config}, {manifest.WEIGHTS: weights})
+        return Files(told, {manifest.WEIGHTS: weights})
     recorded = adapter | {BASE_SHA256: base_sha256(model)}
-    return Files({manifest.CONFIG: config, manifest.ADAPTER_CONFIG: recorded},
+    return Files(told | {manifest.ADAPTER_CONFIG: recorded},
                  {manifest.ADAPTER: {_PREFIX + name: array for name, array in weights.items()}})
 
 
@@ -58,8 +63,8 @@ def architecture(directory: Path) -> str:
     """
     path = directory / manifest.CONFIG
     manifest.verify(directory, only=[manifest.CONFIG])
-    named = state.read_json(path).get("architectures") if path.is_file() else None
-    found = named[0] if isinstance(named, list) and named else "GPT2Model"
+    named = read_object(path, HF_FIELDS).get("architectures") if path.is_file() else None
+    found = named[0] if named else "GPT2Model"
     if found == "GPT2Model":
         return LANGUAGE_MODEL
     if found not in ARCHITECTURES:
@@ -98,7 +103,7 @@ def load_adapter(directory: Path, model) -> None:
     if adapter_config(model) is None:
         check_whole(directory)
     recorded = _recorded(directory)
-    told, own = recorded.get(BASE_SHA256), base_sha256(model)
+    told, own = _base_sha256(recorded), base_sha256(model)
     if told != own:
         raise ValueError(
             f"{directory} holds an adapter of {recorded.get(BASE)} ({_short(told)}), this model "
@@ -116,7 +121,9 @@ def load_adapter(directory: Path, model) -> None:
 
 
 def holds_adapter(directory: Path) -> bool:
-    return any((directory / name).is_file() for name in (manifest.ADAPTER_CONFIG, manifest.ADAPTER))
+    """Not where another program has put an adapter beside whole weights of a run."""
+    return any((directory / name).is_file() and manifest.lists(directory, name)
+               for name in (manifest.ADAPTER_CONFIG, manifest.ADAPTER))
 
 
 def base_sha256(model) -> str:
@@ -146,7 +153,15 @@ def _recorded(directory: Path) -> dict | None:
     if not holds_adapter(directory):
         return None
     manifest.verify(directory, only=[manifest.ADAPTER_CONFIG])
-    return state.read_json(directory / manifest.ADAPTER_CONFIG)
+    return read_object(directory / manifest.ADAPTER_CONFIG, _RECORDED)
+
+
+def _base_sha256(recorded: dict):
+    """What adapter_config.json says, or the base that it names; None where neither tells."""
+    base = recorded.get(BASE)
+    if BASE_SHA256 not in recorded and isinstance(base, str) and Path(base).is_dir():
+        return weights_sha256(Path(base))
+    return recorded.get(BASE_SHA256)
 
 
 def _short(digest) -> str:

@@ -8,11 +8,12 @@ from pathlib import Path
 
 from data_tools.files import target_of
 from paddle_impl.checkpoint import manifest, state
+from paddle_impl.checkpoint.names import step_of
 from paddle_impl.parallel.ranks import Ranks
 
+BEST = "best"  # folder of the checkpoint with the lowest valid loss
 ONE_PROCESS = Ranks()
-_NAME = re.compile(r"model_(\d+)")
-_TEMPORARY = re.compile(r"\.model_\d+\.tmp")
+_TEMPORARY = re.compile(r"\.model_[0-9]+\.tmp")
 
 
 def place(output_dir: Path, step: int) -> Path:
@@ -29,19 +30,19 @@ def checkpoints(output_dir: Path) -> dict[int, Path]:
     if not output_dir.is_dir():
         return {}
     return {
-        int(match[1]): path for path in output_dir.iterdir()
-        if (match := _NAME.fullmatch(path.name)) and path.is_dir()
+        step: path for path in output_dir.iterdir()
+        if (step := step_of(path.name)) is not None and path.is_dir()
     }
 
 
 def newest(
     output_dir: Path, notes: list[str] | None = None, ranks: Ranks = ONE_PROCESS
 ) -> Path | None:
-    """The undamaged checkpoint of the highest step; None where there is no checkpoint at all.
+    """The checkpoint of the highest step that can be resumed; None where there is none at all.
 
-    A note for each damaged one of a higher step is appended to `notes`; left out, it is a warning
-    of Python's. ValueError where all are damaged. Every process calls it; the main one reads and
-    decides, so that all continue from the same one.
+    A note for each of a higher step, which is damaged or written over by another program, is
+    appended to `notes`; left out, it is a warning of Python's. ValueError where all are so. Every
+    process calls it; the main one reads and decides, so that all continue from the same one.
     """
     step, failure = 0, None
     if ranks.is_main:
@@ -57,38 +58,43 @@ def newest(
     if failure is not None:
         raise failure
     if failed:
-        raise ValueError(f"the main process found no whole checkpoint in {output_dir}")
+        raise ValueError(f"the main process found no checkpoint to resume in {output_dir}")
     return None if step < 0 else place(output_dir, int(step))
 
 
 def _newest(output_dir: Path) -> tuple[int | None, list[str]]:
-    """The step, and a note for each damaged checkpoint after it."""
-    found, damaged = checkpoints(output_dir), []
+    """The step, and a note for each checkpoint after it that cannot be resumed."""
+    found, passed_over = checkpoints(output_dir), []
     for step in sorted(found, reverse=True):
         if wrong := _damage(found[step]):
-            damaged.append((found[step], wrong))
+            passed_over.append(f"{found[step]} is damaged ({wrong})")
+            continue
+        if wrong := manifest.rewritten_since(found[step]):
+            passed_over.append(wrong)
             continue
         state.read(found[step] / state.FILE)  # ValueError for a later format, which is not damage
-        return step, [f"{path} is damaged ({wrong}): continuing from {found[step].name}"
-                      for path, wrong in damaged]
-    if damaged:
-        reasons = ", ".join(f"{path.name} ({wrong})" for path, wrong in damaged)
-        raise ValueError(f"no checkpoint of {output_dir} is whole: {reasons}; put a copy back, "
-                         "or begin anew in an empty --output_dir")
+        return step, [f"{wrong}: continuing from {found[step].name}" for wrong in passed_over]
+    if passed_over:
+        raise ValueError(f"no checkpoint of {output_dir} can be resumed: {'; '.join(passed_over)}; "
+                         "put a copy back, or begin anew in an empty --output_dir")
     return None, []
 
 
 def make_way(output_dir: Path, step: int) -> list[str]:
     """Prepare output_dir for a run that continues after `step`; returns a note for each change.
 
-    Temporary folders of killed runs are removed. Checkpoints of later steps, which are damaged, are
-    renamed. Only the main process calls it, when no other reads output_dir any more.
+    Temporary folders of killed runs are removed. Checkpoints of later steps, from which no run can
+    continue, are renamed; in `best` they are removed, since the run writes them again. Only the
+    main process calls it, when no other reads output_dir any more.
     """
     sweep(output_dir)
+    sweep(output_dir / BEST)
+    drop_later(output_dir / BEST, step)
     notes = []
     for late, path in sorted(checkpoints(output_dir).items()):
         if late > step:
-            aside = _free_name(path.with_name(f"damaged_{path.name}"))
+            why = "rewritten" if manifest.rewritten_since(path) else "damaged"
+            aside = _free_name(path.with_name(f"{why}_{path.name}"))
             os.rename(path, aside)
             notes.append(f"{path} is set aside as {aside.name}")
     return notes
@@ -97,7 +103,7 @@ def make_way(output_dir: Path, step: int) -> list[str]:
 def sweep(output_dir: Path) -> None:
     """Remove the temporary folders of killed runs."""
     for path in output_dir.iterdir() if output_dir.is_dir() else ():
-        if _TEMPORARY.fullmatch(path.name) or _NAME.fullmatch(target_of(path.name) or ""):
+        if _TEMPORARY.fullmatch(path.name) or step_of(target_of(path.name) or "") is not None:
             shutil.rmtree(path, ignore_errors=True)
 
 

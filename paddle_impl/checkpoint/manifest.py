@@ -8,11 +8,13 @@ from collections.abc import Collection
 from pathlib import Path
 
 from data_tools.files import checksums
-from paddle_impl.checkpoint import state
+from data_tools.json_fields import read_object
+from paddle_impl.checkpoint import rewritten, state
 
 FILE = "manifest.json"
 CONFIG, WEIGHTS, OPTIMIZER = "config.json", "model.safetensors", "optimizer.safetensors"
 INDEX = f"{WEIGHTS}.index.json"  # names the shards of weights that are not one file
+GENERATION = "generation_config.json"  # of checkpoints that started from a directory with one
 ADAPTER, ADAPTER_CONFIG = "adapter_model.safetensors", "adapter_config.json"
 FORMAT_VERSION = 1
 
@@ -28,7 +30,8 @@ def verify(directory: Path, only: Collection[str] = (), but: Collection[str] = (
     """ValueError, naming the file, where one is not as it was saved.
 
     only: check these files. but: check all other files. Directories of other programs and those of
-    format 1 have no manifest and pass; see `unchecked`.
+    format 1 have no manifest and pass; see `unchecked`. So do files that transformers or peft have
+    replaced; see `rewritten_since`.
     """
     if found := problem(directory, only, but):
         raise ValueError(f"{directory}/{found}; copy it again or take another checkpoint")
@@ -47,7 +50,10 @@ def problem(
         told = _read(directory / FILE)
     except ValueError as error:
         return f"{FILE}: damaged, {error}"
+    replaced = rewritten.replaced(directory)
     for name in sorted(only or (told.keys() | required(told)).difference(but)):
+        if replaced(name) or name == GENERATION and name not in told:
+            continue
         if name not in told:
             return f"{FILE}: damaged, it does not list {name}"
         if wrong := _difference(directory / name, told[name]):
@@ -60,6 +66,43 @@ def unchecked(directory: Path) -> str | None:
     if (directory / FILE).is_file() or state.format_version(directory) != 1:
         return None
     return f"{directory} is of format 1, without {FILE}: damage to its files may go unseen"
+
+
+def rewritten_since(directory: Path) -> str | None:
+    """A warning where another program has saved a model or a tokenizer into the checkpoint.
+
+    What is there is whole and can be used, but it is not what the run had: the run cannot continue
+    from it.
+    """
+    if not (directory / FILE).is_file():
+        return None
+    try:
+        told = _read(directory / FILE)
+    except ValueError:
+        return None
+    replaced = rewritten.replaced(directory)
+    names = filter(replaced, {path.name for path in directory.iterdir()} | told.keys())
+    changes = [f"{name} {_change(directory / name, told.get(name))}" for name in sorted(names)
+               if name not in told or _difference(directory / name, told[name])]
+    if not changes:
+        return None
+    apart = ", without the adapter" if replaced(ADAPTER) and ADAPTER not in told else ""
+    return (f"{directory} was written over by transformers or peft ({', '.join(changes)}): its "
+            f"weights are used{apart}, training cannot be resumed from it")
+
+
+def _change(path: Path, told: dict | None) -> str:
+    if told is None:
+        return "added"
+    return "replaced" if path.is_file() else "removed"
+
+
+def lists(directory: Path, name: str) -> bool:
+    """Whether a file belongs to the directory, going by the manifest where there is one."""
+    try:
+        return not (directory / FILE).is_file() or name in _read(directory / FILE)
+    except ValueError:  # a damaged manifest, which `verify` reports
+        return True
 
 
 def required(told: Collection[str]) -> set[str]:
@@ -84,7 +127,7 @@ def _why_without(directory: Path) -> str | None:
 
 def _read(path: Path) -> dict[str, dict]:
     """File name -> bytes and sha256; ValueError unless the file is exactly what `write` writes."""
-    told = state.read_json(path)
+    told = read_object(path)
     files = told.get("files")
     if told.get("format_version") != FORMAT_VERSION or not (
         isinstance(files, dict) and all(_complete(sums) for sums in files.values())

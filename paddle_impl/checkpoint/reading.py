@@ -3,9 +3,13 @@
 Each function verifies the files that it reads, where the directory has a manifest.
 """
 
+import math
 import warnings
 from pathlib import Path
 
+from data_tools.json_fields import read_object
+from data_tools.tokenizing import tokenizer
+from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 from paddle_impl.checkpoint import contents, manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.model import ModelConfig
@@ -16,15 +20,38 @@ from paddle_impl.optim.optimizer import Optimizer
 
 
 def load_config(directory: Path) -> ModelConfig:
-    """The model's shape from config.json."""
+    """The model's shape from config.json, and the content of generation_config.json beside it.
+
+    ValueError where the weights beside it have another shape, by the headers of their files: a
+    model that is built before that is known could need any amount of memory.
+    """
     path = directory / manifest.CONFIG
     if not path.is_file():
         raise ValueError(f"{directory} is no checkpoint: it has no config.json")
     manifest.verify(directory, only=[manifest.CONFIG])
+    values = read_object(path)
     try:
-        return ModelConfig.from_hf(state.read_json(path))
-    except (TypeError, ValueError) as error:
+        config = ModelConfig.from_hf(values)
+        if (beside := directory / manifest.GENERATION).is_file():
+            manifest.verify(directory, only=[manifest.GENERATION])
+            path, values = beside, read_object(beside)
+            config = config.with_(generation_config=values)
+    except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+    if not contents.holds_adapter(directory):
+        _check_shape(directory / manifest.CONFIG, config, weights.shapes(directory))
+    return config
+
+
+def _check_shape(path: Path, config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
+    own = vars(config) | {"n_inner": config.inner, "num_labels": len(config.labels)}
+    for name, told in hugging_face.told_by(shapes).items():
+        if own[name] != told:
+            raise ValueError(f"{path}: {name} is {own[name]}, but {told} by the shapes of the "
+                             "weights beside it")
+    if config.num_parameters() > (stored := sum(map(math.prod, shapes.values()))):
+        raise ValueError(f"{path} describes {config.num_parameters()} parameters, the weights "
+                         f"beside it are {stored}")
 
 
 def load_model(directory: Path) -> GPT:
@@ -37,10 +64,10 @@ def load_model(directory: Path) -> GPT:
         raise ValueError(f"{directory} is no checkpoint directory; bash scripts/run.sh trains one")
     contents.check_whole(directory)
     config = load_config(directory)
-    verified_later = [manifest.OPTIMIZER, state.FILE, *weights.file_names(directory)]
-    manifest.verify(directory, but=verified_later)
-    if note := manifest.unchecked(directory):
-        warnings.warn(note, stacklevel=2)
+    _verify_small_files(directory)
+    for note in (manifest.unchecked(directory), manifest.rewritten_since(directory)):
+        if note:
+            warnings.warn(note, stacklevel=2)
     model = build(config, contents.architecture(directory))
     load_weights(directory, model)
     return model
@@ -71,13 +98,23 @@ def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
         raise ValueError(f"{directory}: {error}") from None
 
 
+def load_tokenizer(directory: Path) -> AnyTokenizer | None:
+    """The tokenizer beside the weights; None where there is none, or none of a known kind."""
+    _verify_small_files(directory)
+    try:
+        return tokenizer.load_tokenizer(directory)
+    except ValueError:
+        return None
+
+
 def load_state(directory: Path) -> TrainingState | None:
     """The training state; None for a model that was not trained here.
 
     A checkpoint without the file counts as weights alone, even if its manifest lists the file: a
-    user removes it to start another run from these weights.
+    user removes it to start another run from these weights. So does one that another program has
+    written over.
     """
-    if not (directory / state.FILE).is_file():
+    if not (directory / state.FILE).is_file() or manifest.rewritten_since(directory):
         return None
     manifest.verify(directory, only=[state.FILE])
     return state.read(directory / state.FILE)
@@ -93,3 +130,9 @@ def load_optimizer(directory: Path, optimizer: Optimizer) -> None:
         optimizer.load_state(moments)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
+
+
+def _verify_small_files(directory: Path) -> None:
+    """All but the tensors and the training state, which are verified when they are read."""
+    manifest.verify(directory, but=[manifest.OPTIMIZER, manifest.ADAPTER, state.FILE,
+                                    *weights.file_names(directory)])

@@ -5,12 +5,45 @@ Format 1 is still read.
 """
 
 import json
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
+
+from data_tools.json_fields import (
+    SCALAR,
+    check,
+    either,
+    list_of,
+    number,
+    object_of,
+    optional,
+    read_object,
+    shown,
+    text,
+    whole,
+)
+from paddle_impl.checkpoint.names import step_of
 
 FILE = "training_state.json"
 FORMAT_VERSION = 2
 PRETRAINING = "pretraining"
+_ADDED = ("data", "world", "precision", "progress")  # by format 2
+_MOST = 2**63 - 1
+_FIELDS = {
+    **dict.fromkeys(("step", "samples"), whole(most=_MOST)),
+    "seed": whole(most=2**32 - 1),
+    **dict.fromkeys(("order_key", "sample_order", "task"), text()),
+    **dict.fromkeys(("tokenizer", "precision"), optional(text())),
+    "global_batch_size": whole(1),
+    "schedule": object_of(SCALAR),
+    "data": object_of(either(SCALAR, list_of(SCALAR))),
+    "world": object_of(whole(1)),
+    "progress": object_of(optional(number())),
+}
+_WORLD = dict.fromkeys(("world_size", "sharding_degree", "mp_degree"), whole(1))
+_PROGRESS = {
+    "loss_scale": number(0), "best_valid_loss": optional(number()),
+    **dict.fromkeys(("good_steps", "evaluations_since_best", "skipped_steps"), whole()),
+}
 
 
 @dataclass(frozen=True)
@@ -50,30 +83,52 @@ def format_version(directory: Path) -> int | None:
     """What training_state.json says; None where there is no such file. ValueError if it is damaged.
     """
     path = directory / FILE
-    return read_json(path).get("format_version") if path.is_file() else None
+    return read_object(path).get("format_version") if path.is_file() else None
 
 
 def read(path: Path) -> TrainingState:
-    """The state in the file; ValueError for another format, and where a field is missing."""
-    values = read_json(path)
+    """The state in the file.
+
+    ValueError, which names the field, for another format, for a field that is missing, unknown or
+    of another type, and for numbers that contradict each other or the name of the folder.
+    """
+    values = read_object(path)
     version = values.pop("format_version", None)
-    if version not in (1, FORMAT_VERSION):
-        raise ValueError(f"{path} has format {version}, this version reads 1 to {FORMAT_VERSION}")
+    if type(version) is not int or not 1 <= version <= FORMAT_VERSION:
+        raise ValueError(
+            f"{path} has format {shown(version)}, this version reads 1 to {FORMAT_VERSION}")
     try:
-        return TrainingState(**values)
-    except TypeError as error:
+        _check(values, version)
+        found = TrainingState(**values)
+        _check_agreement(found, path.parent.name)
+    except ValueError as error:
         raise ValueError(f"{path} is no training state of format {version}: {error}") from None
+    return found
 
 
-def read_json(path: Path) -> dict:
-    """The object in the file; ValueError names the file."""
-    try:
-        values = json.loads(path.read_text(encoding="utf-8"))
-    except (ValueError, OSError, RecursionError) as error:
-        raise ValueError(f"{path} cannot be read: {error}") from None
-    if not isinstance(values, dict):
-        raise ValueError(f"{path} holds no JSON object")
-    return values
+def _check(values: dict, version: int) -> None:
+    known = {one.name for one in fields(TrainingState)}
+    for name in values:
+        if name not in known:
+            raise ValueError(f"the field {shown(name)} is unknown")
+    optional_ones = {"task", *(_ADDED if version == 1 else ())}
+    check(values, _FIELDS, required=sorted(known - optional_ones))
+    if values.get("world"):
+        check(values["world"], _WORLD, required=_WORLD, inside="world")
+    check(values.get("progress", {}), _PROGRESS, inside="progress")
+
+
+def _check_agreement(state: TrainingState, folder: str) -> None:
+    if state.samples != state.step * state.global_batch_size:
+        raise ValueError(f"samples is {state.samples}, but step {state.step} x global_batch_size "
+                         f"{state.global_batch_size} is {state.step * state.global_batch_size}")
+    if (told := step_of(folder)) not in (None, state.step):
+        raise ValueError(f"step is {state.step}, but the folder is that of step {told}")
+    if world := state.world:
+        if world["world_size"] % (world["sharding_degree"] * world["mp_degree"]):
+            raise ValueError("world.world_size is no multiple of sharding_degree x mp_degree: "
+                             f"{world['world_size']}, {world['sharding_degree']} and "
+                             f"{world['mp_degree']}")
 
 
 def write_json(path: Path, values: dict) -> None:

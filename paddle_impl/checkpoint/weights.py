@@ -13,7 +13,8 @@ from pathlib import Path
 import numpy as np
 from safetensors import SafetensorError, safe_open
 
-from paddle_impl.checkpoint import manifest, state
+from data_tools.json_fields import read_object
+from paddle_impl.checkpoint import manifest
 from paddle_impl.convert import hugging_face
 
 # safetensors' names of the types that weights may have. numpy has no bfloat16: it is the upper half
@@ -32,18 +33,16 @@ def open_weights(directory: Path) -> Mapping[str, np.ndarray]:
     or not as the manifest says, where the index and the shards disagree, where a tensor has another
     type, and where the head is not tied.
     """
-    paths, index = _files(directory)
-    manifest.verify(directory, only=[path.name for path in paths])
-    stored: dict[str, StoredTensor] = {}
-    for path in paths[1:] if index else paths:
-        found = read_header(path)
-        if index:
-            _check_shard(path, found.keys(), index)
-        stored |= found
+    manifest.verify(directory, only=file_names(directory))
     try:
-        return hugging_face.from_hf(LazyTensors(stored))
+        return hugging_face.from_hf(LazyTensors(_stored(directory)))
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from None
+
+
+def shapes(directory: Path) -> dict[str, tuple[int, ...]]:
+    """Stored name -> shape, by the headers of the files; ValueError where one is damaged."""
+    return {name: tensor.shape for name, tensor in _stored(directory).items()}
 
 
 def file_names(directory: Path) -> list[str]:
@@ -115,11 +114,26 @@ def read_header(path: Path) -> dict[str, StoredTensor]:
     return found
 
 
+def _stored(directory: Path) -> dict[str, StoredTensor]:
+    paths, index = _files(directory)
+    stored: dict[str, StoredTensor] = {}
+    for path in paths[1:] if index else paths:
+        found = read_header(path)
+        if index:
+            _check_shard(path, found.keys(), index)
+        stored |= found
+    return stored
+
+
 def _files(directory: Path) -> tuple[list[Path], dict[str, str]]:
     """The files to read, and tensor -> shard; the index is the first file where there are shards.
+
+    Where there is both, one file is read, as by transformers; but shards that were saved into a
+    checkpoint since are newer than its file.
     """
     whole, index = directory / manifest.WEIGHTS, directory / manifest.INDEX
-    if whole.is_file():
+    newer = index.is_file() and not manifest.lists(directory, manifest.INDEX)
+    if whole.is_file() and not newer:
         return [whole], {}
     if not index.is_file():
         if (directory / _PICKLE).is_file():
@@ -128,7 +142,7 @@ def _files(directory: Path) -> tuple[list[Path], dict[str, str]]:
                 "transformers and write it with save_pretrained(..., safe_serialization=True)"
             )
         return [whole], {}
-    shard_of = state.read_json(index).get("weight_map")
+    shard_of = read_object(index).get("weight_map")
     if not isinstance(shard_of, dict) or not shard_of:
         raise ValueError(f"{index} is no index of shards: it has no weight_map")
     for name in shard_of.values():

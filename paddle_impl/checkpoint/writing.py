@@ -57,6 +57,29 @@ def save(
     return directory.place(output_dir, state.step)
 
 
+def check_room(
+    output_dir: Path, model, shapes: dict[str, tuple[int, ...]], rule, resumed: bool
+) -> list[str]:
+    """ValueError if the disk cannot take the checkpoints' tensors of a new run, counted in float32.
+
+    A resumed run gets a warning instead: nobody may be there to make room, and it can train on.
+    shapes: of the model's entire parameters. rule: the optimizer's UpdateRule.
+    """
+    trained = contents.trainable(model)
+    stored = shapes if contents.adapter_config(model) is None else trained
+    needed = 4 * sum(math.prod(shapes[name]) for name in stored) + 4 * sum(
+        math.prod(rule.slot_shape(slot, list(shapes[name])))
+        for name in trained for slot in rule.slots)
+    free = _free(output_dir)
+    if free >= needed:
+        return []
+    lack = (f"a checkpoint needs about {_size(needed)}, {_size(free)} free on {output_dir}: make "
+            "room, or name another --output_dir")
+    if not resumed:
+        raise ValueError(lack)
+    return [lack]
+
+
 def _share(failure: BaseException | None, step: int, ranks: Ranks) -> None:
     """Raise in every process what failed in the main one, or the others would wait for it later."""
     disk, other = isinstance(failure, NoRoom), failure is not None
@@ -95,7 +118,7 @@ def _fill(
 ) -> None:
     """Write all files, the manifest last."""
     if tokenizer is not None:
-        tokenizer.save(place)
+        tokenizer.save(place, model_max_length=files.json[manifest.CONFIG]["n_positions"])
     for name, values in files.json.items():
         write_json(place / name, values)
     for name, tensors in files.tensors.items():

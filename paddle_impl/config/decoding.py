@@ -20,6 +20,8 @@ class Decoding:
     no_repeat_ngram_size, repetition_penalty: both consider the prompt and the new tokens.
     min_new_tokens: new tokens before one of eos_token_ids may be chosen.
     stop: texts that end a continuation.
+    stop_after: new tokens that come before stop strings count: one that is complete by then stays
+    in the text, as with vLLM's min_tokens.
     vocab_size: ids at and above it pad the embedding and are never chosen; None: the model's.
     ValueError, which names the setting, for an invalid value.
     """
@@ -39,6 +41,7 @@ class Decoding:
     beam_score: str = "hf"
     eos_token_ids: tuple[int, ...] = ()
     stop: tuple[str, ...] = ()
+    stop_after: int = 0
     vocab_size: int | None = None
 
     def __post_init__(self):
@@ -68,6 +71,7 @@ class Decoding:
                 f"min_new_tokens {self.min_new_tokens} must lie between 0 and max_new_tokens "
                 f"{self.max_new_tokens}")
         require(all(self.stop), "stop must not hold an empty text")
+        require(self.stop_after >= 0, f"stop_after must not be negative, got {self.stop_after}")
 
     def _check_filters(self) -> None:
         require(self.top_k >= 0, f"top_k must not be negative, got {self.top_k}")
@@ -126,7 +130,7 @@ class DecodingOptions(Options):
     num_return_sequences: int = flag(1, "continuations of each prompt")
     min_dec_len: int = flag(1, "new tokens before an end token may come")
     max_dec_len: int | None = flag(512, "new tokens at most; fewer where the positions end")
-    eos_token_id: list[int] | None = flag(None, "end tokens (default: the tokenizer's)")
+    eos_token_id: list[int] | None = flag(None, "end tokens (default: the model's)")
     stop: list[str] | None = flag(None, "texts that end a continuation and are left out")
 
     def __post_init__(self):
@@ -145,7 +149,7 @@ class DecodingOptions(Options):
     def settings(
         self, eos_token_ids: tuple[int, ...] = (), vocab_size: int | None = None
     ) -> Decoding:
-        """The settings from the flags. eos_token_ids: the tokenizer's, used without --eos_token_id.
+        """The settings from the flags. eos_token_ids: the model's, used without --eos_token_id.
         """
         try:
             return Decoding(

@@ -10,7 +10,7 @@ class PromptOptions(Options):
     prompt: list[str] | None = flag(
         None, "one or more prompts (default: three beginnings of source files)")
     prompt_file: str | None = flag(
-        None, "one prompt a line, or .jsonl with a \"prompt\" each; - for lines of standard input")
+        None, "a prompt a line, or .jsonl or .ndjson with a \"prompt\" each; - for standard input")
     stream: bool | None = flag(
         None, "show text token by token (default: on a terminal, one sequence a prompt)")
 

@@ -24,8 +24,9 @@ class RunConfig(Options):
 
     model: ModelOptions = group(
         ModelOptions,
-        model_name_or_path=changed(help="a registry name (trains from scratch) or a checkpoint "
-                                   "directory (continues from it)"),
+        model_name_or_path=changed(None, help="a registry name (trains from scratch) or a "
+                                   "checkpoint directory (continues from it); not needed with "
+                                   "--init_from"),
         vocab_file=changed(help="vocab.json of the data's tokenizer (else X_tokenizer/)"),
     )
     checkpoint: CheckpointOptions = group(CheckpointOptions)
@@ -43,6 +44,10 @@ class RunConfig(Options):
 
     def __post_init__(self):
         validation = self.validation
+        name, init_from = self.model.model_name_or_path, self.checkpoint.init_from
+        require(name is not None or init_from is not None,
+                "--model_name_or_path is required: a registry name or a checkpoint directory; or "
+                "--init_from, to start from the weights of one")
         require(not self.precision.use_amp or self.runtime.device != "cpu",
                 "--use_amp on --device cpu: Paddle has no half precision kernels for a CPU and "
                 "would silently compute in float32; leave it out")

@@ -35,20 +35,42 @@ class ServingFlags(Options):
             value = getattr(self, name)
             require(0 < value < math.inf, f"--{name} must be above 0 seconds, got {value}")
         name = self.api_key_variable
-        require(name is None or bool(os.environ.get(name)),
+        require(name is None or bool(self.api_key),
                 f"--api_key_variable {name}, but the environment has no {name}: export {name}=KEY")
 
     @property
     def api_key(self) -> str | None:
-        return None if self.api_key_variable is None else os.environ[self.api_key_variable]
+        name = self.api_key_variable
+        return None if name is None else os.environ.get(name, "").strip()
 
     @property
     def only_this_machine(self) -> bool:
         """Whether no other machine can reach the host."""
-        try:
-            return ipaddress.ip_address(self.host).is_loopback
-        except ValueError:
-            return self.host == "localhost"
+        return is_loopback(self.host)
+
+    def answers_to(self, name: str) -> bool:
+        """Whether a request may call the server so, in small letters; with a key, anything goes.
+
+        Without one a web page could reach the server by a name of its own that leads to this
+        machine (DNS rebinding), so that browsers take the page and the server for one origin. An
+        address is no such name.
+        """
+        if self.api_key is not None or is_loopback(name) or name == self.host.lower():
+            return True
+        return not self.only_this_machine and is_address(name)
+
+
+def is_loopback(name: str) -> bool:
+    """Whether the host name or address can only mean this machine."""
+    return ipaddress.ip_address(name).is_loopback if is_address(name) else name == "localhost"
+
+
+def is_address(name: str) -> bool:
+    try:
+        ipaddress.ip_address(name)
+    except ValueError:
+        return False
+    return True
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,7 +79,7 @@ class ServingOptions(ServingFlags):
 
     model_name_or_path: the directory that gives the model its id and may hold a chat template.
     rows: sequences that are computed at the same time; the others wait. decoder: see
-    paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the tokenizer's.
+    paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the model's.
     """
 
     model_name_or_path: str

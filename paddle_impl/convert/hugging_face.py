@@ -12,7 +12,17 @@ import numpy as np
 from paddle_impl.convert import resizing
 
 _BUFFER = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)$")
+# The fields of config.json that are the sizes of a tensor.
+_TELLS = {
+    "score.weight": ("num_labels", "n_embd"), "lm_head.weight": ("vocab_size", "n_embd"),
+    "wte.weight": ("vocab_size", "n_embd"), "wpe.weight": ("n_positions", "n_embd"),
+    "h.0.mlp.c_fc.weight": ("n_embd", "n_inner"),
+}
 _BODY = re.compile(r"(wte|wpe|h|ln_f)\.")
+# What torch puts into the names of a model that is wrapped for training or compiled.
+_WRAPPERS = ("module", "_orig_mod", "_fsdp_wrapped_module", "_checkpoint_wrapped_module")
+_HEAD = "lm_head.weight"
+FLOATS = ("float64", "float32", "float16")  # numpy has no bfloat16, which comes as float32
 
 
 def is_buffer(name: str) -> bool:
@@ -20,32 +30,48 @@ def is_buffer(name: str) -> bool:
     return bool(_BUFFER.match(_bare(name)))
 
 
-def from_hf(weights: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-    """Tensors under this model's names, from HF's with or without `transformer.` and `module.`.
+def told_by(shapes: Mapping[str, tuple[int, ...]]) -> dict[str, int]:
+    """The fields of config.json that the shapes of tensors with HF's names tell."""
+    bare = {_bare(name): shape for name, shape in shapes.items()}
+    layers = {name.split(".")[1] for name in bare if name.startswith("h.")}
+    told = {"n_layer": len(layers)}
+    for name, fields in _TELLS.items():
+        if len(bare.get(name, ())) == 2:
+            told |= zip(fields, bare[name], strict=True)
+    return told
 
-    Causal masks that old checkpoints stored as buffers are dropped, and so is the tied head after a
-    check that it equals the embedding. Tensors of another head keep their names. ValueError on an
-    untied head, and on two tensors of one name.
+
+def from_hf(weights: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    """Tensors under this model's names, from HF's with or without `transformer.`, and without what
+    torch.compile and wrappers for training put into names (`_orig_mod.`, `module.`).
+
+    Causal masks that old checkpoints stored as buffers are dropped. The embedding and the tied head
+    are one tensor: either may be missing, and where both are there they must be equal. Tensors of
+    another head keep their names. ValueError on an untied head, and on two tensors of one name.
     """
     named: dict[str, str] = {}
-    head = None
     for key in weights:
         bare = _bare(key)
-        if bare == "lm_head.weight":
-            head = key
-        elif not _BUFFER.match(bare):
-            name = f"transformer.{bare}" if _BODY.match(bare) else key.removeprefix("module.")
-            if name in named:
-                raise ValueError(f"{named[name]} and {key} are both {name}")
-            named[name] = key
-    wte = named.get("transformer.wte.weight")
-    if head is not None and (wte is None or not np.array_equal(weights[head], weights[wte])):
-        raise ValueError("lm_head.weight differs from wte.weight: an untied head is not supported")
+        if _BUFFER.match(bare):
+            continue
+        name = f"transformer.{bare}" if _BODY.match(bare) else bare if bare == _HEAD \
+            else _unwrapped(key)
+        if name in named:
+            raise ValueError(f"{named[name]} and {key} are both {name}")
+        named[name] = key
+    if (head := named.pop(_HEAD, None)) is not None:
+        wte = named.setdefault(resizing.WTE, head)
+        if wte != head and not np.array_equal(weights[head], weights[wte], equal_nan=True):
+            raise ValueError(f"{head} differs from {wte}: an untied head is not supported")
     return Renamed(weights, named)
 
 
+def _unwrapped(name: str) -> str:
+    return ".".join(part for part in name.split(".") if part not in _WRAPPERS)
+
+
 def _bare(name: str) -> str:
-    return name.removeprefix("module.").removeprefix("transformer.")
+    return _unwrapped(name).removeprefix("transformer.")
 
 
 class Renamed(Mapping):
@@ -82,12 +108,13 @@ def load_weights(
 ) -> None:
     """Copy tensors (names as `named_parameters`) into the model, all of them or ValueError.
 
-    weights: entire tensors of floating point numbers, cast to the model's type; the model takes its
-    share of them, one tensor after the other. names: of the parameters to fill, all if left out.
+    weights: entire tensors of finite numbers of one of FLOATS, cast to the model's type; the model
+    takes its share of them, one after the other. names: of the parameters to fill, all if left out.
     grow_vocabulary: tokens of the model that the weights lack get the mean of the others' rows.
     """
-    if grow_vocabulary:
-        dtype = str(model.transformer.wte.weight.dtype).rpartition(".")[2]
+    if grow_vocabulary and resizing.WTE in weights:
+        dtype = _dtype(model.transformer.wte.weight)
+        _check_values(resizing.WTE, weights[resizing.WTE], dtype)
         rows = resizing.grown(weights[resizing.WTE], model.config.vocab_size, dtype)
         weights = ChainMap({resizing.WTE: rows}, weights)
     parameters = {name: parameter for name, parameter in model.named_parameters()
@@ -99,14 +126,30 @@ def load_weights(
             f"{len(extra)} unknown {sorted(extra)[:3]}"
         )
     shapes = model.whole_shapes()
-    for name in parameters:
+    for name, parameter in parameters.items():
         shape, found = shapes[name], weights[name]
         if shape != found.shape:
             raise ValueError(f"{name} has shape {found.shape} in the checkpoint, "
                              f"{shape} in the model")
-        if found.dtype.kind != "f":
-            raise ValueError(f"{name} is {found.dtype}, not of floating point numbers")
+        _check_values(name, found, _dtype(parameter))
     for name, parameter in parameters.items():
-        dtype = str(parameter.dtype).rpartition(".")[2]
         own = model.parts.own(name, weights[name])
-        parameter.set_value(np.ascontiguousarray(own, dtype=dtype))
+        parameter.set_value(np.ascontiguousarray(own, dtype=_dtype(parameter)))
+
+
+def _dtype(parameter) -> str:
+    return str(parameter.dtype).rpartition(".")[2]
+
+
+def _check_values(name: str, found: np.ndarray, dtype: str) -> None:
+    """ValueError for another type, and for a value that is no finite number in the model's type.
+
+    Paddle's softmax for CPUs would take NaN for a number.
+    """
+    if found.dtype.name not in FLOATS:
+        raise ValueError(f"{name} is {found.dtype}, not bfloat16 or one of {', '.join(FLOATS)}")
+    with np.errstate(over="ignore"):
+        finite = np.isfinite(found.astype(dtype, copy=False)).all()
+    if not finite:
+        raise ValueError(f"{name} holds values that are NaN, or infinite in the model's {dtype}: "
+                         "the weights are damaged, or their training diverged")

@@ -97,7 +97,7 @@ def _open(
     """(arrays, None), (None, what is wrong), or (None, None) where no build was finished."""
     try:
         about = Path(f"{stem}_idx.json")
-        with open(about, encoding="utf-8") as file:
+        with open(about, encoding="utf-8-sig") as file:
             told = json.load(file)
         if told["key"] != key:
             return None, f"{about} has another key"
@@ -113,7 +113,7 @@ def _open(
     except FileNotFoundError as error:
         path = Path(error.filename)
         return None, None if path == about else f"{path} is missing"
-    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
+    except Exception as error:  # whatever numpy raises over what stands in place of a header
         return None, f"{about} or a file it names cannot be read ({error})"
 
 

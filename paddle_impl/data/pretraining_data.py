@@ -3,6 +3,9 @@
 from pathlib import Path
 
 from data_tools.splits import split_bounds
+from data_tools.tokenizing.any_tokenizer import end_of
+from data_tools.tokenizing.bpe_files import find_files
+from data_tools.tokenizing.chinese_tokenizer import find_model
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl.config.model import ModelConfig, ModelOptions
 from paddle_impl.config.options import require, split_shares
@@ -18,7 +21,12 @@ TEST_ITERS = 10  # the test at the end reads TEST_ITERS x eval_iters batches, as
 
 
 class PretrainingData:
-    """The opened and checked data of a run. warnings: lines to show the user."""
+    """The opened and checked data of a run. warnings: lines to show the user.
+
+    end_token: set by `fit`, the id that ends documents; None where nothing tells it.
+    """
+
+    end_token: int | None
 
     def __init__(self, config: PretrainConfig, ranks: Ranks):
         self.config, self.ranks = config, ranks
@@ -31,10 +39,11 @@ class PretrainingData:
             self.warnings.append("the data has no tokenizer beside it, so checkpoints get none; "
                                  "name it with --vocab_file and --merge_file")
 
-    def fit(self, shape: ModelConfig) -> ModelConfig:
-        """The model's configuration with the data's end token and the run's dropout.
+    def fit(self, shape: ModelConfig, keeps_ends: bool = False) -> ModelConfig:
+        """The model's configuration with the run's dropout, and with the data's end token.
 
-        ValueError where the model has too few positions or tokens.
+        keeps_ends: leave end tokens as the shape declares them, for a model with the data's
+        tokenizer. ValueError where the model has too few positions or tokens.
         """
         length = self.config.data.max_seq_len
         require(length <= shape.n_positions,
@@ -47,9 +56,27 @@ class PretrainingData:
             require(eos is None or own in (None, eos),
                     f"documents of {self.data} end in token {eos}, the tokenizer's end is {own}")
             eos = own if eos is None else eos
-        if eos is not None or self.tokenizer is not None:
-            shape = shape.with_(eos_token_id=eos, bos_token_id=eos)
+        if eos is None and self.tokenizer is None:
+            eos = next(iter(shape.end_tokens), None)
+        elif not (keeps_ends and any(one < shape.vocab_size for one in shape.end_tokens)):
+            shape = shape.with_(eos_token_id=eos, bos_token_id=eos, generation_config=None)
+        elif eos not in (None, *shape.end_tokens):
+            self.warnings.append(f"documents end in token {eos}, which is no end token of the "
+                                 f"model: its continuations end in {list(shape.end_tokens)}")
+        self.end_token = eos
         return self.config.training.with_dropout(shape)
+
+    def check_tokenizer_of(self, source: Path) -> None:
+        """ValueError if the checkpoint directory has another tokenizer than the data."""
+        if not (find_files(source) or find_model(source)):
+            return
+        try:
+            tokenizer = load_tokenizer(source)
+            for tokens in self.data.tokens:
+                check_tokenizer(tokens, tokenizer, f"that of {source}", self.tokenizer)
+        except ValueError as error:
+            raise ValueError(f"{error}; make the data with --tokenizer {source}, or pass "
+                             "--allow_other_tokenizer if it is meant") from None
 
     def identity(self) -> dict:
         """What a resumed run compares: the digest of each dataset's ids (None if unknown), and the
@@ -86,7 +113,7 @@ class PretrainingData:
             dataset = split_dataset(
                 self.data, split, shares, seq_length=options.max_seq_len, num_samples=samples,
                 seed=config.runtime.seed, order=options.data_order, packing=options.packing,
-                pad_id=model.eos_token_id or 0, notes=self.warnings,
+                pad_id=self.end_token or 0, notes=self.warnings,
             ) if samples else None
             if dataset is None:
                 loaders[split] = None
@@ -94,19 +121,11 @@ class PretrainingData:
                     self.warnings.append(f"the {split} split is empty, its loss is not measured")
                 continue
             loaders[split] = PretrainLoader(
-                dataset, options.micro_batch_size, model.eos_token_id,
+                dataset, options.micro_batch_size, self.end_token,
                 self.accumulation if split == "train" else 1, data.rank, data.size,
                 model.vocab_size,
             )
         return loaders
-
-
-def end_of(tokenizer: AnyTokenizer) -> int | None:
-    """The id of the end token; None if the tokenizer has none."""
-    try:
-        return tokenizer.eos_token_id
-    except ValueError:
-        return None
 
 
 def find_tokenizer(options: ModelOptions, data: Datasets) -> AnyTokenizer | None:

@@ -6,7 +6,7 @@ import shlex
 from dataclasses import dataclass
 
 from data_tools.token_files.token_file import TokenFile, find_prefixes
-from data_tools.tokenizing.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.config.options import require
 
 READ_THROUGH = 1 << 26  # datasets of up to so many ids (256 MiB) are always read through
@@ -100,13 +100,20 @@ def parse_blend(input_dir: str) -> list[tuple[float, str]]:
     return list(zip(weights, words[1::2], strict=True))
 
 
-def check_tokenizer(tokens: TokenFile, tokenizer: Tokenizer) -> None:
-    """ValueError if the dataset's meta file says that it was made with another tokenizer."""
+def check_tokenizer(tokens: TokenFile, tokenizer: AnyTokenizer, whose: str = "the one given",
+                    beside: AnyTokenizer | None = None) -> None:
+    """ValueError if the dataset's meta file says that it was made with another tokenizer.
+
+    whose: the tokenizer's name in the message. beside: the dataset's own tokenizer, which counts
+    where the meta file does not tell.
+    """
     made_with = (tokens.meta or {}).get("tokenizer_fingerprint")
+    if made_with is None and beside is not None:
+        made_with = beside.fingerprint()
     if made_with not in (None, tokenizer.fingerprint()):
         raise ValueError(
             f"{tokens.prefix} was made with another tokenizer (fingerprint {made_with[:12]}) than "
-            f"the one given ({tokenizer.fingerprint()[:12]}): the same ids mean other text"
+            f"{whose} ({tokenizer.fingerprint()[:12]}): the same ids mean other text"
         )
 
 

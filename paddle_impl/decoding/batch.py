@@ -1,6 +1,6 @@
 """Continues many prompts at once: each starts when rows are free and frees them when it is done."""
 
-from collections import deque
+from collections import OrderedDict
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +28,8 @@ class Batch:
     def __init__(self, decoder: Decoder):
         self._decoder = decoder
         self._free = list(range(decoder.rows))
-        self._waiting: deque[PromptState] = deque()
+        # A queue that one who is cancelled leaves without a search; the values say nothing.
+        self._waiting: OrderedDict[PromptState, None] = OrderedDict()
         self._running: list[_Running] = []
         self._done: list[PromptState] = []
         self._error: Exception | None = None
@@ -50,11 +51,13 @@ class Batch:
         if state.width > self._decoder.rows:
             raise ValueError(f"{state.width} sequences of one prompt do not fit into a batch of "
                              f"{self._decoder.rows}")
-        self._waiting.append(state)
+        self._waiting[state] = None
 
     def cancel(self, state: PromptState) -> None:
         """Drop a prompt that waits or has begun; one that is unknown or done is ignored."""
-        self._waiting = deque(one for one in self._waiting if one is not state)
+        if state in self._waiting:
+            del self._waiting[state]
+            return
         for running in [one for one in self._running if one.state is state]:
             self._leave(running)
 
@@ -82,8 +85,8 @@ class Batch:
 
         A prompt that fits does not pass one that needs more rows, which might wait for ever.
         """
-        while self._waiting and self._waiting[0].width <= len(self._free):
-            state = self._waiting.popleft()
+        while self._waiting and next(iter(self._waiting)).width <= len(self._free):
+            state, _ = self._waiting.popitem(last=False)
             rows = [self._free.pop() for _ in range(state.width)]
             running = _Running(state, rows, rows[:1], [])
             self._running.append(running)
@@ -91,6 +94,9 @@ class Batch:
 
     def _advance(self, running: _Running, logits: np.ndarray) -> None:
         try:
+            if not np.isfinite(logits.max(axis=-1)).all():  # the maximum is NaN if any logit is
+                raise ValueError("the model gives logits that are no numbers: its weights are "
+                                 "damaged, or its training has diverged")
             move = running.state.advance(logits)
         except Exception as error:
             self._leave(running)

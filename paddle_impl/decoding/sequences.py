@@ -8,6 +8,7 @@ from paddle_impl.config.decoding import Decoding
 from paddle_impl.decoding import sampling
 from paddle_impl.decoding.processors import process
 from paddle_impl.decoding.prompt_state import Continuation, Move
+from paddle_impl.decoding.stop_strings import StopStrings
 from paddle_impl.decoding.text import DecodeBytes, Text
 
 # (step, number of sequences) -> a uniform draw in [0, 1) for each, whether it has ended or not
@@ -23,10 +24,10 @@ def uniform_draws(seed: int, prompt_index: int) -> Draws:
 class Sequence:
     """One continuation while its tokens are chosen."""
 
-    def __init__(self, decoding: Decoding, decode_bytes: DecodeBytes | None):
+    def __init__(self, decoding: Decoding, decode_bytes: DecodeBytes | None, stops: StopStrings):
         self._decoding = decoding
         self.tokens: list[int] = []  # the end token included
-        self.text = None if decode_bytes is None else Text(decode_bytes, decoding.stop)
+        self.text = None if decode_bytes is None else Text(decode_bytes, stops)
         self.finish_reason: str | None = None
         self._score = 0.0
 
@@ -35,7 +36,8 @@ class Sequence:
         self._score += log_probability
         if token in self._decoding.eos_token_ids:
             self.finish_reason = "eos"
-        elif self.text is not None and self.text.add(token):
+        elif self.text is not None and self.text.add(
+                token, may_stop=len(self.tokens) > self._decoding.stop_after):
             self.finish_reason = "stop"
         elif len(self.tokens) == self._decoding.max_new_tokens:
             self.finish_reason = "length"
@@ -51,7 +53,8 @@ class SampleState:
 
     decoding: fitted to the prompt. draws: for the strategy sampling; the greedy strategy does not
     use them. decode_bytes: without it there are no texts and no stop strings. on_token: called with
-    a sequence's number and the sequence after each of its tokens.
+    a sequence's number and the sequence after each of its tokens. stops: those of decoding.stop,
+    where several prompts share them.
     """
 
     def __init__(
@@ -61,6 +64,7 @@ class SampleState:
         draws: Draws | None = None,
         decode_bytes: DecodeBytes | None = None,
         on_token: Callable[[int, Sequence], None] | None = None,
+        stops: StopStrings | None = None,
     ):
         if decoding.sampled and draws is None:
             raise ValueError("the strategy sampling needs draws")
@@ -69,7 +73,8 @@ class SampleState:
         self.prompt, self.width = prompt, decoding.width
         self._decoding, self._draws = decoding, draws if decoding.sampled else None
         self._on_token = on_token or (lambda number, sequence: None)
-        self.sequences = [Sequence(decoding, decode_bytes) for _ in range(self.width)]
+        stops = stops or StopStrings(decoding.stop)
+        self.sequences = [Sequence(decoding, decode_bytes, stops) for _ in range(self.width)]
         self._live: list[int] = []  # numbers of the sequences that have not ended
         self._step = 0
 

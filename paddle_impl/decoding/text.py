@@ -3,6 +3,8 @@
 import codecs
 from collections.abc import Callable, Iterable
 
+from paddle_impl.decoding.stop_strings import StopStrings
+
 DecodeBytes = Callable[[Iterable[int]], bytes]
 
 
@@ -12,23 +14,26 @@ class Text:
     decode_bytes: a tokenizer's. The bytes of several tokens must be those of each token, joined.
     """
 
-    def __init__(self, decode_bytes: DecodeBytes, stop: tuple[str, ...] = ()):
-        self._decode = decode_bytes
-        self._stops = [text.encode() for text in stop]
+    def __init__(self, decode_bytes: DecodeBytes, stops: StopStrings):
+        self._decode, self._stops = decode_bytes, stops
+        self._state = 0  # of the stop strings, after all bytes
         self._bytes = bytearray()
         self._given = 0  # bytes that `take` has returned
         self._characters = codecs.getincrementaldecoder("utf-8")("replace")
         self.stopped = False
 
-    def add(self, token: int) -> bool:
-        """Append a token. Returns whether the text has reached a stop string, and is cut there."""
-        begin = len(self._bytes) - max(map(len, self._stops), default=1) + 1
-        self._bytes += self._decode([token])
-        found = [(at + len(stop), at) for stop in self._stops
-                 if (at := self._bytes.find(stop, max(0, begin))) >= 0]
-        if found:
-            del self._bytes[min(found)[1] :]
-            self.stopped = True
+    def add(self, token: int, may_stop: bool = True) -> bool:
+        """Append a token. Returns whether the text has reached a stop string, and is cut there.
+
+        may_stop: False where a stop string that is complete with this token remains in the text.
+        """
+        for byte in self._decode([token]):
+            self._bytes.append(byte)
+            self._state = self._stops.step(self._state, byte)
+            if may_stop and self._stops.complete[self._state]:
+                del self._bytes[-self._stops.complete[self._state] :]
+                self.stopped = True
+                break
         return self.stopped
 
     def take(self, last: bool = False) -> str:
@@ -38,7 +43,7 @@ class Text:
         last: there are no more tokens, and nothing is held back.
         """
         last = last or self.stopped
-        end = len(self._bytes) - (0 if last else self._held())
+        end = len(self._bytes) - (0 if last else self._stops.length[self._state])
         new = bytes(self._bytes[self._given : end])
         self._given = end
         return self._characters.decode(new, final=last)
@@ -46,8 +51,3 @@ class Text:
     def __str__(self) -> str:
         """The whole text, with U+FFFD where the bytes are not UTF-8."""
         return self._bytes.decode("utf-8", errors="replace")
-
-    def _held(self) -> int:
-        """How many bytes at the end of the text may be the beginning of a stop string."""
-        return max((length for stop in self._stops for length in range(1, len(stop))
-                    if self._bytes.endswith(stop[:length])), default=0)

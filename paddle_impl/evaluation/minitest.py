@@ -10,6 +10,7 @@ from functools import partial
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.decoding.sequences import uniform_draws
 from paddle_impl.evaluation.progress import progress_bar
 from paddle_impl.generate import generate
@@ -50,7 +51,7 @@ def answers(
     records = [{"prompt": text, "prompt_ids": ids}
                for text, ids in zip(PROMPTS, prompts, strict=True)]
     for name, settings in SETTINGS.items():
-        decoding = Decoding(**settings, eos_token_ids=(tokenizer.eos_token_id,),
+        decoding = Decoding(**settings, eos_token_ids=end_tokens(model.config, tokenizer),
                             vocab_size=vocab_size)
         found = generate(model, prompts, decoding, draws=partial(uniform_draws, seed),
                          decode_bytes=tokenizer.decode_bytes, progress=progress)

@@ -14,7 +14,8 @@ MEASURES = {"input_dir": code_length, "wikitext": wikitext, "lambada": lambada,
 def run(config: EvaluationConfig) -> None:
     """Measure, print the table and write --output_file.
 
-    ValueError, before anything is measured, for files that cannot be read or written.
+    ValueError, before anything is measured, for files that cannot be read or written, and at the
+    end where programs could not be judged, so that the numbers are no measurement.
     """
     output, samples = config.output.output_file, config.humaneval.samples_file
     files.check_place(output, "--output_file")
@@ -29,7 +30,10 @@ def run(config: EvaluationConfig) -> None:
     # Before printing, which fails if the reader of standard output has ended.
     if output:
         files.write_json(output, {"mode": config.mode, **about, **numbers})
-    print(shown)
+    print(shown, flush=True)
+    if numbers.get("not_judged"):
+        raise ValueError(f"--humaneval {config.humaneval.humaneval} measures nothing: "
+                         f"{len(numbers['not_judged'])} of its tasks judge no program, see above")
 
 
 def _load(options: ModelOptions):

@@ -19,17 +19,23 @@ class Export:
     """The shape of the cache, the limits of a text, and the version of Paddle that wrote the graph.
 
     program: the name of the graph's file. vocab_size: ids below it may be fed and chosen; the
-    logits may be wider. positions: for the prompt and the new tokens together.
+    logits may be wider. eos_token_id: all end tokens; one number in older exports. positions: for
+    the prompt and the new tokens together.
     """
 
     paddle: str
     program: str
     vocab_size: int
-    eos_token_id: int
+    eos_token_id: list[int] | int
     positions: int
     layers: int
     heads: int
     head_size: int
+
+    @property
+    def end_tokens(self) -> tuple[int, ...]:
+        ends = self.eos_token_id
+        return (ends,) if isinstance(ends, int) else tuple(ends)
 
 
 def write(directory: Path, export: Export) -> None:

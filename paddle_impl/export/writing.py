@@ -9,6 +9,7 @@ import paddle
 from data_tools.files import whole_folder
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.export import files
 from paddle_impl.export.graph import ExportedGraph
 from paddle_impl.model import GPTForCausalLM
@@ -57,12 +58,14 @@ def _fill(
     paddle.jit.save(traced, str(directory / files.PROGRAM))
     (directory / f"{files.WEIGHTS}.info").unlink(missing_ok=True)  # names for training further
     (program,) = [name for name in files.PROGRAMS if (directory / name).is_file()]
-    tokenizer.save(directory)
-    (directory / "config.json").write_text(json.dumps(config.to_hf(), indent=2) + "\n",
-                                           encoding="utf-8")
+    tokenizer.save(directory, model_max_length=config.n_positions)
+    for name, values in (("config.json", config.to_hf()),
+                         ("generation_config.json", config.generation_config)):
+        if values is not None:
+            (directory / name).write_text(json.dumps(values, indent=2) + "\n", encoding="utf-8")
     files.write(directory, files.Export(
         paddle=paddle.__version__, program=program,
         vocab_size=min(tokenizer.vocab_size, config.vocab_size),
-        eos_token_id=tokenizer.eos_token_id, positions=config.n_positions, layers=config.n_layer,
-        heads=config.n_head, head_size=config.n_embd // config.n_head,
+        eos_token_id=list(end_tokens(config, tokenizer)), positions=config.n_positions,
+        layers=config.n_layer, heads=config.n_head, head_size=config.n_embd // config.n_head,
     ))

@@ -1,6 +1,7 @@
 """The server's routes, and handlers that answer every error in OpenAI's form."""
 
 import hmac
+import re
 import time
 
 from starlette.applications import Starlette
@@ -9,10 +10,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
+from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.endpoints import Admission, Endpoint
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.request import Reader, unknown_model
 from paddle_impl.serving.response import ChatCompletion, Completion
+
+_HOST = re.compile(rb"(?:\[([^]]+)\]|([^:]+))(?::\d*)?")  # an IPv6 address, or another name; a port
 
 
 def make_app(admission: Admission, reader: Reader):
@@ -31,8 +35,8 @@ def make_app(admission: Admission, reader: Reader):
         exception_handlers={RequestError: _refused, HTTPException: _not_here, Exception: _broken},
     )
     app.router.redirect_slashes = False
-    key = admission.options.api_key
-    return app if key is None else _WithKey(app, key)
+    options = admission.options
+    return _WithName(app, options) if options.api_key is None else _WithKey(app, options.api_key)
 
 
 class _Own:
@@ -65,17 +69,38 @@ class _WithKey:
     """Answers requests under /v1 that lack the key with status 401; /health needs no key."""
 
     def __init__(self, app, key: str):
-        self._app, self._expected = app, f"Bearer {key}".encode()
+        self._app, self._key = app, key.encode()
 
     async def __call__(self, scope, receive, send) -> None:
-        if scope["type"] == "http" and scope["path"].startswith("/v1"):
+        if scope["path"].startswith("/v1"):
             given = dict(scope["headers"]).get(b"authorization", b"")
-            if not hmac.compare_digest(given, self._expected):
+            scheme, _, key = given.partition(b" ")
+            if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):
                 error = RequestError("the API key is missing or wrong", status=401,
                                      code="invalid_api_key",
                                      headers={"WWW-Authenticate": "Bearer"})
                 await _response(error)(scope, receive, send)
                 return
+        await self._app(scope, receive, send)
+
+
+class _WithName:
+    """Answers requests to a host that ServingOptions.answers_to does not know with status 403."""
+
+    def __init__(self, app, options: ServingOptions):
+        self._app, self._options = app, options
+
+    async def __call__(self, scope, receive, send) -> None:
+        host = dict(scope["headers"]).get(b"host", b"")
+        parts = _HOST.fullmatch(host)
+        name = (parts[1] or parts[2]).decode("latin-1").lower().removesuffix(".") if parts else ""
+        if not self._options.answers_to(name):
+            error = RequestError(
+                f"the Host {host.decode('latin-1')[:80]!r} is no name of this machine; with a key "
+                "(--api_key_variable) the server answers to every name", status=403,
+                code="unknown_host")
+            await _response(error)(scope, receive, send)
+            return
         await self._app(scope, receive, send)
 
 

@@ -9,6 +9,7 @@ from starlette.requests import ClientDisconnect, Request
 from starlette.responses import JSONResponse
 
 from paddle_impl.config.serving import ServingOptions
+from paddle_impl.serving.connections import PATIENCE
 from paddle_impl.serving.engine import Engine
 from paddle_impl.serving.errors import RequestError, model_failed, shutting_down
 from paddle_impl.serving.job import Job
@@ -59,7 +60,7 @@ class Endpoint:
         self._admission, self._read, self._response = admission, read, response
 
     async def __call__(self, scope, receive, send) -> None:
-        limit = self._admission.options.request_timeout
+        limit = min(PATIENCE, self._admission.options.request_timeout)
         with self._admission.place(), contextlib.suppress(ClientDisconnect):
             try:
                 content = await asyncio.wait_for(self._content(Request(scope, receive)), limit)

@@ -51,7 +51,7 @@ class Job:
         self._has_begun = False  # set by the engine's thread
         self.prompt_states = [
             new_state(prompt, decoding, uniform_draws(request.seed, number), decode_bytes,
-                      self._listener(number))
+                      self._listener(number), request.stops)
             for number, (prompt, decoding) in enumerate(
                 zip(request.prompts, request.decodings, strict=True))
         ]

@@ -6,31 +6,58 @@ from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.fields import is_integer, is_text, wrong
 
-MAX_PROMPTS = 2048  # as OpenAI
+MAX_SEQUENCES = 2048  # of a request: its prompts, each n times; OpenAI takes as many prompts
+TOO_LONG = "context_length_exceeded"
 _FORMS = "a text, a list of texts, a list of token ids, or a list of such lists"
+_NARROWED = 4  # a letter of so many bytes may be one byte of a token, once NFKC has narrowed it
 
 
-def read_prompts(value, tokenizer) -> tuple[list[list[int]], Callable[[], list[str]]]:
-    """Return the ids of each prompt, and a function that returns the prompts' texts.
+class PromptReader:
+    """Reads prompts, and refuses a text that cannot fit into `tokens` tokens before it is encoded.
 
-    An empty text starts a new document, as in run_generation.py. RequestError for a value that is
-    none of the forms.
+    It cannot fit where it has more bytes than so many of the longest token. A tokenizer that loses
+    text might have made few tokens of it even so, such as one of many letters that it lacks.
     """
-    if is_text(value):
-        value = [value]
-    elif isinstance(value, list) and value and all(map(is_integer, value)):
-        value = [value]
-    if not isinstance(value, list) or not value:
+
+    def __init__(self, tokenizer, tokens: int):
+        self._tokenizer, self._tokens = tokenizer, tokens
+        longest = int(tokenizer.token_byte_lengths().max())
+        if tokenizer.unk_token_id is None:
+            longest = max([longest, *(len(text.encode()) for text in tokenizer.special_tokens)])
+        else:
+            longest *= _NARROWED
+        self._max_bytes = tokens * longest
+
+    def read(self, value) -> tuple[list[list[int]], Callable[[], list[str]]]:
+        """Return the ids of each prompt, and a function that returns the prompts' texts.
+
+        An empty text starts a new document, as in run_generation.py. RequestError for a value that
+        is none of the forms.
+        """
+        if is_text(value):
+            value = [value]
+        elif isinstance(value, list) and value and all(map(is_integer, value)):
+            value = [value]
+        if not isinstance(value, list) or not value:
+            raise wrong("prompt", _FORMS, value)
+        if len(value) > MAX_SEQUENCES:
+            raise RequestError(f"prompt has {len(value)} texts; at most {MAX_SEQUENCES} are "
+                               "accepted", param="prompt")
+        if all(map(is_text, value)):
+            texts = value
+            return [prompt_ids(self._tokenizer, self.fitting(text)) for text in texts], \
+                lambda: texts
+        if all(isinstance(ids, list) and all(map(is_integer, ids)) for ids in value):
+            return value, lambda: [_text(ids, self._tokenizer) for ids in value]
         raise wrong("prompt", _FORMS, value)
-    if len(value) > MAX_PROMPTS:
-        raise RequestError(f"prompt has {len(value)} texts; at most {MAX_PROMPTS} are accepted",
-                           param="prompt")
-    if all(map(is_text, value)):
-        texts = value
-        return [prompt_ids(tokenizer, text) for text in texts], lambda: texts
-    if all(isinstance(ids, list) and all(map(is_integer, ids)) for ids in value):
-        return value, lambda: [_text(ids, tokenizer) for ids in value]
-    raise wrong("prompt", _FORMS, value)
+
+    def fitting(self, text: str) -> str:
+        """The text; RequestError where it has too many bytes."""
+        size = len(text.encode())
+        if size > self._max_bytes:
+            raise RequestError(f"the prompt has {size} bytes, too many for {self._tokens} tokens, "
+                               "which are accepted at most", param="prompt", code=TOO_LONG)
+        return text
 
 
 def read_messages(value) -> list[dict]:

@@ -10,12 +10,14 @@ from data_tools.tokenizing.chat_template import ChatTemplate
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.serving import ServingOptions
+from paddle_impl.decoding.end_tokens import end_tokens
+from paddle_impl.decoding.stop_strings import StopStrings
 from paddle_impl.generate import fitted
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.fields import Body, is_text, wrong
-from paddle_impl.serving.prompts import read_messages, read_prompts
+from paddle_impl.serving.prompts import MAX_SEQUENCES, TOO_LONG, PromptReader, read_messages
 
-MAX_STOPS = 4  # as OpenAI
+MAX_STOP_BYTES = 1 << 16  # of all stop strings together; the memory they take grows with them
 COLDEST, HOTTEST = 1e-5, 1e5  # beyond, scores leave what floats can tell apart
 WEAKEST, STRONGEST = 0.1, 10.0  # of repetition_penalty, for the same reason
 _NO_EFFECT = ("user", "safety_identifier", "prompt_cache_key")
@@ -26,7 +28,8 @@ class CompletionRequest:
     """A request that was checked. decodings[i] are the settings of prompts[i], fitted to it.
 
     Choice i * n + j of the response is the j-th continuation of prompt i. echo: for each prompt the
-    text that precedes its choices; None where the client does not want it.
+    text that precedes its choices; None where the client does not want it. stops: those of every
+    prompt.
     """
 
     prompts: list[list[int]]
@@ -34,7 +37,8 @@ class CompletionRequest:
     seed: int
     stream: bool
     include_usage: bool
-    echo: list[str] | None = None
+    echo: list[str] | None
+    stops: StopStrings
 
     @property
     def n(self) -> int:
@@ -51,12 +55,13 @@ class Reader:
         self.max_prompt = min(options.max_prompt_tokens or config.n_positions,
                               config.n_positions - 1)
         self.max_new = min(options.max_new_tokens or config.n_positions, config.n_positions)
-        self._ends = options.eos_token_ids or (tokenizer.eos_token_id,)
+        self._ends = options.eos_token_ids or end_tokens(config, tokenizer)
         self._vocab_size = min(tokenizer.vocab_size, config.vocab_size)
+        self._prompts = PromptReader(tokenizer, self.max_prompt)
 
     def completion(self, content: bytes) -> CompletionRequest:
         body = self._opened(content)
-        prompts, texts = read_prompts(body.take("prompt"), self._tokenizer)
+        prompts, texts = self._prompts.read(body.take("prompt"))
         echo = texts() if body.boolean("echo") else None
         new = body.integer("max_tokens", min(16, self.max_new), 1, self.max_new)
         body.neutral("logprobs")
@@ -77,7 +82,8 @@ class Reader:
         except ValueError as error:
             raise RequestError(str(error), param="messages") from None
         # The template writes special tokens as text, and transformers reads them as tokens, too.
-        prompt = [int(i) for i in self._tokenizer.encode(text, special_tokens=True)]
+        encoded = self._tokenizer.encode(self._prompts.fitting(text), special_tokens=True)
+        prompt = [int(i) for i in encoded]
         new = body.integer("max_tokens", self.max_new, 1, self.max_new)
         new = body.integer("max_completion_tokens", new, 1, self.max_new)
         body.neutral("logprobs", False)
@@ -98,6 +104,10 @@ class Reader:
 
     def _request(self, body: Body, prompts, new: int, echo) -> CompletionRequest:
         decoding = self._decoding(body, new)
+        n = decoding.num_return_sequences
+        if len(prompts) * n > MAX_SEQUENCES:
+            raise RequestError(f"n {n} for each of {len(prompts)} prompts makes {len(prompts) * n} "
+                               f"sequences; at most {MAX_SEQUENCES} are accepted", param="n")
         seed = body.integer("seed", None, 0)
         stream = body.boolean("stream")
         include_usage = _include_usage(body.take("stream_options"), stream)
@@ -108,7 +118,7 @@ class Reader:
         body.finish()
         return CompletionRequest(prompts, [self._fitted(decoding, prompt) for prompt in prompts],
                                  secrets.randbits(32) if seed is None else seed, stream,
-                                 include_usage, echo)
+                                 include_usage, echo, StopStrings(decoding.stop))
 
     def _decoding(self, body: Body, new: int) -> Decoding:
         temperature = body.number("temperature", 1.0, 0, HOTTEST)
@@ -118,11 +128,12 @@ class Reader:
         if temperature == 0 and n > 1:
             raise wrong("n", "1 with temperature 0, where all continuations are the same", n)
         stop = _stops(body.take("stop"))
+        least = body.integer("min_tokens", 0, 0, new)
         top_k = max(0, body.integer("top_k", 0, -1))
         try:
             return Decoding(
                 strategy="sampling" if temperature else "greedy_search", max_new_tokens=new,
-                min_new_tokens=body.integer("min_tokens", 0, 0, new), num_return_sequences=n,
+                min_new_tokens=least, stop_after=least, num_return_sequences=n,
                 temperature=temperature or 1.0, top_k=top_k, top_p=body.number("top_p", 1.0, 0, 1),
                 repetition_penalty=body.number("repetition_penalty", 1.0, WEAKEST, STRONGEST),
                 stop=stop,
@@ -136,8 +147,7 @@ class Reader:
         if len(prompt) > self.max_prompt:
             raise RequestError(
                 f"the prompt has {len(prompt)} tokens; at most {self.max_prompt} are accepted",
-                param="prompt", code="context_length_exceeded",
-            )
+                param="prompt", code=TOO_LONG)
         try:
             return fitted(decoding, prompt, self._config.vocab_size, self._config.n_positions)
         except ValueError as error:
@@ -153,10 +163,13 @@ def _stops(value) -> tuple[str, ...]:
     if value is None:
         return ()
     texts = [value] if isinstance(value, str) else value
-    if not isinstance(texts, list) or len(texts) > MAX_STOPS or not all(
-            is_text(text) and text for text in texts):
-        raise wrong("stop", f"a text or a list of at most {MAX_STOPS}, none of them empty", value)
-    return tuple(texts)
+    if not isinstance(texts, list) or not all(is_text(text) and text for text in texts):
+        raise wrong("stop", "a text or a list of texts, none of them empty", value)
+    size = sum(len(text.encode()) for text in texts)
+    if size > MAX_STOP_BYTES:
+        raise RequestError(f"stop has {size} bytes in all; at most {MAX_STOP_BYTES} are accepted",
+                           param="stop", code="invalid_value")
+    return tuple(dict.fromkeys(texts))
 
 
 def _include_usage(value, stream: bool) -> bool:

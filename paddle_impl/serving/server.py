@@ -15,11 +15,13 @@ from paddle_impl.config.serving import ServingOptions
 from paddle_impl.decoding.choice import make_decoder
 from paddle_impl.process.stopping import SIGNALS
 from paddle_impl.serving.app import make_app
+from paddle_impl.serving.connections import IDLE, Connection
 from paddle_impl.serving.endpoints import Admission
 from paddle_impl.serving.engine import Engine
 from paddle_impl.serving.request import Reader
 
 _LAST_WORDS = 5.0  # seconds to send errors to the requests that the grace period has not seen end
+_BACKLOG = 128  # connections that wait to be accepted; so many may be at once
 
 
 def run(model, tokenizer, options: ServingOptions) -> None:
@@ -115,8 +117,8 @@ class _Uvicorn(uvicorn.Server):
 
     def __init__(self, app, ready: Callable[[], None], options: ServingOptions):
         super().__init__(uvicorn.Config(
-            app, loop="asyncio", http="h11", ws="none", lifespan="off", log_level="warning",
-            access_log=False, server_header=False, timeout_keep_alive=30,
+            app, loop="asyncio", http=Connection, ws="none", lifespan="off", log_level="warning",
+            access_log=False, server_header=False, timeout_keep_alive=int(IDLE), backlog=_BACKLOG,
             timeout_graceful_shutdown=int(_LAST_WORDS),
         ))
         self._ready = ready
@@ -133,7 +135,7 @@ class _Uvicorn(uvicorn.Server):
 def _listen(host: str, port: int) -> socket.socket:
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
     try:
-        return socket.create_server((host, port), family=family, backlog=1024)
+        return socket.create_server((host, port), family=family, backlog=_BACKLOG)
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or error
         raise ValueError(f"cannot listen on {host} port {port} ({reason}); another --port or "

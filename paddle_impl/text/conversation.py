@@ -33,8 +33,7 @@ class Conversation:
     ):
         self._generator, self._ask, self._say = generator, ask, say
         self._seed = seed
-        self._decoding = options.settings(
-            (generator.tokenizer.eos_token_id,), generator.vocab_size)
+        self._decoding = options.settings(generator.end_tokens, generator.vocab_size)
         self._languages = languages(generator.tokenizer.special_tokens)
         self._language: str | None = None
 

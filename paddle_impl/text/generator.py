@@ -9,6 +9,7 @@ from paddle_impl import checkpoint
 from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.config.options import require
 from paddle_impl.decoding.choice import ReusedDecoder
+from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.decoding.sequences import Sequence, uniform_draws
@@ -20,12 +21,14 @@ OnText = Callable[[int, int, str], None]
 class TextGenerator:
     """Continues prompts with a model whose weights do not change any more.
 
-    decoder, rows: see generate.generate_iter.
+    decoder, rows: see generate.generate_iter. end_tokens: those of the model, which end a
+    continuation unless --eos_token_id names others.
     """
 
     def __init__(self, model, tokenizer: AnyTokenizer, *, decoder: str = "auto", rows: int = ROWS):
         self.model, self.tokenizer = model, tokenizer
         self.vocab_size = min(tokenizer.vocab_size, model.config.vocab_size)
+        self.end_tokens = end_tokens(model.config, tokenizer)
         self._rows, self._decoders = rows, ReusedDecoder(model, decoder)
 
     @classmethod
@@ -74,7 +77,7 @@ class TextGenerator:
         that does not fit, see `ids`, and for a flag that is unknown or means nothing.
         """
         options = DecodingOptions.from_python(max_dec_len=max_dec_len, **flags)
-        decoding = options.settings((self.tokenizer.eos_token_id,), self.vocab_size)
+        decoding = options.settings(self.end_tokens, self.vocab_size)
         texts = [prompts] if isinstance(prompts, str) else prompts
         encoded = [self.ids(text) for text in texts]
         return [one.text for _, found in self.generate(encoded, decoding, seed) for one in found]

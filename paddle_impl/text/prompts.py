@@ -10,12 +10,12 @@ DEFAULT_PROMPTS = ("from", "import", "def")  # upstream's test.txt
 
 
 def read_prompts(path: str) -> list[str]:
-    """Read a prompt from each line; from each line of a .jsonl file its "prompt".
+    """Read a prompt from each line; from each line of a .jsonl or .ndjson file its "prompt".
 
     path: - is standard input. ValueError for a line without a prompt, with the line's number.
     """
     lines = read_lines(path, "--prompt_file")
-    if not path.endswith(".jsonl"):
+    if not path.lower().endswith((".jsonl", ".ndjson")):
         return lines
     prompts = []
     for number, line in enumerate(lines, start=1):
@@ -30,17 +30,17 @@ def read_prompts(path: str) -> list[str]:
 
 
 def read_lines(path: str, flag: str) -> list[str]:
-    """Read the lines of a text file, or of standard input for -.
+    """Read the lines of a text file, or of standard input for -, without a byte order mark.
 
     ValueError, with the name of the flag, where it cannot be read, is not UTF-8 or has no lines.
     """
     try:
         raw = sys.stdin.buffer.read() if path == "-" else Path(path).read_bytes()
-        # Not splitlines, which also splits at form feeds and the like: a prompt may contain them.
-        lines = raw.decode("utf-8").replace("\r\n", "\n").removesuffix("\n").split("\n")
+        text = raw.decode("utf-8-sig")
     except UnicodeDecodeError:
         raise ValueError(f"{flag} {path} is not UTF-8 text") from None
     except OSError as error:
         raise ValueError(f"{flag} {path} cannot be read: {error.strerror}") from None
-    require(bool(raw), f"{flag} {path} has no lines: expected one prompt a line")
-    return lines
+    require(bool(text), f"{flag} {path} has no lines: expected one prompt a line")
+    # Not splitlines, which also splits at form feeds and the like: a prompt may contain them.
+    return text.replace("\r\n", "\n").removesuffix("\n").split("\n")

@@ -21,7 +21,7 @@ def write(
     seed: int, prog: str,
 ) -> None:
     """Every prompt's continuations, by a text.generator.TextGenerator. prog: see line_writer."""
-    settings = decoding.settings((generator.tokenizer.eos_token_id,), generator.vocab_size)
+    settings = decoding.settings(generator.end_tokens, generator.vocab_size)
     streamed = streams(prompts, output_file, decoding)
     texts = list(prompts.prompt or DEFAULT_PROMPTS)
     if prompts.prompt_file is not None:

@@ -7,6 +7,7 @@ from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
+from data_tools.json_fields import check, parsed, whole
 from paddle_impl.tracking.record_file import RecordFile, rewrite
 
 
@@ -29,16 +30,16 @@ class MetricsFile:
 
 
 def _until(path: Path, last_step: int) -> Iterator[bytes]:
-    """Lines of records up to `last_step`; one cut short by a crash is dropped."""
+    """Lines of records up to `last_step`; what is no record, as a line cut short by a crash, is
+    dropped.
+    """
     with open(path, "rb") as lines:
         for line in lines:
             try:
-                record = json.loads(line)
+                check(parsed(line), {"step": whole(0, last_step)}, required=["step"])
             except ValueError:
                 continue
-            step = record.get("step") if isinstance(record, dict) else None
-            if isinstance(step, int) and step <= last_step:
-                yield line.rstrip(b"\n") + b"\n"
+            yield line.rstrip(b"\n") + b"\n"
 
 
 def _plain(value: Any) -> Any:

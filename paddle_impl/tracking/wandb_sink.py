@@ -13,8 +13,10 @@ from pathlib import Path
 import wandb
 
 from data_tools.files import whole_file
+from data_tools.json_fields import optional, read_object, text
 
 _RUN = "wandb_run.json"
+_IDENTITY = dict.fromkeys(("id", "project"), optional(text()))
 _OFFLINE = ("offline", "dryrun")
 
 
@@ -48,7 +50,7 @@ def open_sink(output_dir: Path, start_step: int, config: dict) -> WandbSink:
 
 def _identity(path: Path) -> dict[str, str]:
     """The run's id and project from `path`, or new ones. WANDB_PROJECT overrides the project."""
-    known = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
+    known = read_object(path, _IDENTITY) if path.exists() else {}
     return {
         "id": known.get("id") or uuid.uuid4().hex[:8],
         "project": os.environ.get("WANDB_PROJECT") or known.get("project") or "gpt",

@@ -5,11 +5,12 @@ from functools import partial
 
 import numpy as np
 
-from data_tools.tokenizing.tokenizer import AnyTokenizer
+from data_tools.tokenizing.any_tokenizer import AnyTokenizer, end_of
 from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
 from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.decoding.sequences import Draws
 from paddle_impl.generate import generate
 from paddle_impl.parallel.ranks import Ranks
@@ -39,9 +40,7 @@ class Completions:
         self.tokenizer, self.seed = tokenizer, seed
         self.prompts = read_lines(path, "--test_file")
         self._decoding = decoding.settings(
-            () if model.eos_token_id is None else (model.eos_token_id,),
-            min(tokenizer.vocab_size, model.vocab_size),
-        )
+            end_tokens(model, tokenizer), min(tokenizer.vocab_size, model.vocab_size))
         self._ids = [self._encoded(path, number, model) for number in range(len(self.prompts))]
 
     @classmethod
@@ -77,9 +76,10 @@ class Completions:
         ids = [int(i) for i in self.tokenizer.encode(self.prompts[number])]
         line = f"--test_file {path}: line {number + 1}"
         if not ids:
-            require(model.eos_token_id is not None,
+            begins = end_of(self.tokenizer)
+            require(begins is not None,
                     f"{line} is empty, and there is no end token to begin a new document with")
-            ids = [model.eos_token_id]
+            ids = [begins]
         require(len(ids) + max_new_tokens <= model.n_positions,
                 f"{line} has {len(ids)} tokens, with {max_new_tokens} new ones more than the "
                 f"model's {model.n_positions} positions: shorten it, or lower --max_dec_len")

@@ -9,7 +9,7 @@ from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.config.checkpoint import CheckpointOptions
-from paddle_impl.config.model import ModelOptions, named_model
+from paddle_impl.config.model import ModelConfig, ModelOptions, named_model
 from paddle_impl.config.options import require
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.tracking import METRICS
@@ -41,47 +41,77 @@ SEED = Fact("seed", "seed", "pass --seed {was}")
 PRECISION = Fact("precision", "precision", _precision_flags)
 
 
-def find_source(
+class Start(NamedTuple):
+    """Where a run starts: from the weights in `source`, or from those of a named model if None.
+
+    continues: whether the run goes on after the step in `source`, if it is of the same task.
+    """
+
+    source: Path | None
+    continues: bool = True
+
+
+def find_start(
     model: ModelOptions, options: CheckpointOptions, notes: list[str] | None = None,
     ranks: Ranks = ONE_PROCESS,
-) -> Path | None:
-    """The checkpoint directory to start from, or None to initialise a named model.
+) -> Start:
+    """The start that the flags name.
 
     All processes call it together. notes: gets a line for each damaged checkpoint that is skipped;
     None makes these Python warnings. ValueError for an unknown model or another model family.
     """
-    name = model.model_name_or_path
+    name, weights = model.model_name_or_path, options.init_from
     if options.resume and (found := checkpoint.newest(Path(options.output_dir), notes, ranks)):
-        return found
+        return Start(found)
+    if weights is not None:
+        require(Path(weights).is_dir(), f"--init_from {weights} is no directory")
+        require(name is None or not Path(name).is_dir(),
+                f"--init_from {weights} and --model_name_or_path {name} are both checkpoints: "
+                "leave one of them out")
+        return Start(Path(weights), continues=False)
     if Path(name).is_dir():
-        return Path(name)
+        return Start(Path(name))
     chinese = named_model(name).vocab_size == named_model("gpt-cpm-large-cn").vocab_size
     require(chinese == (model.model_type == "gpt2-cn"),
             f"--model_type {model.model_type} does not go with the model {name}")
-    return None
+    return Start(None)
+
+
+def shape_of(start: Start, name: str | None) -> ModelConfig:
+    """The shape of the model to start with. name: --model_name_or_path; ValueError where it is that
+    of a model with another shape than the weights of --init_from.
+    """
+    if start.source is None:
+        return named_model(name)
+    shape = checkpoint.load_config(start.source)
+    if name is not None and not start.continues:
+        for field in ("n_layer", "n_embd", "n_head", "inner", "vocab_size", "n_positions"):
+            told, own = getattr(shape, field), getattr(named_model(name), field)
+            require(told == own, f"{start.source} has {field} {told}, --model_name_or_path {name} "
+                    f"{own}: leave --model_name_or_path out")
+    return shape
 
 
 def check_output(
-    options: CheckpointOptions, max_steps: int, source: Path | None, task: str
+    options: CheckpointOptions, max_steps: int, start: Start, task: str
 ) -> None:
     """ValueError if output_dir holds another run or cannot be written, or if no step is left."""
-    state = _own_state(source, task)
+    state = _own_state(start, task)
     step = state.step if state else 0
-    output_dir = Path(options.output_dir)
+    output_dir, source = Path(options.output_dir), start.source
     there = next(path for path in (output_dir, *output_dir.absolute().parents) if path.exists())
     require(there.is_dir() and os.access(there, os.W_OK),
             f"--output_dir {output_dir} cannot be written: {there} is "
             + ("not writable" if there.is_dir() else "no directory"))
     own = checkpoint.checkpoints(output_dir)
-    if source is not None and source.resolve() in {path.resolve() for path in own.values()}:
+    continues = start.continues and source is not None and source.resolve() in {
+        path.resolve() for path in own.values()}
+    if continues:
         told = checkpoint.load_state(source)
         require(told is None or told.task == task,
                 f"--output_dir {output_dir} holds a run of another task: {source.name} is of "
                 f"{told and told.task}, this is {task}; name an empty one")
-    continues = options.resume or (
-        source is not None and source.resolve() in {path.resolve() for path in own.values()}
-    )
-    require(continues or not (own or (output_dir / METRICS).exists()),
+    require(options.resume or continues or not (own or (output_dir / METRICS).exists()),
             f"--output_dir {output_dir} holds another run; continue it with --resume or name an "
             "empty one")
     # With --resume, later checkpoints are damaged ones that were skipped; they are moved later.
@@ -92,20 +122,21 @@ def check_output(
 
 
 def start_step(
-    max_steps: int, source: Path | None, now: TrainingState, facts: Iterable[Fact]
+    max_steps: int, start: Start, now: TrainingState, facts: Iterable[Fact]
 ) -> tuple[int, list[str]]:
     """(the step to continue after, warnings). ValueError if a fact differs from the checkpoint's.
 
     now: this run's state, for its data and settings. facts: what must be equal. A run that starts
-    from the weights of another task starts at step 0.
+    from weights alone, or from those of another task, starts at step 0.
     """
-    state = _own_state(source, now.task)
+    source, state = start.source, _own_state(start, now.task)
     if state is None:
-        return 0, []
+        note = manifest.rewritten_since(source) if source else None
+        return 0, [note] if note else []
+    _check_complete(source, state, now)
     if others := _differences(facts, state, now):
         raise ValueError(f"{source} was trained with another {'; another '.join(others)}; to train "
-                         "its weights on something else, copy the directory without "
-                         "training_state.json")
+                         f"its weights on something else, start anew with --init_from {source}")
     notes = [manifest.unchecked(source), _changed_world(source, state, now),
              _changed_schedule(source, state.schedule, now.schedule)]
     if state.sample_order != now.sample_order:
@@ -116,10 +147,21 @@ def start_step(
     return state.step, [note for note in notes if note]
 
 
-def _own_state(source: Path | None, task: str) -> TrainingState | None:
-    """The state of a checkpoint of this task; None if there is no such state."""
-    state = checkpoint.load_state(source) if source else None
+def _own_state(start: Start, task: str) -> TrainingState | None:
+    """The state of a checkpoint of this task that the run continues; None if there is none."""
+    state = checkpoint.load_state(start.source) if start.source and start.continues else None
     return state if state is not None and state.task == task else None
+
+
+def _check_complete(source: Path, was: TrainingState, now: TrainingState) -> None:
+    """ValueError where the state lacks what a run writes; format 1 lacks some of it."""
+    if checkpoint.state.format_version(source) == 1:
+        return
+    lacking = ["precision"] if was.precision is None else []
+    for field in ("data", "world", "progress"):
+        missing = getattr(now, field).keys() - getattr(was, field).keys()
+        lacking += [f"{field}.{name}" for name in sorted(missing)]
+    require(not lacking, f"{source / checkpoint.state.FILE} lacks {', '.join(lacking)}")
 
 
 def _differences(facts: Iterable[Fact], was: TrainingState, now: TrainingState) -> list[str]:
@@ -148,7 +190,7 @@ def _known(old: Any, new: Any) -> tuple[Any, Any]:
     """Both values; from lists of equal length, entries that are unknown in either are removed."""
     if not (isinstance(old, list) and isinstance(new, list)) or len(old) != len(new):
         return old, new
-    pairs = [(a, b) for a, b in zip(old, new, strict=True) if a and b]
+    pairs = [(a, b) for a, b in zip(old, new, strict=True) if None not in (a, b)]
     return [a for a, _ in pairs], [b for _, b in pairs]
 
 
@@ -178,8 +220,8 @@ def _processes(state: TrainingState) -> str:
 
 
 def _changed_schedule(source: Path, was: dict, now: dict) -> str | None:
-    changes = [f"{name} {was.get(name)} there, {now.get(name)} now"
-               for name in sorted(was) if was[name] != now.get(name)]
+    told = {name: (was.get(name, _UNKNOWN), now.get(name, _UNKNOWN)) for name in sorted(was | now)}
+    changes = [f"{name} {old} there, {new} now" for name, (old, new) in told.items() if old != new]
     if not changes:
         return None
     return f"the settings are not those of {source}: {'; '.join(changes)}"

@@ -13,7 +13,6 @@ import numpy as np
 
 from paddle_impl import checkpoint, tracking
 from paddle_impl.checkpoint.state import TrainingState
-from paddle_impl.config.model import named_model
 from paddle_impl.config.options import require
 from paddle_impl.config.run import RunConfig
 from paddle_impl.data.pretraining_data import TEST_ITERS
@@ -23,15 +22,13 @@ from paddle_impl.optim.precision import Precision
 from paddle_impl.parallel.ranks import Ranks, join_grid
 from paddle_impl.parallel.tensor import Parts
 from paddle_impl.process.stopping import StopSignals
-from paddle_impl.training import resume
+from paddle_impl.training import output_lock, resume
 from paddle_impl.training.early_stop import EarlyStop
 from paddle_impl.training.measuring import gathered
 from paddle_impl.training.profiling import Profiler, ProfilerOptions
 from paddle_impl.training.reports import Reports
 from paddle_impl.training.task import Task
 from paddle_impl.training.trainer import Cadence, Trainer
-
-BEST = "best"  # folder of the checkpoint with the lowest valid loss
 
 
 class Run:
@@ -50,13 +47,13 @@ class Run:
         self.ranks = join_grid(config.parallel)
         self.task = make_task(self.ranks)
         passed_over: list[str] = []
-        source = resume.find_source(config.model, config.checkpoint, passed_over, self.ranks)
-        resume.check_output(
-            config.checkpoint, config.training.max_steps, source, self.task.name)
-        shape = self.task.fit(
-            checkpoint.load_config(source) if source
-            else named_model(config.model.model_name_or_path)
-        )
+        if self.ranks.is_main:
+            output_lock.take(self.output_dir)
+        start = resume.find_start(config.model, config.checkpoint, passed_over, self.ranks)
+        resume.check_output(config.checkpoint, config.training.max_steps, start, self.task.name)
+        if start.source is not None:
+            self.task.start_from(start.source)
+        shape = self.task.fit(resume.shape_of(start, config.model.model_name_or_path))
         for flag in ("early_stop", "keep_best"):
             require(not config.flat()[flag] or self.task.loaders.get("valid") is not None,
                     f"--{flag} needs a valid split, and this run has none")
@@ -65,7 +62,9 @@ class Run:
         self.skipped = 0
         facts = (resume.SEED, *self.task.facts, resume.PRECISION)
         self.start_step, notes = resume.start_step(
-            config.training.max_steps, source, self._state(0), facts)
+            config.training.max_steps, start, self._state(0), facts)
+        if (source := start.source) is not None and not self.start_step:
+            self.task.check_weights(source)
         if config.parallel.use_sharding and self.ranks.sharding.size == 1:
             notes.append("--use_sharding has no effect: no other process reads own samples")
         self.profiler_options = ProfilerOptions.checked(
@@ -78,7 +77,8 @@ class Run:
             initialize(self.model, config.runtime.seed)
         else:
             self.task.load(source, self.model, continues=self.start_step > 0)
-        self.parameters = sum(math.prod(one) for one in self.model.whole_shapes().values())
+        shapes = self.model.whole_shapes()
+        self.parameters = sum(map(math.prod, shapes.values()))
         options = config.optimizer
         # After the weights are set: master weights are copied from them.
         self.optimizer = build_optimizer(
@@ -87,6 +87,9 @@ class Run:
             epsilon=options.adam_epsilon, ranks=self.ranks, precision=self.precision,
             stage=config.parallel.sharding_stage,
         )
+        if self.ranks.is_main:
+            notes += checkpoint.check_room(self.output_dir, self.model, shapes,
+                                           self.optimizer.rule, resumed=self.start_step > 0)
         if self.start_step:
             checkpoint.load_optimizer(source, self.optimizer)
             self._restore(checkpoint.load_state(source).progress)
@@ -104,9 +107,8 @@ class Run:
         config = self.config
         self.ranks.barrier()  # all processes have read output_dir, so one may write
         if self.ranks.is_main:
-            self.output_dir.mkdir(parents=True, exist_ok=True)
+            output_lock.make(self.output_dir)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
-            checkpoint.drop_later(self.output_dir / BEST, self.start_step)
         profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
                             self.reports.say) if self.profiler_options else None
         self.reports.open(self.start_step)
@@ -137,6 +139,7 @@ class Run:
         if not stopped:
             self._measure(last, "test", TEST_ITERS * config.validation.eval_iters)
         self.reports.close()
+        output_lock.release(self.output_dir)
         if self.unsaved:
             raise self.unsaved
         return (signals.received or "SIGTERM") if stopped else None
@@ -224,7 +227,7 @@ class Run:
     def _save(self, step: int, best: bool = False) -> None:
         """Write a checkpoint of the step. The best one goes to a folder of its own."""
         self.skipped = self.trainer.skipped
-        directory = self.output_dir / BEST if best else self.output_dir
+        directory = self.output_dir / checkpoint.BEST if best else self.output_dir
         try:
             keep = 1 if best else self.config.checkpoint.keep_checkpoints
             path = self._write(directory, step, keep)

@@ -45,7 +45,8 @@ class Task:
     last two may be None. samples_per_step, step_tokens: samples and tokens of all processes in an
     optimizer step. sample_tokens: tokens in one sample, for the cost of attention. facts: what must
     be equal when a run is resumed. tokenizer: saved with each checkpoint. has_texts: whether
-    evaluations call `texts`. warnings: lines to show the user.
+    evaluations call `texts`. same_tokenizer: set by `start_from`, whether the weights that the run
+    starts from have the same tokenizer. warnings: lines to show the user.
     """
 
     name: str
@@ -57,10 +58,22 @@ class Task:
     facts: tuple[Fact, ...] = ()
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
+    same_tokenizer: bool = False
 
     def __init__(self, ranks: Ranks):
         self.ranks = ranks
         self.warnings: list[str] = []
+
+    def start_from(self, source: Path) -> None:
+        """Called before `fit` where the run starts from a checkpoint directory, or continues it.
+
+        Where its tokenizer gives the same ids as the task's, its names of special tokens and its
+        chat template are kept.
+        """
+        own = checkpoint.load_tokenizer(source) if self.tokenizer is not None else None
+        self.same_tokenizer = own is not None and own.fingerprint() == self.tokenizer.fingerprint()
+        if self.same_tokenizer:
+            self.tokenizer = self.tokenizer.named_as(own)
 
     def fit(self, shape: ModelConfig) -> ModelConfig:
         """The configuration to build the model with; also makes the loaders.
@@ -72,6 +85,11 @@ class Task:
     def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
         """The model, before its weights are set. Set stop_gradient of frozen parameters here."""
         return GPTForCausalLM(shape, parts)
+
+    def check_weights(self, source: Path) -> None:
+        """ValueError if a new run cannot start from the weights in `source`, a checkpoint
+        directory, because they were trained on something that the data do not go with.
+        """
 
     def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
         """Set the weights from a checkpoint directory.

@@ -7,6 +7,7 @@ padding.
 import numpy as np
 
 from parity.cases import Case
+from parity.compare import Point, Trace
 
 ALPHABET = " abcdefghijklmnopqrstuvwxyz\n=-.,:;!?'\"()[]01N@"
 VOCABULARY = len(ALPHABET)
@@ -51,7 +52,16 @@ def two_bytes_a_token(ids: np.ndarray) -> bytes:
     return ids.astype("<u2").tobytes()
 
 
-def right_and_wrong(case: Case, outcomes: list[bool]) -> np.ndarray:
-    """(passages, 2): whether right, whether wrong; AssertionError if all passages end alike."""
-    assert any(outcomes) and not all(outcomes), f"{case.name}: all passages end alike"
-    return np.array([[one, not one] for one in outcomes])
+def ends(case: Case, name: str, right: list[bool], nats: list[float]) -> Trace:
+    """Whether each passage's word is right, or wrong, and its score; AssertionError if all are
+    alike.
+
+    name: of the logits' spread. Where it is large a word's nats are a small difference of large
+    logits, which is ill conditioned, so that only the sum over all passages is compared.
+    """
+    assert any(right) and not all(right), f"{case.name}: all passages end alike"
+    scores = {f"all passages{name}": sum(nats)} if name else {
+        f"passage {number}": one for number, one in enumerate(nats)}
+    trace = {Point(0, "score", at): np.asarray(-one) for at, one in scores.items()}
+    ended = np.array([[one, not one] for one in right])
+    return trace | {Point(0, "ended", f"right, wrong{name}"): ended}

@@ -14,11 +14,11 @@ from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 
 
-def written(case: Case, dtype: str) -> dict[str, bytes]:
+def written(case: Case, dtype: str, step: int = 3) -> dict[str, bytes]:
     """The files of checkpoint.save, training state and all."""
     model = weights.build(case, dtype)
     state = TrainingState(
-        step=3, samples=12, seed=0, order_key="", sample_order="", tokenizer=None,
+        step=step, samples=4 * step, seed=0, order_key="", sample_order="", tokenizer=None,
         global_batch_size=4, schedule=case.schedule,
     )
     with tempfile.TemporaryDirectory() as directory:
@@ -68,13 +68,14 @@ def newest(case: Case, dtype: str) -> Trace:
 
     Other folders, a file, and a folder that was not finished do not count, and remain.
     """
-    files = written(case, dtype)
-    with tempfile.TemporaryDirectory() as name:
-        directory = Path(name)
-        for folder in (*(f"model_{step}" for step in CHECKPOINT_STEPS), *OTHER_FOLDERS,
-                       ".model_11.tmp"):
+    folders = {f"model_{step}": step for step in CHECKPOINT_STEPS}
+    folders |= dict.fromkeys((*OTHER_FOLDERS, ".model_12.tmp"), 12)
+    files = {step: written(case, dtype, step) for step in set(folders.values())}
+    with tempfile.TemporaryDirectory() as place:
+        directory = Path(place)
+        for folder, step in folders.items():
             (directory / folder).mkdir()
-            for name, content in files.items():
+            for name, content in files[step].items():
                 (directory / folder / name).write_bytes(content)
         (directory / "model_17").write_text("a file")
         found = checkpoint.newest(directory)

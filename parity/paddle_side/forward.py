@@ -1,12 +1,16 @@
 """The forward pass: every layer's output, the logits and the loss."""
 
+from functools import partial
+
+import numpy as np
 import paddle
 
 from paddle_impl import objectives
+from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.measuring import to_tensors
-from parity.cases import Batch, Case
+from parity.cases import Batch, Case, extremes
 from parity.compare import Point, Trace
-from parity.paddle_side import weights
+from parity.paddle_side import meeting, weights
 
 
 def hidden_states(case: Case, dtype: str) -> Trace:
@@ -37,9 +41,18 @@ def logits(case: Case, dtype: str) -> Trace:
 
 
 def loss(case: Case, dtype: str) -> Trace:
-    """The mean over the unmasked labels."""
-    loss_sum, weight = summed_loss(weights.build(case, dtype), case.batch)
-    return {Point(0, "loss", "loss"): (loss_sum / weight).numpy()}
+    """The mean over the unmasked labels, in one process and in two tensor parallel ones."""
+    trace: Trace = {}
+    for name, one in extremes.spreads(case).items():
+        for processes, size in extremes.processes(case).items():
+            (loss, *_) = meeting.run(size, partial(_mean_loss, one, dtype), model=size)
+            trace[Point(0, "loss", f"loss{name}{processes}")] = loss
+    return trace
+
+
+def _mean_loss(case: Case, dtype: str, ranks: Ranks) -> np.ndarray:
+    loss_sum, weight = summed_loss(weights.build_share(case, dtype, ranks.model), case.batch)
+    return (loss_sum / weight).numpy()
 
 
 def summed_loss(model, batch: Batch):

@@ -35,7 +35,7 @@ def with_dropout(case: Case, dtype: str) -> Trace:
 def state_of(case: Case, step: int) -> TrainingState:
     """What a checkpoint of the step needs besides weights and optimizer."""
     return TrainingState(
-        step=step, samples=0, seed=0, order_key="", sample_order="", tokenizer=None,
+        step=step, samples=step, seed=0, order_key="", sample_order="", tokenizer=None,
         global_batch_size=1, schedule=case.schedule,
     )
 

@@ -73,13 +73,18 @@ def round_trip(case: Case, dtype: str) -> Trace:
     hugging_face.load_weights(model, hugging_face.from_hf(loaded))
     saved = hugging_face.to_hf(model)
     trace: Trace = {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
-    for prefix in ("", "module."):  # names of GPT2Model, and of a model in DataParallel
-        bare = {f"{prefix}{name.removeprefix('transformer.')}": value
-                for name, value in case.weights.items()}
-        read = hugging_face.from_hf(bare)
+    # Names of GPT2Model, of a model in DataParallel, of a compiled one.
+    forms = {prefix: {f"{prefix}{name.removeprefix('transformer.')}": value
+                      for name, value in case.weights.items()}
+             for prefix in ("", "module.", "_orig_mod.")}
+    # safetensors stores one of two tied tensors, and it may be the head.
+    forms["head alone"] = {name.replace("transformer.wte", "lm_head"): value
+                           for name, value in case.weights.items()}
+    for form, stored in forms.items():
+        read = hugging_face.from_hf(stored)
         same = read.keys() == case.weights.keys() and all(
             np.array_equal(read[name], value) for name, value in case.weights.items())
-        trace[Point(0, "form", prefix)] = np.asarray(same)
+        trace[Point(0, "form", form)] = np.asarray(same)
     return trace
 
 

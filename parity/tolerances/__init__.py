@@ -120,6 +120,10 @@ _CHOICE_B = Tolerance(
 _RATE = _identity(
     1e-14, "both sides evaluate one formula in float64; the smallest mutant is one step off"
 )
+_EXTREME = Tolerance(
+    Rule.IDENTITY, "as for a tensor; some are zero throughout, such as where all numbers are NaN",
+    1e-12, floor=1e-300, zeros=True,
+)
 _EXACT = Tolerance(Rule.EXACT, "nothing is rounded on the way to this value")
 
 _ROWS: dict[tuple[str, str], Tolerance] = {
@@ -144,6 +148,9 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "loss scale"): _EXACT,
     ("D", "skipped"): _EXACT,
     ("D", "ended"): _EXACT,
+    ("D", "kind of number"): _EXACT,
+    ("A", "kind of number"): _EXACT,
+    ("A", "extreme"): _EXTREME,
     ("Z", "initial weight"): _SIGMA,
     ("Z", "weights apart"): _SIGMA,
     ("Z", "seeds apart"): _SIGMA,

@@ -4,7 +4,7 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 
-from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
+from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case, extremes
 from parity.cases import evaluation as fixtures
 from parity.compare import Point, Trace
 from parity.torch_side import weights
@@ -13,14 +13,14 @@ from parity.torch_side.forward import summed_loss
 
 def mean_loss(case: Case, dtype: str) -> Trace:
     """The mean loss over all labels of uneven batches; the model must stay in training mode."""
-    model = weights.build(case, dtype)
+    trace: Trace = {Point(0, "mode", "training again"): np.asarray(True)}
     batches = [batch for micro_batches in case.steps[:3] for batch in micro_batches]
-    with torch.no_grad():
-        sums, counts = zip(*(summed_loss(model, batch) for batch in batches), strict=True)
-    return {
-        Point(0, "loss", "three steps' batches"): (sum(sums) / sum(counts)).numpy(),
-        Point(0, "mode", "training again"): np.asarray(True),
-    }
+    for name, one in extremes.spreads(case).items():
+        model = weights.build(one, dtype)
+        with torch.no_grad():
+            sums, counts = zip(*(summed_loss(model, batch) for batch in batches), strict=True)
+        trace[Point(0, "loss", f"three steps' batches{name}")] = (sum(sums) / sum(counts)).numpy()
+    return trace
 
 
 def code_length(case: Case, dtype: str) -> Trace:
@@ -31,13 +31,15 @@ def code_length(case: Case, dtype: str) -> Trace:
     document. This is the strided perplexity of transformers' documentation, except that there the
     last window is shortened at the front.
     """
-    model, end = weights.build(case, dtype), case.config.eos_token_id
-    trace: Trace = {}
-    for number, document in enumerate(case.documents(DOCUMENT_LENGTHS)):
-        sequence = torch.tensor([end, *document, end])
-        nats, right = _strided(model, sequence, STRIDED_WINDOW, STRIDE, case.config.vocab_size)
-        trace[Point(0, "code length", f"document {number}")] = np.asarray(nats)
-        trace[Point(0, "tokens", f"document {number}")] = np.array([len(sequence) - 1, right])
+    trace, end = {}, case.config.eos_token_id
+    for name, one in extremes.spreads(case).items():
+        model = weights.build(one, dtype)
+        for number, document in enumerate(case.documents(DOCUMENT_LENGTHS)):
+            sequence = torch.tensor([end, *document, end])
+            nats, right = _strided(model, sequence, STRIDED_WINDOW, STRIDE, case.config.vocab_size)
+            at = f"document {number}{name}"
+            trace[Point(0, "code length", at)] = np.asarray(nats)
+            trace[Point(0, "tokens", at)] = np.array([len(sequence) - 1, right])
     return trace
 
 
@@ -46,23 +48,33 @@ def wikitext(case: Case, dtype: str) -> Trace:
 
     The detokenized text was typed by hand. Words are counted as in Megatron-LM.
     """
-    model, words = weights.build(case, dtype), len(fixtures.WIKITEXT.strip().split(" "))
+    trace, words = {}, len(fixtures.WIKITEXT.strip().split(" "))
     ids = torch.from_numpy(fixtures.encode(fixtures.DETOKENIZED))
-    nats, right = _strided(model, ids, fixtures.WINDOW, fixtures.MOVED, fixtures.VOCABULARY)
-    count = len(ids) - 1
-    return {
-        Point(0, "code length", "nats"): np.asarray(nats),
-        Point(0, "tokens", "original, tokenized, the likeliest"):
-            np.array([words, len(ids), right]),
-        Point(0, "score", "log of the perplexity"): np.asarray(nats / count),
-        Point(0, "score", "log of the adjusted perplexity"): np.asarray(nats / (words - 1)),
-    }
+    for name, one in extremes.spreads(case).items():
+        model = weights.build(one, dtype)
+        nats, right = _strided(model, ids, fixtures.WINDOW, fixtures.MOVED, fixtures.VOCABULARY)
+        trace |= {
+            Point(0, "code length", f"nats{name}"): np.asarray(nats),
+            Point(0, "tokens", f"original, tokenized, the likeliest{name}"):
+                np.array([words, len(ids), right]),
+            Point(0, "score", f"log of the perplexity{name}"): np.asarray(nats / (len(ids) - 1)),
+            Point(0, "score", f"log of the adjusted perplexity{name}"):
+                np.asarray(nats / (words - 1)),
+        }
+    return trace
 
 
 def last_words(case: Case, dtype: str) -> Trace:
     """Whether greedy generate(), with FEW ids allowed, writes each last word; the word's nats."""
-    model, trace, outcomes = weights.build(case, dtype), {}, []
-    for number, text in enumerate(fixtures.PASSAGES):
+    trace: Trace = {}
+    for name, one in extremes.spreads(case).items():
+        trace |= _last_words(one, dtype, name)
+    return trace
+
+
+def _last_words(case: Case, dtype: str, name: str) -> Trace:
+    model, outcomes, nats = weights.build(case, dtype), [], []
+    for text in fixtures.PASSAGES:
         at = text.rindex(" ")
         context, word = (torch.from_numpy(fixtures.encode_letters(part))
                          for part in (text[:at], text[at:]))
@@ -76,10 +88,8 @@ def last_words(case: Case, dtype: str) -> Trace:
             )[0, start.shape[1] :]
             logits = model(seen[None], use_cache=False).logits[0, -len(word) :]
         outcomes.append(torch.equal(written, word))
-        nats = F.cross_entropy(logits, word, reduction="sum")
-        trace[Point(0, "score", f"passage {number}")] = np.asarray(-float(nats))
-    trace[Point(0, "ended", "right, wrong")] = fixtures.right_and_wrong(case, outcomes)
-    return trace
+        nats.append(float(F.cross_entropy(logits, word, reduction="sum")))
+    return fixtures.ends(case, name, outcomes, nats)
 
 
 def _strided(model, sequence, window: int, stride: int, vocab_size: int) -> tuple[float, int]:

@@ -3,7 +3,7 @@
 import torch
 import torch.nn.functional as F
 
-from parity.cases import Batch, Case
+from parity.cases import Batch, Case, extremes
 from parity.compare import Point, Trace
 from parity.torch_side import weights
 
@@ -40,9 +40,13 @@ def logits(case: Case, dtype: str) -> Trace:
 
 
 def loss(case: Case, dtype: str) -> Trace:
-    """The mean over the unmasked labels."""
-    loss_sum, weight = summed_loss(weights.build(case, dtype), case.batch)
-    return {Point(0, "loss", "loss"): (loss_sum / weight).detach().numpy()}
+    """The mean over the unmasked labels; of two processes it is the same."""
+    trace: Trace = {}
+    for name, one in extremes.spreads(case).items():
+        loss_sum, weight = summed_loss(weights.build(one, dtype), one.batch)
+        for processes in extremes.processes(case):
+            trace[Point(0, "loss", f"loss{name}{processes}")] = (loss_sum / weight).detach().numpy()
+    return trace
 
 
 def summed_loss(model, batch: Batch):

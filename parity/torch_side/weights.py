@@ -30,7 +30,7 @@ def _users(case: Case, dtype: str) -> GPT2LMHeadModel:
     """
     model, report = GPT2LMHeadModel.from_pretrained(
         case.directory, config=_config(case), dtype=getattr(torch, dtype),
-        key_mapping={r"^module\.": ""}, output_loading_info=True,
+        key_mapping={r"^module\.": "", r"^_orig_mod\.": ""}, output_loading_info=True,
     )
     assert not report["missing_keys"] and not report["mismatched_keys"], report
     return model
@@ -70,9 +70,11 @@ def round_trip(case: Case, dtype: str) -> Trace:
         model.save_pretrained(directory)
         stored = load_file(Path(directory) / "model.safetensors")
     # save_pretrained writes a user's checkpoint under the names that it was read with.
-    saved = {name.removeprefix("module."): value for name, value in stored.items()}
+    saved = {name.removeprefix("module.").removeprefix("_orig_mod."): value
+             for name, value in stored.items()}
     trace: Trace = {Point(0, "state dict", name): saved[name] for name in sorted(saved)}
-    return trace | {Point(0, "form", prefix): np.asarray(True) for prefix in ("", "module.")}
+    return trace | {Point(0, "form", form): np.asarray(True)
+                    for form in ("", "module.", "_orig_mod.", "head alone")}
 
 
 def refusals(case: Case, dtype: str) -> Trace:

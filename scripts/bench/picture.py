@@ -15,8 +15,12 @@ matplotlib.use("Agg")
 from matplotlib import pyplot  # noqa: E402
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter  # noqa: E402
 
+sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+from data_tools.json_fields import check, number, optional, parsed, whole  # noqa: E402
+
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#94a3b8"
 PROG = "picture.py"
+RECORD = {"step": whole(), "loss": optional(number()), "valid_loss": optional(number())}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -37,8 +41,12 @@ def main(argv: list[str] | None = None) -> int:
 def read_losses(path: Path) -> tuple[list, list]:
     """(step, loss) of the training steps and of the evaluations; a resumed step counts once."""
     train, valid = {}, {}
-    for line in path.read_text(encoding="utf-8").splitlines():
-        record = json.loads(line)
+    for row, line in enumerate(path.read_bytes().splitlines(), 1):
+        try:
+            record = parsed(line)
+            check(record, RECORD, required=["step"])
+        except ValueError as error:
+            raise ValueError(f"{path}, line {row}: {error}") from None
         for found, name in ((train, "loss"), (valid, "valid_loss")):
             if record.get(name) is not None:
                 found[record["step"]] = record[name]

@@ -66,3 +66,28 @@ def test_a_part_says_so(source_tree, tokenizer, tmp_path, in_process):
     skipped = (tmp_path / "p" / "x-00001-of-00003_skipped.jsonl").read_text().splitlines()
     assert len(skipped) == sum(part.meta["source"]["skipped"].values())
     assert set(json.loads(skipped[0])) == {"name", "reason"}
+
+
+@pytest.mark.parametrize(("key", "value"), [
+    ("source", None), ("source", {}), ("source", []), ("source", {"skipped": {"binary": "many"}}),
+    ("utf8_bytes", None), ("tokenizer", None), ("vocab_size", None), ("seed", None), ("shard", {}),
+])
+def test_a_part_that_lies_is_refused_in_one_line(
+    source_tree, tokenizer, tmp_path, in_process, capsys, key, value
+):
+    """None: the key is missing."""
+    assert prepare(in_process, source_tree, tmp_path / "p", tokenizer, "--shard", "0/1") == 0
+    capsys.readouterr()
+    path = tmp_path / "p" / "x-00000-of-00001_meta.json"
+    meta = json.loads(path.read_text())
+    del meta[key]
+    path.write_text(json.dumps(meta if value is None else meta | {key: value}))
+    assert merge.main([str(tmp_path / "p" / "x")]) == 2
+    told = capsys.readouterr().err
+    assert told.count("\n") == 1 and "x-00000-of-00001" in told
+
+
+def test_a_name_that_tells_of_many_parts(tmp_path, capsys):
+    (tmp_path / "x-00000-of-99999999999999_meta.json").write_text("{}")
+    assert merge.main([str(tmp_path / "x")]) == 2
+    assert "lacks part 1 of 99999999999999" in capsys.readouterr().err

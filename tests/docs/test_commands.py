@@ -1,5 +1,6 @@
 """Every block of the pages that is marked as runnable is run, in order, with small numbers."""
 
+import json
 import re
 import shutil
 import subprocess
@@ -72,8 +73,17 @@ def test_the_commands_of_a_page_run(page, project):
     for pattern in BEGINS_WITHOUT.get(page.name, []):
         for path in project.glob(pattern):
             shutil.rmtree(path) if path.is_dir() else path.unlink()
-    for block in runnable(page):
-        run(block, project)
+    said = [run(block, project).stdout for block in runnable(page)]
+    if page.name == "README.md":
+        check_first_run(said[0], project)
+
+
+def check_first_run(said: str, project: Path) -> None:
+    """What `bash scripts/run.sh` tells and leaves."""
+    assert "valid_loss:" in said and "bits per byte" in said and "gzip -9" in said
+    assert said.count("GENERATED SEQUENCE") == 3
+    assert "output/model_3" in said and "output/metrics.jsonl" in said
+    assert json.loads((project / "output/evaluation.json").read_text())["bits_per_byte"] > 0
 
 
 def test_blocks_say_what_they_are():

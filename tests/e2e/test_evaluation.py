@@ -134,6 +134,22 @@ def test_humaneval_judges_samples_that_exist(walls, evaluate, tmp_path):
     assert "pass@1" in out
 
 
+def test_humaneval_with_tests_that_cannot_run_is_no_measurement(walls, evaluate, tmp_path, capsys):
+    task = {**TASK, "test": "import numpy\n" + TASK["test"]}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+    (tmp_path / "s.jsonl").write_text(
+        json.dumps({"task_id": "HumanEval/0", "completion": "    return 1\n"}) + "\n")
+    with pytest.raises(SystemExit, match="2"):
+        evaluate("--humaneval", tmp_path / "tasks.jsonl", "--samples_file", tmp_path / "s.jsonl",
+                 "--allow_code_execution", model=None)
+    shown = capsys.readouterr()
+    assert "not judged" in shown.out and "No module named 'numpy'" in shown.out
+    assert "pass@1" not in shown.out and "measures nothing: 1 of its tasks" in shown.err
+    numbers = json.loads((tmp_path / "out.json").read_text())
+    assert list(numbers["not_judged"]) == ["HumanEval/0"] and "pass@1" not in numbers
+    assert "not judged" in (tmp_path / "s.jsonl_results.jsonl").read_text()
+
+
 @pytest.mark.parametrize("flag", ["--wikitext", "--lambada"])
 @pytest.mark.parametrize(("content", "named"), [
     (None, "cannot be read"), (b"\n", "is empty"), (b"caf\xe9 au lait", "is not UTF-8"),

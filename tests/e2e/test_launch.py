@@ -85,6 +85,7 @@ def test_run_multi_restarts_a_job_that_lost_a_process(run_multi, two_ranks, tmp_
     assert "Container rank 1 status failed" in job.said() and "Traceback" not in job.said()
     assert job.wait() == 0
     assert job.said().count("starting it again from") == 1
+    assert (run / "log/launch.log").is_file()
     assert_same_run(run, two_ranks / "run")
 
 

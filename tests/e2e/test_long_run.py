@@ -1,6 +1,7 @@
 """Events of a long run: non-finite losses, damaged checkpoints, a full disk, and early stop."""
 
 import json
+import re
 import shutil
 from collections import namedtuple
 
@@ -101,30 +102,40 @@ def test_a_damaged_checkpoint_is_passed_over(pretrain, tmp_path, capsys):
 
 def test_a_full_disk_does_not_end_the_run_before_its_end(pretrain, tmp_path, monkeypatch, capsys):
     """Step 3 finds no room and training goes on; step 6 does."""
-    free = namedtuple("usage", "total used free")
-    answers = [free(10**9, 10**9 - 10, 10)]
-
-    def usage(path):
-        return answers[0]
-
-    def room_again(record, step=3):
-        if record["step"] > step:
-            answers[0] = free(10**12, 0, 10**12)
-
-    monkeypatch.setattr("paddle_impl.checkpoint.writing.shutil.disk_usage", usage)
+    usage = namedtuple("usage", "total used free")
+    full, room = usage(10**9, 10**9 - 10, 10), usage(10**12, 0, 10**12)
+    now = [room]
+    monkeypatch.setattr("paddle_impl.checkpoint.writing.shutil.disk_usage", lambda path: now[0])
     from paddle_impl.training.reports import Reports
 
     log = Reports.log
-    monkeypatch.setattr(Reports, "log", lambda self, r: (room_again(r), log(self, r)))
-    pretrain(tmp_path / "run")
-    assert saved(tmp_path / "run") == ["model_6"]
-    assert "cannot save step 3: needs " in capsys.readouterr().out
-    answers[0] = free(10**9, 10**9 - 10, 10)
-    with pytest.raises(SystemExit) as error:
-        pretrain(tmp_path / "never", "--max_steps", 2)
-    assert error.value.code == 2
-    assert "cannot save step 2: needs " in capsys.readouterr().err
-    assert saved(tmp_path / "never") == []
+
+    def filling(self, record):
+        now[0] = full if record["step"] <= 3 else room
+        log(self, record)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(Reports, "log", filling)
+        pretrain(tmp_path / "run")
+        assert saved(tmp_path / "run") == ["model_6"]
+        assert "cannot save step 3: needs " in capsys.readouterr().out
+        with pytest.raises(SystemExit) as error:
+            pretrain(tmp_path / "never", "--max_steps", 2)
+        assert error.value.code == 2
+        assert "cannot save step 2: needs " in capsys.readouterr().err
+        assert saved(tmp_path / "never") == []
+    # At the start: a new run is refused, a resumed one is warned and trains.
+    with pytest.raises(SystemExit):
+        pretrain(tmp_path / "new")
+    said = capsys.readouterr().err
+    assert re.search(r"error: a checkpoint needs about \d+\.\d MiB, 0\.0 KiB free on \S+/new: make "
+                     "room, or name another --output_dir", said)
+    assert not (tmp_path / "new").exists()
+    with pytest.raises(SystemExit):
+        pretrain(tmp_path / "run", "--max_steps", 7, "--resume")
+    captured = capsys.readouterr()
+    assert "warning: a checkpoint needs about" in captured.out and "global step 7," in captured.out
+    assert "cannot save step 7: needs " in captured.err
 
 
 def test_early_stop_and_a_resume_that_knows(pretrain, tmp_path, capsys):

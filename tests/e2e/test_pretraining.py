@@ -158,19 +158,22 @@ def test_accumulation_and_two_processes_are_neutral(pretrain, flags, command, tm
             assert a == pytest.approx(b, rel=2e-5)
 
 
-def test_the_source_documents_command_line_runs(command, tiny_data, tmp_path):
+@pytest.mark.parametrize(("model", "parameters"), [
+    ("code-mini", 1_088_256), pytest.param("gpt2-en", 124_439_808, marks=pytest.mark.exhaustive),
+])
+def test_the_source_documents_command_line_runs(model, parameters, command, tiny_data, tmp_path):
     """Its flags in its spelling; device, steps and sizes suit a small machine."""
     line = """run_pretrain.py
-        --model_type gpt --model_name_or_path gpt2-en --input_dir DATA --output_dir OUT
+        --model_type gpt --model_name_or_path MODEL --input_dir DATA --output_dir OUT
         --max_seq_len 32 --micro_batch_size 1 --max_lr 0.00015 --min_lr 0.00001
         --max_steps 2 --save_steps 100000 --decay_steps 320000 --weight_decay 0.01
         --warmup_rate 0.01 --grad_clip 1.0 --logging_freq 1 --eval_freq 1000 --device cpu
         --eval_iters 1"""
-    places = {"DATA": tiny_data, "OUT": tmp_path / "output"}
+    places = {"MODEL": model, "DATA": tiny_data, "OUT": tmp_path / "output"}
     process = command("-u", *(places.get(word, word) for word in line.split()))
     assert process.returncode == 0, process.stderr
     assert "learning rate: 4.68750e-08" in process.stdout
-    assert (tmp_path / "output" / "model_2" / "model.safetensors").stat().st_size > 4 * 124_439_808
+    assert (tmp_path / "output" / "model_2" / "model.safetensors").stat().st_size > 4 * parameters
 
 
 def test_an_extended_run_says_when_its_samples_are_shuffled_again(pretrain, tmp_path, capsys):

@@ -4,7 +4,8 @@
     completing.py  a model -> samples (the only module that needs Paddle)
     evaluating.py  samples -> verdicts -> pass@k
     pass_at_k.py   the estimator of pass@k
-    sandbox.py     runs a program in a sandbox -> "passed", "timed out" or "failed: why"
+    sandbox.py     runs a program in a sandbox -> "passed", "timed out", "failed: why" or "not
+                   judged: why"
     jail/          the code inside the sandbox; its walls: namespaces, Landlock, seccomp, limits
 
     run(

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 
 from paddle_impl.config.decoding import Decoding
+from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.generate import ROWS, generate
 
 # A function ends before the first of these, which begin another statement of the file.
@@ -35,7 +36,7 @@ def completer(
     """
     decoding = partial(
         Decoding, max_new_tokens, strategy="sampling", temperature=temperature, top_p=top_p,
-        eos_token_ids=(tokenizer.eos_token_id,), stop=STOP,
+        eos_token_ids=end_tokens(model.config, tokenizer), stop=STOP,
         vocab_size=min(tokenizer.vocab_size, model.config.vocab_size),
     )
 

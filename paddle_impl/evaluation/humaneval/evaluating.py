@@ -4,7 +4,7 @@ import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from data_tools.files import whole_file
@@ -15,15 +15,17 @@ from paddle_impl.evaluation.humaneval.tasks import Sample, Task, opened, read_sa
 Complete = Callable[[list[str], list[int]], list[list[str]]]
 Progress = Callable[[list], Iterable]
 _AT_ONCE = 8  # tasks whose samples are drawn before they are written; a kill loses so many
+_NOT_JUDGED = "not judged: "  # begins the verdict; see jail/judge.py
 
 
 @dataclass(frozen=True)
 class Report:
     """The result of a run.
 
-    counts: task_id -> (samples, passed); pass_at_k: k -> mean over tasks; verdicts: how often
-    "passed", "timed out" and "failed" occurred. These are None if no program was run. walls: names
-    of the sandbox's walls. samples_file, results_file: the files read or written, or None.
+    counts: task_id -> (samples, passed); pass_at_k: k -> mean over tasks, empty where a sample was
+    not judged; verdicts: how often each occurred. These are None if no program was run. not_judged:
+    task_id -> why a sample of it was not judged. walls: names of the sandbox's walls. samples_file,
+    results_file: the files read or written, or None.
     """
 
     tasks: int
@@ -33,6 +35,7 @@ class Report:
     counts: dict[str, tuple[int, int]] | None = None
     pass_at_k: dict[int, float] | None = None
     verdicts: dict[str, int] | None = None
+    not_judged: dict[str, str] = field(default_factory=dict)
     walls: tuple[str, ...] = ()
     results_file: Path | None = None
 
@@ -45,6 +48,9 @@ class Report:
                               f"{self.samples_file}, and allow_code_execution judges them"])
         lines += [f"  pass@{k:<9} {100 * share:8.2f} %" for k, share in self.pass_at_k.items()]
         lines += [f"  {name:<14} {count:8}" for name, count in self.verdicts.items()]
+        if self.not_judged:
+            lines.append("  no pass@k, since these tasks judge no program:")
+            lines += [f"    {name}: {why}" for name, why in self.not_judged.items()]
         return "\n".join([*lines, f"  run behind {', '.join(self.walls)}"])
 
     def numbers(self) -> dict:
@@ -54,7 +60,9 @@ class Report:
             return found
         found |= {f"pass@{k}": share for k, share in self.pass_at_k.items()}
         passed = {name: count[1] for name, count in self.counts.items()}
-        return found | {"verdicts": self.verdicts, "passed": passed, "sandbox": list(self.walls)}
+        not_judged = {"not_judged": self.not_judged} if self.not_judged else {}
+        return found | {"verdicts": self.verdicts, "passed": passed, **not_judged,
+                        "sandbox": list(self.walls)}
 
 
 def run(
@@ -92,17 +100,23 @@ def run(
     fewest = min(drawn.values())
     if fewest < min(k):
         raise ValueError(f"pass@{min(k)} needs {min(k)} samples of each task, one has {fewest}")
-    results = judge(sandbox, tasks, samples, workers or len(os.sched_getaffinity(0)), progress)
+    workers = workers or len(os.sched_getaffinity(0))
+    results = settled(sandbox, tasks, samples,
+                      judge(sandbox, tasks, samples, workers, progress), workers)
     passed = Counter(
         sample.task_id for sample, result in zip(samples, results, strict=True)
         if result == "passed"
     )
     counts = {task.task_id: (drawn[task.task_id], passed[task.task_id]) for task in tasks}
-    verdicts = Counter(result.partition(":")[0] for result in results)
+    verdicts = Counter({"passed": 0, "failed": 0, "timed out": 0})
+    verdicts.update(result.partition(":")[0] for result in results)
+    not_judged = {sample.task_id: result.removeprefix(_NOT_JUDGED)
+                  for sample, result in zip(samples, results, strict=True)
+                  if result.startswith(_NOT_JUDGED)}
     return Report(
-        len(tasks), len(samples), empty, path, counts, mean_pass_at_k(counts, sorted(set(k))),
-        {name: verdicts[name] for name in ("passed", "failed", "timed out")}, sandbox.walls,
-        None if path is None else _write_results(path, samples, results),
+        len(tasks), len(samples), empty, path, counts,
+        {} if not_judged else mean_pass_at_k(counts, sorted(set(k))), dict(verdicts), not_judged,
+        sandbox.walls, None if path is None else _write_results(path, samples, results),
     )
 
 
@@ -136,6 +150,39 @@ def judge(
             return [future.result() for future in progress(futures)]
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def settled(
+    sandbox: Sandbox, tasks: list[Task], samples: list[Sample], results: list[str], workers: int,
+) -> list[str]:
+    """The verdicts, in the light of what a right program gets.
+
+    Of a task that no sample passes the canonical solution is judged. If it does not pass either,
+    the tests say nothing about the samples: they are not judged. Where a right program passes, the
+    tests can run, and an error in them is a failure of the sample.
+    """
+    passing = {sample.task_id for sample, result in zip(samples, results, strict=True)
+               if result == "passed"}
+    open_tasks = [task for task in tasks
+                  if task.task_id not in passing and task.canonical_solution.strip()]
+    right = [Sample(task.task_id, task.canonical_solution) for task in open_tasks]
+    found = dict.fromkeys(passing, "passed") | dict(zip(
+        [task.task_id for task in open_tasks], judge(sandbox, open_tasks, right, workers),
+        strict=True))
+    return [_settled(result, found.get(sample.task_id))
+            for sample, result in zip(samples, results, strict=True)]
+
+
+def _settled(result: str, right: str | None) -> str:
+    """A sample's verdict; right: the verdict of a right program, None where none is known."""
+    if result == "passed" or right is None:
+        return result
+    if right == "passed":
+        return f"failed: {result.removeprefix(_NOT_JUDGED)}" if result.startswith(
+            _NOT_JUDGED) else result
+    if right.startswith(_NOT_JUDGED):
+        return f"{right}; the canonical solution does not pass either"
+    return f"{_NOT_JUDGED}the canonical solution {right}"
 
 
 def _check(complete, path, k, allow_code_execution: bool, workers: int | None) -> None:

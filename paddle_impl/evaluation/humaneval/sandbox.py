@@ -21,7 +21,7 @@ import time
 from dataclasses import replace
 from pathlib import Path
 
-from paddle_impl.evaluation.humaneval.tasks import Task
+from paddle_impl.evaluation.humaneval.tasks import Task, as_program
 
 KINDS = ("namespaces", "landlock")  # of sandboxes, the better first; see jail/walls.py
 _START = ("import sys; sys.path.insert(0, sys.argv[1]); from jail.main import main; "
@@ -82,7 +82,9 @@ class Sandbox:
         self._kind, self.walls = self._first_that_holds([kind] if kind else KINDS)
 
     def judge(self, task: Task, completion: str) -> str:
-        """Run task.prompt + completion: "passed", "timed out", or "failed: " and the reason."""
+        """Run task.prompt + completion: "passed", "timed out", "failed: " and the reason, or "not
+        judged: " and why the tests can be passed by no program.
+        """
         return self._judge(self._kind, task, completion)[1]
 
     def _first_that_holds(self, kinds) -> tuple[str, tuple[str, ...]]:
@@ -116,8 +118,8 @@ class Sandbox:
         return standing
 
     def _judge(self, kind: str, task: Task, completion: str) -> tuple[tuple[str, ...], str]:
-        job = {"program": task.prompt + completion, "prompt": task.prompt, "test": task.test,
-               "entry_point": task.entry_point}
+        job = {"program": task.prompt + completion, "prompt": as_program(task.prompt),
+               "test": task.test, "entry_point": task.entry_point}
         with _started(kind, self._seconds, self._memory, job) as process:
             lines = _Lines(process.stdout.fileno())
             ready = lines.next(_READY)

@@ -14,8 +14,9 @@ from typing import TextIO
 class Task:
     """One function to write.
 
-    prompt: imports, helpers, and the signature and docstring of entry_point, which alone are a
-    program. test: defines check(candidate), which raises where candidate is wrong.
+    prompt: imports, helpers, and the signature of entry_point, with or without a docstring.
+    canonical_solution: a completion that is right; "" where none is known. test: defines
+    check(candidate), which raises where candidate is wrong.
     """
 
     task_id: str
@@ -45,6 +46,8 @@ def read_tasks(path: Path) -> list[Task]:
     """The file's tasks in order; ValueError, with the line, if one is not in HumanEval's format."""
     tasks: dict[str, Task] = {}
     for number, line in _objects(path):
+        if isinstance(line, dict) and line.get("canonical_solution") is None:
+            line = {**line, "canonical_solution": ""}
         names = [field.name for field in fields(Task)]
         task = Task(**_texts(path, number, line, names))
         if task.task_id in tasks:
@@ -76,9 +79,27 @@ def read_samples(path: Path, tasks: list[Task]) -> list[Sample]:
     return samples
 
 
+def as_program(prompt: str) -> str:
+    """The prompt, with a body for its last function where it has none.
+
+    SyntaxError or ValueError where that makes no program of it.
+    """
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", SyntaxWarning)
+        try:
+            compile(prompt, "<prompt>", "exec")
+            return prompt
+        except SyntaxError:
+            last = prompt.rstrip().rpartition("\n")[2]
+            indent = last[: len(last) - len(last.lstrip())]
+            with_body = f"{prompt.rstrip()}\n{indent} pass\n"
+            compile(with_body, "<prompt>", "exec")
+            return with_body
+
+
 def opened(path: Path, mode: str) -> TextIO:
     """Open the file as text, mode "rt" or "wt"; a byte order mark at its start is skipped."""
-    kind = gzip.open if Path(path).suffix == ".gz" else open
+    kind = gzip.open if Path(path).suffix.lower() == ".gz" else open
     return kind(path, mode, encoding="utf-8-sig" if mode == "rt" else "utf-8")
 
 
@@ -109,9 +130,8 @@ def _texts(path: Path, number: int, line: object, names: list[str]) -> dict[str,
 
 def _check_prompt(path: Path, number: int, task: Task) -> None:
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore", SyntaxWarning)
-            compile(task.prompt, "<prompt>", "exec")
+        as_program(task.prompt)
     except (SyntaxError, ValueError) as error:
         raise ValueError(f"{path}, line {number}: the prompt of {task.task_id} is no program by "
-                         f"itself, as one that ends in a docstring is: {error}") from error
+                         "itself, as one that ends in a signature or a docstring is: "
+                         f"{error}") from error

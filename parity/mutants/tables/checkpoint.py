@@ -20,7 +20,7 @@ _DROPOUT = "paddle_impl.config.training.TrainingOptions.with_dropout"
 
 _RENAMED = "paddle_impl.convert.hugging_face.Renamed.__getitem__"
 _FOUND = "self._tensors[self._names[name]]"
-_SET = "parameter.set_value(np.ascontiguousarray(own, dtype=dtype))"
+_SET = "parameter.set_value(np.ascontiguousarray(own, dtype=_dtype(parameter)))"
 _ALL = "for name, parameter in model.named_parameters()}"
 _STORED = "state[key]"
 _RESTORED = "in self.rule.tensors().items():"
@@ -35,11 +35,15 @@ BUGS = {
     "square projection transposed on the way in": (
         _RENAMED, _FOUND, f'({_FOUND}.T if "attn.c_proj" in name else {_FOUND})'),
     "module. not taken off": (
-        "paddle_impl.convert.hugging_face._bare", '.removeprefix("module.")', ""),
-    "mask buffers taken for weights": (_FROM, "elif not _BUFFER.match(bare):", "else:"),
+        "paddle_impl.convert.hugging_face._WRAPPERS", '"module", ', ""),
+    "_orig_mod. not taken off": (
+        "paddle_impl.convert.hugging_face._WRAPPERS", '"_orig_mod", ', ""),
+    "a head alone is dropped": (
+        _FROM, "named.setdefault(resizing.WTE, head)", "named.get(resizing.WTE, head)"),
+    "mask buffers taken for weights": (_FROM, "if _BUFFER.match(bare):", "if False:"),
     "all attention biases taken for buffers": (
         "paddle_impl.convert.hugging_face._BUFFER", "(bias|masked_bias)", "(.*bias)"),
-    "an untied head is let through": (_FROM, "if head is not None and", "if False and"),
+    "an untied head is let through": (_FROM, "if wte != head and", "if False and"),
     "head saved beside its tie": (
         _TO, _ALL, f"{_ALL} | {{'lm_head.weight': model.transformer.wte.weight.numpy()}}"),
     "head saved in the embedding's place": (
@@ -118,9 +122,9 @@ BUGS = {
         "paddle_impl.checkpoint.directory._newest", "found, reverse=True",
         "found, key=str, reverse=True"),
     "another folder taken for a checkpoint": (
-        "paddle_impl.checkpoint.directory.checkpoints", "_NAME.fullmatch(", "_NAME.match("),
+        "paddle_impl.checkpoint.names.step_of", "_NAME.fullmatch(", "_NAME.match("),
     "any folder with a number taken for a checkpoint": (
-        "paddle_impl.checkpoint.directory.checkpoints", "_NAME.fullmatch(", "_NAME.search("),
+        "paddle_impl.checkpoint.names.step_of", "_NAME.fullmatch(", "_NAME.search("),
     "newest checkpoints removed": (
         "paddle_impl.checkpoint.directory.drop_older", "[: -keep if keep else 0]", "[keep:]"),
     "a checkpoint more remains": (
@@ -152,7 +156,7 @@ BUGS = {
         f"{_TASK}._schedule", '"max_lr": schedule.max_lr, "min_lr": schedule.min_lr',
         '"max_lr": schedule.min_lr, "min_lr": schedule.max_lr'),
     "run's end tokens not masked": (
-        f"{_INPUTS}._loaders", "micro_batch_size, model.eos_token_id", "micro_batch_size, None"),
+        f"{_INPUTS}._loaders", "micro_batch_size, self.end_token", "micro_batch_size, None"),
     "model's end token, not the data's": (
         f"{_INPUTS}.fit", "if self.tokenizer is not None:", "if False:"),
     "validation on training data": (

@@ -19,7 +19,7 @@ BUGS = {
         _SCORE, "best.numpy() == targets", "np.roll(best.numpy(), 1, axis=1) == targets"),
     "accuracy of rows, not of tokens": (_SCORE, _RIGHT, _RIGHT.replace("sum", "any")),
     "padding's share of the probability left out": (
-        _SCORE, "F.cross_entropy(logits, ", "F.cross_entropy(logits[:, :, :own], "),
+        _SCORE, "cross_entropy(logits, ", "cross_entropy(logits[:, :, :own], "),
     "head at the first positions": (
         _SCORE, "hidden[:, inputs.shape[1] - targets.shape[1] :]",
         "hidden[:, : targets.shape[1]]"),

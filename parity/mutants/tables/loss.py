@@ -11,9 +11,13 @@ _STRIDED = "paddle_impl.evaluation.windows.strided"
 _SCORE = "paddle_impl.evaluation.scoring.score"
 _LENGTH = "paddle_impl.evaluation.code_length.code_length"
 
-_ENTROPY = 'F.cross_entropy(logits, labels, reduction="none", ignore_index=IGNORED)'
-# The sum in a single process; the function has another one for a tensor parallel model.
+_KERNEL = "paddle_impl.objectives._CrossEntropy"
+_DOUBT = "paddle_impl.objectives._may_be_wrong"
+_BY_HAND = "paddle_impl.objectives._by_hand"
+_ENTROPY = "cross_entropy(logits, labels, model.parts, model.config.vocab_size)"
 _SUM = f"losses = {_ENTROPY}  # (B, T)\n    return losses.sum(), {{}}"
+# Without the values that are ignored it is right for ordinary logits of a single process.
+_PADDLE = "paddle.nn.functional.cross_entropy(logits, labels, ignore_index=IGNORED"
 
 
 def _summed(code: str) -> tuple[str, str, str]:
@@ -41,7 +45,7 @@ BUGS = {
         f"{_LABELS}\n    late = paddle.roll(labels, 1, axis=1) == IGNORED\n"
         "    labels = paddle.where(late, paddle.full_like(labels, IGNORED), labels)"),
     "Paddle's default reduction": _summed(
-        "F.cross_entropy(logits, labels) * (labels != IGNORED).astype(losses.dtype).sum()"),
+        f"{_PADDLE}, reduction='mean') * labels.size"),
     "mean of the rows' means": _summed(
         "(losses.reshape(labels.shape).sum(1) / (labels != IGNORED).astype(losses.dtype).sum(1))"
         ".mean() * (labels != IGNORED).astype(losses.dtype).sum()"),
@@ -49,15 +53,31 @@ BUGS = {
                                 'len(batch["labels"])'),
     "weight off by one": (_MEAN, "total / (weight or 1.0)", "total / (weight + 1.0)"),
     "sum not divided": (_MEAN, "total / (weight or 1.0)", "total"),
-    "label smoothing of 0.01": (
-        _LM, "ignore_index=IGNORED)", "ignore_index=IGNORED, label_smoothing=0.01)"),
+    "label smoothing of 0.01": _summed(
+        "(0.99 * losses - 0.01 * (labels != IGNORED).astype(losses.dtype)"
+        " * paddle.nn.functional.log_softmax(logits).mean(-1)).sum()"),
+    "Paddle's cross entropy, at most 64 nats": _summed(f"{_PADDLE}, reduction='sum')"),
+    "losses that are no numbers left out": _summed(
+        "paddle.where(losses.isnan(), paddle.zeros_like(losses), losses).sum()"),
+    "losses of at most 100 nats": _summed("losses.clip(max=100.0).sum()"),
+    "large losses trusted to Paddle's kernel": (_DOUBT, "(losses > 60.0)", "(losses > 1e9)"),
+    "losses above 75 nats doubted": (_DOUBT, "(losses > 60.0)", "(losses > 75.0)"),
+    "NaN logits trusted to Paddle's kernel": (
+        _DOUBT, "paddle.isfinite(logits.sum(axis=-1)).all()", "True"),
+    "ignored labels cost as token 0": (
+        _BY_HAND, "paddle.where(ignored, paddle.zeros_like(losses), losses)", "losses"),
+    "exponentials of the logits themselves": (
+        f"{_KERNEL}.forward", "highest = logits.max(axis=-1, keepdim=True)",
+        "highest = paddle.zeros_like(logits.max(axis=-1, keepdim=True))"),
+    "gradient of the exponentials": (f"{_KERNEL}.forward", "softmax.divide_(total)", "pass"),
     "loss in bits": _summed("losses.sum() / 0.6931471805599453"),
     "cross entropy in float32": (
         _LM, _ENTROPY, _ENTROPY.replace("(logits,", '(logits.astype("float32"),')
         + ".astype(logits.dtype)"),
-    "softmax taken twice": (_LM, "F.cross_entropy(logits,", "F.cross_entropy(F.softmax(logits),"),
+    "softmax taken twice": (
+        _LM, "cross_entropy(logits,", "cross_entropy(paddle.nn.functional.softmax(logits),"),
     "logits' temperature of 1.001": (
-        _LM, "F.cross_entropy(logits,", "F.cross_entropy(logits / 1.001,"),
+        _LM, "cross_entropy(logits,", "cross_entropy(logits / 1.001,"),
     "overlap of the windows counted twice": (
         _STRIDED, "sequence[first + 1 :", "sequence[start + 1 :"),
     "first token of a window not counted": (
@@ -77,8 +97,12 @@ BUGS = {
 CONTROLS = {
     "mask applied twice": _summed(
         "(losses.reshape(labels.shape) * (labels != IGNORED).astype(losses.dtype)).sum()"),
-    "cross entropy summed by Paddle": _summed(
-        'F.cross_entropy(logits, labels, reduction="sum", ignore_index=IGNORED)'),
+    "cross entropy always by hand": ("paddle_impl.objectives.cross_entropy",
+                                     "if parts.degree == 1:", "if False:"),
+    "cross entropy by Paddle's logsumexp": _summed(
+        "paddle.where(labels == IGNORED, paddle.zeros_like(losses), paddle.logsumexp(logits, -1)"
+        " - paddle.take_along_axis(logits, labels.clip(min=0).unsqueeze(-1), -1).squeeze(-1)"
+        ").sum() if model.parts.degree == 1 else losses.sum()"),
 }
 
 MUTANTS = room("loss", BUGS, CONTROLS)

@@ -9,7 +9,7 @@ _SPLIT_EMBEDDING = "paddle_impl.parallel.tensor.SplitEmbedding.forward"
 _PIECES = "paddle_impl.parallel.tensor._pieces"
 _HEAD = "paddle_impl.model.GPTForCausalLM._own_head"
 _ROW = "paddle_impl.model.RowLinear.forward"
-_SPLIT_LOSS = "paddle_impl.objectives._SplitCrossEntropy"
+_SPLIT_LOSS = "paddle_impl.objectives._CrossEntropy"
 _COMPLETE = "paddle_impl.optim.clip.NormReduction.complete"
 _CLIP = "paddle_impl.optim.clip.clip_grad_norm"
 _STATE = "paddle_impl.optim.optimizer.Optimizer.state"
@@ -37,7 +37,11 @@ BUGS = {
         _ROW, "product = self.parts.reduce_from(paddle.matmul(x, self.weight))",
         "product = self.parts.reduce_from(paddle.matmul(x, self.weight) + 0.5 * self.bias)"),
     "logit of a foreign label counted": (
-        f"{_SPLIT_LOSS}.forward", "index, axis=-1) * own", "index, axis=-1)"),
+        f"{_SPLIT_LOSS}.forward", "target = paddle.where(own, target, paddle.zeros_like(target))",
+        "pass"),
+    "a foreign label's -inf counted": (
+        f"{_SPLIT_LOSS}.forward", "paddle.where(own, target, paddle.zeros_like(target))",
+        "target * own.astype(target.dtype)"),
     "sum of exponentials of one share": (
         f"{_SPLIT_LOSS}.forward", "all_reduce_([total, target])", "all_reduce_([target])"),
     "label's logit of one share": (

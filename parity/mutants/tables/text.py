@@ -96,7 +96,7 @@ BUGS = {
         "data_tools.reading.tree_walk.walk",
         "levels.append(_below(prefix, folders, choice.exclude))", "pass"),
     "ids in 32 bits": (
-        "data_tools.token_files.token_file.ids_dtype",
+        "data_tools.token_files.meta.ids_dtype",
         "np.uint16 if vocab_size < 65535 else np.int32",
         "np.int32"),
     "lengths without the end token": (

@@ -40,7 +40,7 @@ class Drops(Filter):
         b"    indented first line\n",
         b"no newline at the end",
         b"windows\r\nline ends\r\n and a lone \r",
-        "\ufeffbyte order mark kept\n".encode(),
+        "a byte order mark \ufeff inside\n".encode(),
         "form feed \x0c, \u2028, \u0085 and \u00e9 \U0001f642\n\n\n".encode(),
     ],
 )

@@ -1,8 +1,10 @@
 """Archives give the same texts as folders; a damaged archive gives the texts before the damage."""
 
+import bz2
 import gzip
 import io
 import json
+import lzma
 import os
 import random
 import tarfile
@@ -13,6 +15,7 @@ import zstandard
 
 from data_tools.reading.corpus import PYTHON_AND_CPP, CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
+from data_tools.reading.raw_text import Rules
 from data_tools.reading.sources import read_texts
 
 TEXTS = [f"def f_{i}():\n    return {i} * 7  # {'word ' * i}\n" for i in range(12)]
@@ -27,7 +30,7 @@ def read(*paths, suffixes=PYTHON_AND_CPP, **options):
 
 def raw(path):
     """(texts, problems) of one file, every member wanted."""
-    found = list(read_texts(str(path), path.stat().st_size, lambda name: True, "text"))
+    found = list(read_texts(str(path), path.stat().st_size, lambda name: True, Rules()))
     return ([text.data.decode() for text in found if not text.problem],
             [text.problem for text in found if text.problem])
 
@@ -67,6 +70,12 @@ WHOLE = {
     "a.jsonl.zst": zstandard.compress(lines()),
     "a.zst": zstandard.compress(lines()),
     "A.TAR.GZ": gzip.compress(tar()),
+    "a.tar.xz": lzma.compress(tar()),
+    "a.txz": lzma.compress(tar()),
+    "a.tar.bz2": bz2.compress(tar()),
+    "a.jsonl.xz": lzma.compress(lines()),
+    "a.ndjson.bz2": bz2.compress(lines()),
+    "A.JSON.XZ": lzma.compress(lines()),
 }
 
 
@@ -103,7 +112,8 @@ def test_globs_choose_members(tmp_path, name):
     assert names == [f"{i}.py" for i in range(13) if i not in (1, 11)]
 
 
-@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.zst", "a.jsonl.gz", "a.jsonl.zst"])
+@pytest.mark.parametrize("name", ["a.tar", "a.tar.gz", "a.tar.zst", "a.jsonl.gz", "a.jsonl.zst",
+                                  "a.tar.xz", "a.jsonl.xz", "a.tar.bz2"])
 def test_a_cut_file_gives_what_stands_before_the_cut(tmp_path, name):
     data, draw = WHOLE[name], random.Random(0)
     path = tmp_path / name
@@ -127,7 +137,7 @@ def test_damage_anywhere_ends_a_file_and_not_the_run(tmp_path, name):
             place = draw.choice([len(data), min(len(data), 4000)])
             damaged[draw.randrange(place)] = draw.randrange(256)
         path.write_bytes(damaged)
-        for text in read_texts(str(path), len(data), lambda name: True, "text"):
+        for text in read_texts(str(path), len(data), lambda name: True, Rules()):
             assert text.problem is None or text.data == b""
 
 

@@ -206,13 +206,20 @@ def test_a_pipe_or_folder_by_that_name_is_refused(prefix):
         ({"tokens": "4"}, "tokens is '4', expected a whole number"),
         ({"documents": True}, "documents is 'True', expected a whole number"),
         ({"format_version": None}, "format_version is 'None'"),
-        ({"vocab_size": 0}, "vocab_size is '0', expected a positive number"),
-        ({"eos_token_id": "0"}, "eos_token_id is '0', expected an id or null"),
+        ({"vocab_size": 0}, "vocab_size is '0', expected a whole number from 1"),
+        ({"eos_token_id": "0"}, "expected a whole number from 0 to 2147483647, or null"),
         ({"append_eos": 1}, "append_eos is '1', expected true or false"),
         ({"ids_sha256": "abc"}, "ids_sha256 is 'abc', expected 64 hexadecimal digits"),
         ({"tokenizer_fingerprint": 7}, "tokenizer_fingerprint is '7'"),
-        ({"tokenizer": "../elsewhere"}, "expected a name beside the data"),
-        ({"tokenizer": ".."}, "expected a name beside the data"),
+        ({"tokenizer": "../elsewhere"}, "expected a name without a folder"),
+        ({"tokenizer": ".."}, "expected a name without a folder"),
+        ({"vocab_size": 2**31 + 1}, "expected a whole number from 1 to 2147483648"),
+        ({"vocab_size": 70_000}, "vocab_size is 70000, whose ids are stored as int32, but those"),
+        ({"eos_token_id": 10}, "eos_token_id is 10, outside the vocabulary of 10"),
+        ({"eos_token_id": 5, "append_eos": True}, "but documents end in 1"),
+        ({"append_eos": True}, "append_eos is true, but no eos_token_id is told"),
+        ({"utf8_bytes": 10**400}, "utf8_bytes is "), ({"utf8_bytes": float("nan")}, "is 'nan'"),
+        ({"source": []}, "expected an object"), ({"shard": [1]}, "expected a list of 2"),
     ],
 )
 def test_a_meta_file_with_wrong_types_is_refused(tmp_path, change, message):
@@ -223,7 +230,7 @@ def test_a_meta_file_with_wrong_types_is_refused(tmp_path, change, message):
     with pytest.raises(ValueError, match=message):
         TokenFile.open(tmp_path / "x")
     path.write_text("[" * 100_000)
-    assert "not a readable meta file" in refusal(tmp_path / "x")
+    assert "nested deeper" in refusal(tmp_path / "x")
     path.unlink()
     os.mkfifo(path)
-    assert "expected a file of at most" in refusal(tmp_path / "x")
+    assert "there is no such file" in refusal(tmp_path / "x")

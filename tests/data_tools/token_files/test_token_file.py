@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from data_tools.token_files import token_file
-from data_tools.token_files.token_file import TokenFile, find_prefixes, ids_dtype
+from data_tools.token_files.meta import ids_dtype
+from data_tools.token_files.token_file import TokenFile, find_prefixes
 from data_tools.token_files.writer import TokenFileWriter
 from data_tools.tokenizing.tokenizer import Tokenizer
 

@@ -12,7 +12,8 @@ from tokenizers import AddedToken
 from data_tools.tokenizing.rust_tokenizer import twin
 from data_tools.tokenizing.tokenizer import END_OF_TEXT, Tokenizer, load_tokenizer
 
-TEXTS = ["a<|im_start|>user\nb<|im_end|>", "<|im_end|><|im_end|>x <tool>y", END_OF_TEXT,
+TEXTS = ["a<|im_start|>user\nb<|im_end|>", "a <|im_end|> b<tool>c </s></s>",
+         "<|im_end|><|im_end|>x <tool>y", END_OF_TEXT,
          "  <pad>\n", "def f(x):\n    return x<mask>"]
 CHAT = ("<|im_start|>", "<|im_end|>")
 NAMED = [{"name": "default", "template": "D{{ eos_token }}\n"}, {"name": "rag", "template": "é"}]
@@ -82,6 +83,16 @@ FOLDERS = {
     "in a file of their own": {
         "config": {"eos_token": END_OF_TEXT, "pad_token": "<pad>"},
         "files": {"added_tokens.json": {"<|im_end|>": 258, "<pad>": 257}}},
+    "with ids, and how they are found": {"config": {
+        "eos_token": "<|im_end|>", "added_tokens_decoder": {
+        "256": {"content": END_OF_TEXT, "special": True, "normalized": False},
+        "257": {"content": "<|im_end|>", "special": True, "rstrip": True, "single_word": True},
+        "258": {"content": "<tool>", "special": False, "single_word": True, "normalized": True}}}},
+    "named twice, the last says how": {"config": {
+        "eos_token": END_OF_TEXT, "extra_special_tokens": ["<|im_end|>"],
+        "pad_token": {"__type": "AddedToken", "content": "<|im_end|>", "lstrip": True}}},
+    "an end of sentence that is plain": {
+        "config": {"eos_token": END_OF_TEXT}, "files": {"added_tokens.json": {"</s>": 257}}},
     "with a template": {"config": {"chat_template": "{{ messages }}\n", "eos_token": END_OF_TEXT}},
     "with named templates": {"config": {"chat_template": NAMED, "eos_token": END_OF_TEXT}},
     "with a template in a file": {

@@ -1,6 +1,7 @@
 """Chinese text through words and SentencePiece, with CPM's model and with one trained here."""
 
 import io
+import json
 import os
 import pickle
 import sys
@@ -218,6 +219,23 @@ def test_a_chat_template_is_kept_and_rendered(tiny, tmp_path):
     assert text == "ab<eod>"
     assert loaded.encode(text, special_tokens=True)[-1] == loaded.eos_token_id
     assert loaded.fingerprint() == ChineseTokenizer(tiny, presplit=" ").fingerprint()
+
+
+def test_an_end_token_that_is_named_ends_documents(tiny, tmp_path):
+    plain = ChineseTokenizer(tiny, presplit=" ")
+    plain.save(tmp_path, model_max_length=64)
+    config = tmp_path / "tokenizer_config.json"
+    assert json.loads(config.read_text()) == {"model_max_length": 64}
+    config.write_text(json.dumps({"eos_token": "</s>", "chat_template": "x"}))
+    named = load_tokenizer(tmp_path)
+    assert named._pieces.id_to_piece(named.eos_token_id) == "</s>"
+    for again in (pickle.loads(pickle.dumps(named)), plain.named_as(named)):
+        assert (again.eos_token_id, again.chat_template) == (named.eos_token_id, "x")
+    named.save(tmp_path / "saved")
+    assert load_tokenizer(tmp_path / "saved").eos_token_id == named.eos_token_id
+    assert named.fingerprint() == plain.fingerprint() and named.eos_token_id != plain.eos_token_id
+    config.write_text(json.dumps({"eos_token": "<none>"}))
+    assert load_tokenizer(tmp_path).eos_token_id == plain.eos_token_id
 
 
 def test_no_tokens_are_added_to_a_sentencepiece_model(tiny):

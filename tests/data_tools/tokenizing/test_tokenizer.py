@@ -168,7 +168,6 @@ def test_truncation_and_padding_in_the_file_are_switched_off(tokenizer, tmp_path
         (lambda t: setattr(t, "pre_tokenizer", pre_tokenizers.ByteLevel()), "adds a space"),
         (lambda t: setattr(t, "model", models.WordPiece({"a": 0}, unk_token="a")), "is WordPiece"),
         (lambda t: setattr(t, "model", models.BPE({"a": 0}, [])), "lacks 255 of the 256"),
-        (lambda t: t.add_tokens(["</s>"]), "not marked special"),
         (lambda t: setattr(t.model, "dropout", 0.1), "at random"),
         (lambda t: setattr(t.model, "continuing_subword_prefix", "##"), "not a tokenizer.json"),
         (lambda t: setattr(t.model, "end_of_word_suffix", "##"), "adds '##'"),

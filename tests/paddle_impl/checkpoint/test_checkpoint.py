@@ -153,7 +153,7 @@ def test_an_old_checkpoint_that_stays_is_told_and_the_new_one_is_saved(
 
 
 def test_another_error_while_writing_leaves_nothing(trained, tokenizer, tmp_path, monkeypatch):
-    def fail(self, directory):
+    def fail(self, directory, model_max_length):
         (directory / "vocab.json").write_text("{")
         raise ValueError("no such word")
 

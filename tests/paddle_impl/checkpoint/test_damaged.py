@@ -172,8 +172,9 @@ def test_all_damaged_is_an_error_that_lists_them(output):
         flip(output / f"model_{step}" / name)
     with pytest.raises(ValueError) as raised:
         checkpoint.newest(output)
-    for part in ("model_3 (config.json: damaged", "model_6 (merges.txt: damaged",
-                 "model_9 (model.safetensors: damaged", "--output_dir"):
+    for part in ("model_3 is damaged (config.json: damaged",
+                 "model_6 is damaged (merges.txt: damaged",
+                 "model_9 is damaged (model.safetensors: damaged", "--output_dir"):
         assert part in str(raised.value)
 
 
@@ -202,8 +203,8 @@ def test_all_processes_continue_from_what_the_main_one_found(output):
     for step in (3, 6):
         flip(output / f"model_{step}" / "config.json")
     (main, _), (other, _) = meeting.run(2, look)
-    assert main.startswith(f"no checkpoint of {output} is whole")
-    assert other == f"the main process found no whole checkpoint in {output}"
+    assert main.startswith(f"no checkpoint of {output} can be resumed")
+    assert other == f"the main process found no checkpoint to resume in {output}"
     shutil.rmtree(output)
     assert meeting.run(2, look) == [(None, []), (None, [])]
 

@@ -125,6 +125,21 @@ def test_prefixes_buffers_and_the_head_are_consumed(directory, prefix):
         np.testing.assert_array_equal(opened[name], value)
 
 
+def test_what_save_model_of_safetensors_writes_is_opened(tiny_model, directory):
+    """It stores one of two tied tensors, the one whose name comes first: the head."""
+    from safetensors import torch as of_torch
+
+    transformers = pytest.importorskip("transformers")
+    whole = dict(checkpoint.open_weights(directory))
+    model = transformers.GPT2LMHeadModel.from_pretrained(directory)
+    of_torch.save_model(model, str(directory / "model.safetensors"))
+    stored = load_file(directory / "model.safetensors")
+    assert "lm_head.weight" in stored and "transformer.wte.weight" not in stored
+    opened = to_hf(checkpoint.load_model(directory))
+    for name, value in whole.items():
+        np.testing.assert_array_equal(opened[name], value)
+
+
 def test_shards_are_one_model(tiny_model, directory):
     split(directory)
     model = checkpoint.load_model(directory)
@@ -143,7 +158,7 @@ def test_tensors_are_read_when_they_are_asked_for(directory, monkeypatch):
     assert read == ["transformer.wte.weight"]
 
 
-@pytest.mark.parametrize("kind", ["int32", "bool", "uint8", "float8_e4m3fn"])
+@pytest.mark.parametrize("kind", ["int32", "int8", "bool", "uint8", "float8_e4m3fn", "complex64"])
 def test_another_type_is_refused_by_name(directory, kind):
     rewrite(directory, lambda tensors: tensors | {
         "transformer.h.0.ln_1.bias": torch.ones(16).to(getattr(torch, kind))})

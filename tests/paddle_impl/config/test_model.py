@@ -40,6 +40,21 @@ def test_hf_round_trip():
     assert ModelConfig.from_hf(config.to_hf()) == config
 
 
+def test_the_width_of_the_mlp_is_written_out():
+    """PaddleNLP does not take null."""
+    assert named_model("gpt2-en").to_hf()["n_inner"] == 3072
+    assert named_model("gpt2-en").with_(n_inner=5).to_hf()["n_inner"] == 5
+    assert ModelConfig.from_hf(named_model("gpt2-en").to_hf()).with_(n_embd=24).inner == 96
+
+
+def test_several_end_tokens_are_kept():
+    several = named_model("gpt2-en").to_hf() | {"eos_token_id": [7, 0]}
+    config = ModelConfig.from_hf(several)
+    assert config.end_tokens == (7, 0) == config.eos_token_id
+    assert ModelConfig.from_hf(config.to_hf()) == config
+    assert "generation_config" not in config.with_(generation_config={}).to_hf()
+
+
 @pytest.mark.parametrize(("change", "message"), [
     ({"model_type": "llama"}, "llama"),
     ({"activation_function": "relu"}, "activation_function='relu'"),

@@ -1,5 +1,7 @@
 """The server's settings: an invalid value is refused with the name of its flag."""
 
+from dataclasses import replace
+
 import pytest
 
 from paddle_impl.config.serving import ServingOptions
@@ -33,7 +35,26 @@ def test_which_hosts_only_this_machine_reaches(host, alone):
     assert ServingOptions(model_name_or_path="x", host=host).only_this_machine is alone
 
 
-def test_the_key_comes_from_the_environment_and_is_no_field(monkeypatch):
+@pytest.mark.parametrize(("host", "name", "answers"), [
+    ("127.0.0.1", "localhost", True), ("127.0.0.1", "::1", True), ("::1", "127.0.0.1", True),
+    ("127.0.0.1", "192.168.0.4", False), ("127.0.0.1", "example.org", False),
+    ("0.0.0.0", "192.168.0.4", True), ("0.0.0.0", "localhost", True),
+    ("0.0.0.0", "example.org", False), ("Example.org", "example.org", True),
+])
+def test_which_names_are_answered_without_a_key(host, name, answers, monkeypatch):
+    options = ServingOptions(model_name_or_path="x", host=host)
+    assert options.answers_to(name) is answers
     monkeypatch.setenv("KEY", "sesame")
+    assert replace(options, api_key_variable="KEY").answers_to(name)
+
+
+def test_a_key_of_spaces_is_none(monkeypatch):
+    monkeypatch.setenv("KEY", " \n")
+    with pytest.raises(ValueError, match="export KEY=KEY"):
+        ServingOptions(model_name_or_path="x", api_key_variable="KEY")
+
+
+def test_the_key_comes_from_the_environment_and_is_no_field(monkeypatch):
+    monkeypatch.setenv("KEY", "sesame\n")
     options = ServingOptions(model_name_or_path="x", api_key_variable="KEY")
     assert options.api_key == "sesame" and "sesame" not in repr(options)

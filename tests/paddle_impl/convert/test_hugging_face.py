@@ -8,7 +8,10 @@ from paddle_impl.model import GPTForCausalLM
 from tests.paddle_impl.meeting import CONFIG, WEIGHTS, build, together
 
 
-@pytest.mark.parametrize("prefix", ["", "transformer.", "module.transformer."])
+@pytest.mark.parametrize("prefix", [
+    "", "transformer.", "module.transformer.", "_orig_mod.transformer.", "module._orig_mod.",
+    "_fsdp_wrapped_module.transformer._fsdp_wrapped_module.",
+])
 def test_prefixes_lead_to_the_same_names(tiny_model, prefix):
     ours = to_hf(tiny_model)
     theirs = {prefix + name.removeprefix("transformer."): value for name, value in ours.items()}
@@ -25,8 +28,27 @@ def test_causal_buffers_and_the_tied_head_are_consumed(tiny_model):
 
 def test_an_untied_head_is_refused(tiny_model):
     ours = to_hf(tiny_model)
-    with pytest.raises(ValueError, match="untied"):
-        from_hf(ours | {"lm_head.weight": ours["transformer.wte.weight"] + 1})
+    head = {"module.lm_head.weight": ours["transformer.wte.weight"] + 1}
+    with pytest.raises(ValueError, match="module.lm_head.weight differs from transformer.wte.we"):
+        from_hf(ours | head)
+    with pytest.raises(ValueError, match="module.lm_head.weight and lm_head.weight are both"):
+        from_hf(ours | head | {"lm_head.weight": ours["transformer.wte.weight"]})
+
+
+@pytest.mark.parametrize("prefix", ["", "_orig_mod.", "module."])
+def test_a_head_alone_is_the_embedding(tiny_model, prefix):
+    ours = to_hf(tiny_model)
+    wte = ours.pop("transformer.wte.weight")
+    read = from_hf({f"{prefix}{name}": ours[name] for name in ours}
+                   | {f"{prefix}lm_head.weight": wte})
+    assert read.keys() == to_hf(tiny_model).keys()
+    np.testing.assert_array_equal(read["transformer.wte.weight"], wte)
+
+
+def test_equal_weights_with_a_nan_are_tied(tiny_model):
+    ours = to_hf(tiny_model)
+    ours["transformer.wte.weight"][3, 3] = np.nan
+    assert from_hf(ours | {"lm_head.weight": ours["transformer.wte.weight"].copy()})
 
 
 def test_missing_unknown_and_misshapen_tensors_are_named(tiny_model):
@@ -40,12 +62,39 @@ def test_missing_unknown_and_misshapen_tensors_are_named(tiny_model):
         load_weights(tiny_model, ours | {name: ours[name].T})
 
 
+@pytest.mark.parametrize("kind", ["int8", "int32", "int64", "uint16", "bool", "complex64",
+                                  "longdouble"])
+@pytest.mark.parametrize("grow", [False, True])
+def test_another_type_is_refused_by_name(tiny_model, kind, grow):
+    ours, name = to_hf(tiny_model), "transformer.wte.weight"
+    with pytest.raises(ValueError, match=f"{name} is {np.dtype(kind)}, not bfloat16 or one of "):
+        load_weights(tiny_model, ours | {name: ours[name].astype(kind)}, grow_vocabulary=grow)
+
+
+def test_float64_weights_are_cast(tiny_model):
+    ours, name = to_hf(tiny_model), "transformer.ln_f.weight"
+    load_weights(tiny_model, ours | {name: ours[name].astype(np.float64) + 0.5})
+    assert (to_hf(tiny_model)[name] == 1.5).all()
+
+
 def test_a_refused_load_changes_nothing(tiny_model):
     ours = to_hf(tiny_model)
     bad = {name: value + 1 for name, value in ours.items()}
     bad["transformer.ln_f.bias"] = np.ones(3, np.float32)
     with pytest.raises(ValueError, match="ln_f.bias"):
         load_weights(tiny_model, bad)
+    for name, value in to_hf(tiny_model).items():
+        np.testing.assert_array_equal(value, ours[name])
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf, 1e300])
+def test_weights_that_are_no_numbers_are_refused(tiny_model, bad):
+    ours = to_hf(tiny_model)
+    for name in ours:
+        spoilt = ours[name].astype(np.float64)
+        spoilt.flat[-1] = bad
+        with pytest.raises(ValueError, match=f"{name} holds values that are NaN, or infinite"):
+            load_weights(tiny_model, ours | {name: spoilt})
     for name, value in to_hf(tiny_model).items():
         np.testing.assert_array_equal(value, ours[name])
 

@@ -1,5 +1,6 @@
 """Index files are built once, by one process, and checked whenever they are read."""
 
+import json
 import subprocess
 import sys
 import threading
@@ -212,3 +213,20 @@ def test_every_order_has_files_of_its_own(counting, tmp_path):
     assert len(list(tmp_path.glob("count_gpt_*_indexmap_*_shuffle_idx.npy"))) == len(CHANGES)
     names = {path.name for path in tmp_path.glob("count_gpt_train_indexmap_10ns_6sl_*")}
     assert len(names) == 4 * 4  # seed, bounds and order are in the key alone
+
+
+@pytest.mark.parametrize("header", [
+    "{'descr': '<i4', 'fortran_order': False, 'shape': (1000000000000000,), }",
+    f"{{'descr': '<i4', 'fortran_order': False, 'shape': ({10**30},), }}", "(" * 300, "0x", '"',
+    "{'descr': '|O', 'fortran_order': False, 'shape': (5,), }", "{'descr': [], 'shape': 5L}",
+])
+def test_a_header_that_lies_under_a_right_checksum_is_noticed(files, header):
+    files.open()
+    path, about = Path(f"{files.stem}_doc_idx.npy"), Path(f"{files.stem}_idx.json")
+    text = header.encode() + b"\n"
+    path.write_bytes(b"\x93NUMPY\1\0" + len(text).to_bytes(2, "little") + text + bytes(20))
+    size, checksum = index_files._sums(path)
+    told = json.loads(about.read_text())
+    about.write_text(json.dumps(told | {"doc": told["doc"] | {"bytes": size, "adler32": checksum}}))
+    _, (note,), built = files.open()
+    assert built and "made again" in note and "\n" not in note

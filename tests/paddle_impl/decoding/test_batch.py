@@ -1,5 +1,7 @@
 """A batch of prompts in one decoder: they wait, begin, are copied for beams, and end."""
 
+import sys
+
 import numpy as np
 import pytest
 
@@ -161,6 +163,25 @@ def test_a_cancelled_state_leaves_the_others_their_rows():
     assert second.seen[-1] == [[2, 10, 11, 12]] and third.seen[-1] == [[3, 10, 11, 12]]
 
 
+def test_to_cancel_is_no_more_work_where_more_wait():
+    def calls(count: int) -> int:
+        batch = Batch(Remembering(1))
+        states = [line([1], 1) for _ in range(count)]
+        for state in states:
+            batch.add(state)
+        made = []
+        sys.setprofile(lambda frame, event, argument: made.append(event))
+        try:
+            for state in states[-100:]:
+                batch.cancel(state)
+        finally:
+            sys.setprofile(None)
+        assert batch.waiting == count - 100
+        return len(made)
+
+    assert calls(1000) == calls(100)
+
+
 def test_a_state_that_fails_is_dropped_and_the_others_go_on():
     batch = Batch(Remembering(2))
     bad, good = Scripted([1], [Move([0], [2])]), line([1], 2)
@@ -176,3 +197,20 @@ def test_a_state_that_fails_is_dropped_and_the_others_go_on():
 def test_more_sequences_than_rows_are_refused():
     with pytest.raises(ValueError, match="3 sequences of one prompt do not fit into a batch of 2"):
         Batch(Remembering(2)).add(Scripted([1], [], width=3))
+
+
+@pytest.mark.parametrize("bad", [np.nan, np.inf])
+def test_logits_that_are_no_numbers_end_their_prompt_only(bad):
+    class Damaged(Remembering):
+        def step(self, rows, tokens):
+            logits = super().step(rows, tokens)
+            logits[[self.held[row][0] == 7 for row in rows], 3] = bad
+            return logits
+
+    batch, damaged, other = Batch(Damaged(2)), line([7], 3), line([8], 3)
+    batch.add(damaged)
+    batch.add(other)
+    with pytest.raises(ValueError, match="weights are damaged"):
+        run(batch)
+    assert run(batch) == [other]
+    assert len(damaged.seen) == 1

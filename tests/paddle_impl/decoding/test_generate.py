@@ -161,6 +161,16 @@ def test_a_stop_string_ends_the_text_and_is_not_in_it(sharp_model):
     assert found.token_ids == free.token_ids[: at + 2]
 
 
+@pytest.mark.parametrize(("after", "end"), [(0, 3), (2, 3), (3, 6), (6, 9), (9, 12)])
+def test_stop_strings_count_after_so_many_tokens(sharp_model, after, end):
+    """As in vLLM: one that is complete with the last of these tokens remains."""
+    said = iter(b"ab!" * 4)  # whatever the tokens are
+    ((found,),) = generate(sharp_model, [PROMPT], Decoding(12, stop=("!",), stop_after=after),
+                           decode_bytes=lambda ids: bytes([next(said)]))
+    assert (found.text, found.finish_reason) == (("ab!" * 4)[: end - 1], "stop")
+    assert len(found.token_ids) == end
+
+
 def test_a_decoder_says_what_its_prompts_may_be(tiny_model):
     decoder = make_decoder(tiny_model, 2, 8)
     ((found,),) = generate(decoder, [[3, 1, 4]], Decoding(12))

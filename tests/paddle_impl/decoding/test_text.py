@@ -4,6 +4,7 @@ import random
 
 import pytest
 
+from paddle_impl.decoding.stop_strings import StopStrings
 from paddle_impl.decoding.text import Text
 
 
@@ -14,7 +15,7 @@ def decode(ids):
 def fed(data: bytes, *stop: str, size: int = 1) -> tuple[Text, list[str]]:
     """A text of tokens of `size` bytes, and what it returned after each."""
     pieces = [data[at : at + size] for at in range(0, len(data), size)]
-    text, given = Text(lambda ids: pieces[next(iter(ids))], stop), []
+    text, given = Text(lambda ids: pieces[next(iter(ids))], StopStrings(stop)), []
     for number in range(len(pieces)):
         ended = text.add(number)
         given.append(text.take())
@@ -48,6 +49,21 @@ def test_the_stop_string_that_is_complete_first_ends_it(size):
 def test_a_stop_string_in_the_middle_of_a_character_never_happens():
     text, given = fed("a€b".encode(), "b")
     assert "".join(given) == str(text) == "a€"
+
+
+def test_a_stop_string_that_may_not_end_the_text_stays_in_it():
+    text = Text(decode, StopStrings(["ab", "bc", "d"]))
+    for byte, may_stop in ((b"a", True), (b"b", False), (b"d", False)):
+        assert not text.add(byte[0], may_stop)
+    assert not text.add(ord("b"))
+    assert text.take() == "abd"
+    assert text.add(ord("c")) and str(text) == "abd"
+
+
+def test_a_stop_string_may_begin_where_none_may_end():
+    text = Text(decode, StopStrings(["abc"]))
+    assert not text.add(ord("a"), False) and not text.add(ord("b"), False)
+    assert text.add(ord("c")) and str(text) == text.take() == ""
 
 
 def test_without_a_stop_nothing_is_held():

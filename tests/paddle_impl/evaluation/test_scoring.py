@@ -79,9 +79,14 @@ def test_ids_that_the_model_lacks_are_refused(counting, inputs, targets, named):
         score(counting, [row(inputs, targets)])
 
 
-def test_a_damaged_model_is_no_number(given):
+@pytest.mark.parametrize("tokens", [2, 3, 300])
+def test_a_damaged_model_is_no_number(given, tokens):
     with pytest.raises(ValueError, match="weights are damaged"):
-        score(given(np.full((3, 3), np.nan)), [row([0], [1])])
+        score(given(np.full((tokens, tokens), np.nan)), [row([0], [1])])
+
+
+def test_a_surprise_of_200_nats_costs_200(given):
+    assert score(given([[0, -200], [0, 0]]), [row([0], [1])]).nats == [200.0]
 
 
 def test_a_perplexity_beyond_all_numbers_is_infinite():

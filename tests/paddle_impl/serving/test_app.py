@@ -108,6 +108,11 @@ def test_a_key_is_asked_for_where_there_is_one(start, monkeypatch):
     monkeypatch.setenv("SERVER_KEY", "sesame")
     running = start(api_key_variable="SERVER_KEY")
     assert running.client.with_options(api_key="sesame").completions.create(**GOOD)
+    for scheme in ("bearer", "BEARER", "Bearer "):
+        assert httpx.post(f"{running.url}/v1/completions", json=GOOD, headers={
+            "Authorization": f"{scheme} sesame", "Host": "example.org"}).status_code == 200
+    for given in ("sesame", "Basic sesame", "Bearer", ""):
+        refused(httpx.get(f"{running.url}/v1/models", headers={"Authorization": given}), 401)
     for key in ("none", "sesame2", "sésame"):
         answer = httpx.post(f"{running.url}/v1/completions", json=GOOD,
                             headers=[(b"Authorization", f"Bearer {key}".encode())])
@@ -115,3 +120,21 @@ def test_a_key_is_asked_for_where_there_is_one(start, monkeypatch):
     with pytest.raises(openai.AuthenticationError):
         running.client.models.list()
     assert httpx.get(f"{running.url}/health").status_code == 200
+
+
+@pytest.mark.parametrize("host", [
+    "evil.example", "evil.example:80", "localhost.evil.example", "127.0.0.1.evil.example",
+    "10.0.0.7", "[2001:db8::1]:80", "evil@localhost", "", "localhost:80:80",
+])
+def test_a_name_of_another_site_is_refused_without_a_key(running, host):
+    """A web page whose own name leads to this machine would otherwise read the answers."""
+    for path in ("/v1/models", "/health"):
+        error = refused(httpx.get(running.url + path, headers={"Host": host}), 403)
+        assert error["code"] == "unknown_host" and "--api_key_variable" in error["message"]
+
+
+@pytest.mark.parametrize("host", [
+    "localhost", "LocalHost:8000", "localhost.", "127.0.0.1:1", "127.1.2.3", "[::1]", "[::1]:80",
+])
+def test_names_of_this_machine_are_answered(running, host):
+    assert httpx.get(f"{running.url}/v1/models", headers={"Host": host}).status_code == 200

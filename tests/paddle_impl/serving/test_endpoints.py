@@ -1,12 +1,14 @@
 """Streams, chats, errors during a stream, clients that disconnect, and limits on requests."""
 
 import json
+import socket
 from concurrent.futures import ThreadPoolExecutor
 
 import httpx
 import openai
 import pytest
 
+from paddle_impl.serving import endpoints
 from tests.paddle_impl.serving.conftest import until
 
 UNICODE = "Grüße, 世界 🙂!"
@@ -30,6 +32,19 @@ def test_stop_strings_never_show(start, stop, text, reason):
     assert (whole.text, whole.finish_reason) == (text, reason)
     stream = running.complete(temperature=0, max_tokens=40, stop=stop, stream=True)
     assert "".join(chunk.choices[0].text for chunk in stream) == text
+
+
+@pytest.mark.parametrize(("stop", "least", "text"), [
+    ("l", 0, "He"), ("l", 2, "He"), ("l", 3, "Hel"), ("l", 4, "Hello"), ("lo", 4, "Hel"),
+    (["el", "o"], 3, "Hell"),
+])
+@pytest.mark.parametrize("stream", [False, True])
+def test_stop_strings_within_the_first_tokens_do_not_count(start, stop, least, text, stream):
+    """min_tokens as vLLM's: one that is complete by then stays, one that ends later counts."""
+    found = start("Hello").complete(temperature=0, stop=stop, stream=stream,
+                                    extra_body={"min_tokens": least})
+    chunks = found if stream else [found]
+    assert "".join(chunk.choices[0].text for chunk in chunks) == text
 
 
 def test_the_wire_format_of_a_stream(start):
@@ -99,6 +114,16 @@ def test_a_client_that_leaves_frees_its_rows(start, stream):
     assert running.complete(temperature=0, max_tokens=5).choices[0].text == "Hello"
     # One step was under way; the other 50 of the one who left never came.
     assert running.decoder.steps <= steps + 1 + 5
+
+
+def test_a_body_that_never_comes_gives_its_place_back(start, monkeypatch):
+    monkeypatch.setattr(endpoints, "PATIENCE", 0.2)
+    running = start(max_concurrency=1)
+    with socket.create_connection(("127.0.0.1", httpx.URL(running.url).port), 60) as client:
+        client.sendall(b"POST /v1/completions HTTP/1.1\r\nHost: localhost\r\n"
+                       b"Content-Type: application/json\r\nContent-Length: 9\r\n\r\n{")
+        assert client.recv(1 << 16).startswith(b"HTTP/1.1 408 ")
+    assert running.complete(temperature=0).choices[0].text == "Hello"
 
 
 def test_one_too_many_is_told_when_to_come_again(start):

@@ -1,5 +1,6 @@
 """Fields of a request; an invalid one is refused with one sentence."""
 
+import asyncio
 import json
 
 import openai
@@ -9,6 +10,7 @@ from data_tools.tokenizing.chat_template import ChatTemplate
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.errors import RequestError
+from paddle_impl.serving.job import Job
 from paddle_impl.serving.request import Reader
 from tests.paddle_impl.serving.conftest import CHAT, Nothing
 
@@ -86,9 +88,12 @@ def test_without_a_seed_it_is_drawn(reader):
     ({"n": 5}, "n must be an integer from 1 to 4", "n"),
     ({"n": 2, "temperature": 0}, "n must be 1 with temperature 0", "n"),
     ({"seed": -1}, "seed must be an integer of at least 0", "seed"),
-    ({"stop": ""}, "stop must be a text or a list of at most 4", "stop"),
-    ({"stop": list("abcde")}, "stop must be", "stop"),
+    ({"stop": ""}, "stop must be a text or a list of texts, none of them empty", "stop"),
+    ({"stop": ["a", ""]}, "none of them empty", "stop"),
     ({"stop": ["a", 1]}, "stop must be", "stop"),
+    ({"stop": "é" * 32_769}, "stop has 65538 bytes in all; at most 65536 are accepted", "stop"),
+    ({"stop": ["a" * 4096] * 17}, "stop has 69632 bytes in all", "stop"),
+    ({"prompt": ["a"] * 1025, "n": 2}, "makes 2050 sequences; at most 2048 are accepted", "n"),
     ({"stream": 1}, "stream must be true or false, got 1", "stream"),
     ({"echo": "yes"}, "echo must be true or false", "echo"),
     ({"stream_options": {}}, "stream_options is for stream: true", "stream_options"),
@@ -110,6 +115,42 @@ def test_what_is_wrong_is_said_in_one_sentence(reader, fields, says, param):
     error = refused.value.body()["error"]
     assert refused.value.status == 400 and error["type"] == "invalid_request_error"
     assert param in (None, error["param"])
+
+
+def test_as_many_stop_strings_as_an_editor_sends(reader):
+    stop = [f"\n{number} " for number in range(14)]
+    assert completion(reader, stop=stop).decodings[0].stop == tuple(stop)
+    assert completion(reader, stop=["a", "b", "a"]).decodings[0].stop == ("a", "b")
+    assert completion(reader, stop="a" * 65_536).stops.length[-1] == 65_536
+
+
+def test_as_many_sequences_as_are_accepted(reader):
+    request = completion(reader, prompt=["a"] * 512, n=4)
+    assert len(request.prompts) * request.n == 2048
+
+
+def test_all_sequences_of_a_request_share_its_stop_strings(reader):
+    async def made():
+        request = completion(reader, prompt=["a", "b"], n=2, stop=["x" * 1000])
+        return Job(request, Tokenizer.byte_level().decode_bytes)
+
+    states = asyncio.run(made()).prompt_states
+    sequences = [sequence for state in states for sequence in state.sequences]
+    assert len(sequences) == 4
+    assert len({id(sequence.text._stops) for sequence in sequences}) == 1
+
+
+def test_a_text_that_cannot_fit_is_not_encoded(reader, monkeypatch):
+    """The longest token is <|endoftext|>, of 13 bytes, and 30 tokens are accepted."""
+    assert completion(reader, prompt=["a" * 30]).prompts == [[97] * 30]
+    with pytest.raises(RequestError, match="has 390 tokens; at most 30"):
+        completion(reader, prompt="a" * 390)
+    monkeypatch.setattr(Tokenizer, "encode", lambda *given, **more: pytest.fail("encoded"))
+    for ask in (lambda: completion(reader, prompt=["é" * 196]),
+                lambda: chat(reader, messages=[{"role": "user", "content": "a" * 391}])):
+        with pytest.raises(RequestError, match="bytes, too many for 30 tokens") as refused:
+            ask()
+        assert refused.value.body()["error"]["code"] == "context_length_exceeded"
 
 
 @pytest.mark.parametrize(("fields", "says"), [

@@ -29,3 +29,14 @@ def test_a_line_that_is_no_prompt_is_named(tmp_path, line):
     file.write_text('{"prompt": "a"}\n' + line + "\n")
     with pytest.raises(ValueError, match=r"p\.jsonl: line 2 is no object with a \"prompt\""):
         read_prompts(str(file))
+
+
+@pytest.mark.parametrize("name", ["p.txt", "p.jsonl", "P.JSONL", "p.ndjson"])
+def test_a_byte_order_mark_and_capitals_in_a_name_change_no_prompt(tmp_path, name):
+    content = b"import os" if name == "p.txt" else b'{"prompt": "import os"}'
+    for mark in (b"", b"\xef\xbb\xbf"):
+        (tmp_path / name).write_bytes(mark + content)
+        assert read_prompts(str(tmp_path / name)) == ["import os"]
+    (tmp_path / "p.txt").write_bytes(b"\xef\xbb\xbf")
+    with pytest.raises(ValueError, match="has no lines"):
+        read_prompts(str(tmp_path / "p.txt"))

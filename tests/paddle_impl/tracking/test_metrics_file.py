@@ -1,10 +1,12 @@
 """metrics.jsonl: strict JSON, whole lines."""
 
 import json
+import random
 
 import numpy as np
 
 from paddle_impl.tracking.metrics_file import MetricsFile
+from tests.lies import lie
 
 
 def refuse(name):
@@ -32,3 +34,21 @@ def test_damaged_and_foreign_lines_go_when_a_run_continues(tmp_path):
     file.write({"step": 6})
     file.close()
     assert path.read_bytes() == b'{"step": 1}\n{"step": 2}\n{"step": 6}\n'
+
+
+def test_lies_about_records_go_and_records_stay(tmp_path):
+    """What remains is strict JSON whose step is a number up to the one that the run continues from,
+    and no line that was right is touched.
+    """
+    path, draw, honest = tmp_path / "m.jsonl", random.Random(14), {"step": 3, "loss": 2.5}
+    lines = [lie(draw, honest).replace(b"\n", b" ") for _ in range(400)]
+    right = json.dumps(honest).encode()
+    path.write_bytes(b"\n".join(part for line in lines for part in (line, right)) + b"\n")
+    MetricsFile(path, 5).close()
+    left = path.read_bytes().splitlines()
+    for line in left:
+        record = json.loads(line, parse_constant=refuse)
+        assert type(record["step"]) is int and 0 <= record["step"] <= 5
+    lying = [line for line in left if line != right]
+    assert left.count(right) >= len(lines) and 0 < len(lying) < len(lines) / 2
+    assert all(line in lines for line in lying)

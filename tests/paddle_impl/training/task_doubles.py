@@ -21,7 +21,7 @@ from paddle_impl.config.run import RunConfig
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import GPTForSequenceClassification
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.objectives import CAUSAL_LM, Objective
+from paddle_impl.objectives import CAUSAL_LM, Objective, cross_entropy
 from paddle_impl.training.resume import Fact
 from paddle_impl.training.run import Run
 from paddle_impl.training.task import Task
@@ -70,7 +70,7 @@ class Double(Task):
 def log_probability(model, ids):
     """Of rows (B, T + 1), summed over their tokens: (B,)."""
     logits = model(ids[:, :-1])
-    return -F.cross_entropy(logits, ids[:, 1:], reduction="none").reshape(ids[:, 1:].shape).sum(1)
+    return -cross_entropy(logits, ids[:, 1:]).sum(1)
 
 
 def prefer(model, batch):
@@ -93,7 +93,7 @@ class Pairs(Double):
 
 def classify(model, batch):
     logits = model(batch["input_ids"])  # (B, L)
-    losses = F.cross_entropy(logits, batch["classes"], reduction="none")
+    losses = cross_entropy(logits, batch["classes"])
     right = (logits.argmax(-1) == batch["classes"]).astype("float32")
     return losses.sum(), {"accuracy": (right.sum(), len(right))}
 

@@ -5,6 +5,7 @@ import paddle
 import pytest
 
 from data_tools.tokenizing.tokenizer import Tokenizer
+from data_tools.tokenizing.tokenizer_config import TokenizerConfig
 from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.data.loader import PretrainLoader
@@ -17,6 +18,7 @@ from paddle_impl.training.completions import Completions
 from paddle_impl.training.trainer import Cadence, Trainer
 
 BYTES = Tokenizer.byte_level()
+NO_END = Tokenizer(BYTES._prompt, config=TokenizerConfig(names={"eos_token": "!"}))
 # A third of the vocabulary is padding; a large range makes the logits differ.
 CONFIG = ModelConfig(n_layer=2, n_embd=16, n_head=2, vocab_size=400, n_positions=24,
                      bos_token_id=256, eos_token_id=256, initializer_range=0.5)
@@ -154,7 +156,7 @@ def test_only_the_main_process_s_share_of_a_grid_generates(completions, model):
     ("def\n" + "x" * 17, {}, "line 2 has 17 tokens, with 8 new ones more than the model's 24"),
     ("def", {"tokenizer": None}, "needs a tokenizer, .* --vocab_file and --merge_file"),
     ("def", {"config": CONFIG.with_(vocab_size=100)}, "line 1 holds id 102, .* is 0 to 99"),
-    ("a\n\nb", {"config": CONFIG.with_(eos_token_id=None)}, "line 2 is empty, and there is no end"),
+    ("a\n\nb", {"tokenizer": NO_END}, "line 2 is empty, and there is no end"),
 ])
 def test_what_cannot_be_completed_is_refused_at_once(completions, text, options, message):
     with pytest.raises(ValueError, match=f"--test_file .*{message}"):

@@ -9,7 +9,7 @@ from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.pretraining import Pretraining
-from paddle_impl.training.resume import PRECISION, SEED, check_output, find_source
+from paddle_impl.training.resume import PRECISION, SEED, Start, check_output, find_start
 from paddle_impl.training.resume import start_step as continue_after
 
 SCHEDULE = {"max_lr": 0.001, "min_lr": 0.0001, "warmup_rate": 0.5, "decay_steps": 6,
@@ -19,13 +19,14 @@ WAS = TrainingState(
     tokenizer="c" * 64, global_batch_size=4, schedule=SCHEDULE,
     data={"ids_sha256": ["a" * 64], "eos_token_id": 0},
     world={"world_size": 2, "sharding_degree": 1, "mp_degree": 1}, precision="float32",
+    progress={"loss_scale": 1.0, "good_steps": 0, "skipped_steps": 0},
 )
 MAX_STEPS = 9
-HINT = "; to train its weights on something else, copy the directory without training_state.json"
+HINT = "; to train its weights on something else, start anew with --init_from "
 
 
 def start_step(max_steps, source, now):
-    return continue_after(max_steps, source, now, (SEED, *Pretraining.facts, PRECISION))
+    return continue_after(max_steps, Start(source), now, (SEED, *Pretraining.facts, PRECISION))
 
 
 @pytest.fixture
@@ -64,16 +65,17 @@ def refusal(source, **changes) -> str:
     with pytest.raises(ValueError) as raised:
         start_step(MAX_STEPS, source, replace(WAS, **changes))
     text = str(raised.value)
-    assert text.startswith(f"{source} was trained with another ") and text.endswith(HINT)
+    assert text.startswith(f"{source} was trained with another ")
+    assert text.endswith(f"{HINT}{source}")
     return text
 
 
 def check(config: PretrainConfig, source) -> None:
-    check_output(config.checkpoint, config.training.max_steps, source, "pretraining")
+    check_output(config.checkpoint, config.training.max_steps, Start(source), "pretraining")
 
 
 def find(config: PretrainConfig, notes: list[str]):
-    return find_source(config.model, config.checkpoint, notes)
+    return find_start(config.model, config.checkpoint, notes).source
 
 
 def test_the_same_run_continues_without_a_word(written):
@@ -106,7 +108,7 @@ def test_every_difference_is_named_at_once(written):
         order_key="other", data={"ids_sha256": ["b" * 64], "eos_token_id": 5},
         schedule=SCHEDULE | {"max_lr": 1.0},
     )
-    parts = text.removesuffix(HINT).partition("another ")[2].split("; another ")
+    parts = text.partition(HINT)[0].partition("another ")[2].split("; another ")
     assert [part.partition(":")[0] for part in parts] == [
         "seed", "corpus", "tokenizer", "end token", "global batch size", "precision"]
 
@@ -185,7 +187,7 @@ def test_a_damaged_source_is_refused(written):
 
 
 def test_resume_falls_back_and_later_ones_are_no_obstacle(config, written):
-    whole, damaged = written(), written(replace(WAS, step=6))
+    whole, damaged = written(), written(replace(WAS, step=6, samples=24))
     (damaged / "config.json").write_text("[]")
     notes = []
     source = find(config(resume=True), notes)
@@ -213,8 +215,8 @@ def test_the_weights_of_another_task_are_where_a_run_starts(written, config):
     """At step 0, whatever its seed and data were."""
     source = written(replace(WAS, task="pairs", seed=9))
     assert start_step(MAX_STEPS, source, WAS) == (0, [])
-    check_output(config(output_dir=str(source.parent.parent / "new")).checkpoint, 2, source,
-                 "pretraining")
+    check_output(config(output_dir=str(source.parent.parent / "new")).checkpoint, 2,
+                 Start(source), "pretraining")
 
 
 def test_the_directory_of_another_task_is_refused(written, config):
@@ -231,5 +233,5 @@ def test_files_that_name_no_task_are_pretrainings(written):
     source = written()
     assert "task" not in json.loads((source / "training_state.json").read_text())
     assert checkpoint.load_state(source).task == "pretraining"
-    named = written(replace(WAS, step=4, task="pairs"))
+    named = written(replace(WAS, step=4, samples=16, task="pairs"))
     assert json.loads((named / "training_state.json").read_text())["task"] == "pairs"

@@ -35,3 +35,19 @@ def test_files_without_numbers_are_refused(bench, files, tmp_path, capsys):
     assert "metrics.jsonl has no training step" in capsys.readouterr().err
     assert picture.main([]) == 2 and "usage: picture.py" in capsys.readouterr().err
     assert not (tmp_path / "out.png").exists()
+
+
+@pytest.mark.parametrize(("line", "said"), [
+    ('{"step": true, "loss": 1}', "step is true, expected a whole number"),
+    ('{"loss": 1}', "step is missing"), ('{"step": 1, "loss": "2"}', "loss is '2', expected"),
+    ('{"step": 1, "loss": NaN}', "NaN is no JSON"), ("[1]", "it holds no JSON object"),
+    ('{"step": 1', "Expecting ',' delimiter"), (100_000 * "[", "nested deeper than 64 levels"),
+    ('{"step": 1, "step": 2}', "the key 'step' is there twice"),
+])
+def test_a_line_that_is_no_record_is_named(bench, files, tmp_path, capsys, line, said):
+    with open(files[0], "a") as file:
+        file.write(line)
+    assert bench("picture").main([*map(str, files), str(tmp_path / "out.png")]) == 2
+    err = capsys.readouterr().err
+    assert f"metrics.jsonl, line 7: {said}" in err or f"metrics.jsonl, line 7: it is {said}" in err
+    assert err.count("\n") == 1

@@ -42,26 +42,24 @@ def _inside(kind: str, seconds: float, memory: int) -> None:
         standing = _raise_walls(kind, seconds, memory)
         requests, to_program = os.pipe()
         from_program, replies = os.pipe()
-        program = os.fork()
+        child = os.fork()
     except (kernel.Missing, OSError) as error:
         _tell(verdicts, {"missing": str(error)})
         os._exit(1)
-    if program == 0:
+    if child == 0:
         _be_the_program(requests, replies)
     os.close(requests)
     os.close(replies)
     try:
         kernel.hide_memory()
-        calls.allow(judge=True)
+        calls.allow()
         _tell(verdicts, {"walls": standing})
         task = _job()
         _tell(verdicts, {"verdict": judge(task, to_program, from_program, seconds)})
     except kernel.Missing as error:
         _tell(verdicts, {"missing": str(error)})
     finally:
-        os.kill(program, signal.SIGKILL)
-        os.waitpid(program, 0)
-        os._exit(0)
+        os._exit(0)  # the program dies with its parent
 
 
 def _raise_walls(kind: str, seconds: float, memory: int) -> list[str]:

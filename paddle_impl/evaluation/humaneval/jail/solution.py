@@ -18,11 +18,13 @@ def answer(requests: int, replies: int) -> None:
     while True:
         _reply(replies, reply)
         arguments = messages.decode(messages.receive(requests))
-        reply = _attempt(lambda given=arguments: _call(scope[entry_point], *given))
+        reply = _attempt(lambda given=arguments: _call(scope, entry_point, *given))
 
 
-def _call(function, positional: list, named: dict) -> list:
-    result = messages.encode(function(*positional, **named))
+def _call(scope: dict, name: str, positional: list, named: dict) -> list:
+    if name not in scope:
+        raise NameError(f"the program defines no {name}")
+    result = messages.encode(scope[name](*positional, **named))
     return [result, messages.encode([positional, named])]
 
 

@@ -58,6 +58,77 @@ def test_one_solution_scores_exactly_its_task(walls, tasks_file, tmp_path):
     assert "pass@1            16.67 %" in report.text() and report.walls[0] in report.text()
 
 
+TWICE = {"task_id": "a", "entry_point": "f", "prompt": "def f(x):\n",
+         "canonical_solution": "    return 2 * x\n",
+         "test": "def check(candidate):\n    assert candidate(3) == 6\n"}
+
+
+def judged(directory: Path, tasks: list[dict], completions: list[tuple[str, str]]):
+    """The report on samples (task_id, completion), and the result of each."""
+    (directory / "t.jsonl").write_text("".join(json.dumps(task) + "\n" for task in tasks))
+    (directory / "s.jsonl").write_text("".join(
+        json.dumps({"task_id": name, "completion": text}) + "\n" for name, text in completions))
+    report = run(directory / "t.jsonl", samples_file=directory / "s.jsonl", k=(1,),
+                 allow_code_execution=True, execution_timeout=5.0)
+    lines = report.results_file.read_text().splitlines()
+    return report, [json.loads(line)["result"] for line in lines]
+
+
+@pytest.mark.parametrize(("change", "why"), [
+    ({"test": "import numpy\ndef check(candidate):\n    pass\n"},
+     "the tests cannot run: ModuleNotFoundError: No module named 'numpy'; the canonical solution "
+     "does not pass either"),
+    ({"test": "def check(candidate):\n    assert candidate(3) == 7\n"},
+     "the canonical solution failed: AssertionError: "),
+    ({"test": "def check(candidate):\n    assert candidate(3).real == candidate(3).unreal\n"},
+     "the canonical solution failed: AttributeError: 'int' object has no attribute 'unreal'"),
+    ({"entry_point": "g"}, "the canonical solution failed: NameError: the program defines no g"),
+    ({"canonical_solution": "    while True:\n        pass\n"},
+     "the canonical solution timed out"),
+    ({"canonical_solution": "", "test": "def check(candidate):\n    nothing\n"},
+     "the tests cannot run: NameError: name 'nothing' is not defined"),
+])
+def test_what_no_right_program_passes_leaves_no_measurement(walls, tmp_path, change, why):
+    tasks = [TWICE, {**TWICE, **change, "task_id": "b"}]
+    report, results = judged(tmp_path, tasks, [("a", "    return 2 * x\n"), ("b", "    pass\n")])
+    assert results == ["passed", f"not judged: {why}"]
+    assert report.pass_at_k == {} and report.not_judged == {"b": why}
+    assert report.verdicts == {"passed": 1, "failed": 0, "timed out": 0, "not judged": 1}
+    assert f"    b: {why}" in report.text() and "pass@1" not in report.text()
+    numbers = report.numbers()
+    assert numbers["not_judged"] == {"b": why} and "pass@1" not in numbers
+
+
+@pytest.mark.parametrize("solution", ["    return 2 * x\n", None])
+def test_where_a_right_program_passes_an_error_in_the_tests_is_a_failure(
+        walls, tmp_path, solution):
+    """The known solution shows it, or a sample that passes."""
+    task = {**TWICE, "canonical_solution": solution,
+            "test": "def check(candidate):\n    assert candidate(3) == 6, explanation\n"}
+    passing = [] if solution else [("a", TWICE["canonical_solution"])]
+    report, results = judged(tmp_path, [task], [*passing, ("a", "    return 5\n")])
+    assert results[-1] == "failed: the tests cannot run: NameError: name 'explanation' is not " \
+                          "defined"
+    assert report.not_judged == {} and report.pass_at_k == {1: len(passing) / 2}
+
+
+def test_without_a_known_solution_failures_are_failures(walls, tmp_path):
+    report, results = judged(tmp_path, [{**TWICE, "canonical_solution": " \n"}],
+                             [("a", "    return 5\n"), ("a", "    return None + x\n")])
+    assert [result.partition(":")[0] for result in results] == ["failed", "failed"]
+    assert report.pass_at_k == {1: 0.0}
+
+
+def test_the_known_solution_is_judged_where_no_sample_passes(walls, tasks_file, monkeypatch):
+    judged, judge = [], sandbox.Sandbox.judge
+    monkeypatch.setattr(sandbox.Sandbox, "judge", lambda self, task, completion:
+                        judged.append(task.task_id) or judge(self, task, completion))
+    tasks = read_tasks(tasks_file)
+    run(tasks_file, complete=injecting(tasks, "test/order"), allow_code_execution=True, k=(1,),
+        execution_timeout=10.0)
+    assert sorted(judged[6:]) == ["test/letters", "test/twice"]
+
+
 def test_results_are_in_human_evals_form(walls, tasks_file, tmp_path):
     samples = tmp_path / "s.jsonl"
     tasks = read_tasks(tasks_file)

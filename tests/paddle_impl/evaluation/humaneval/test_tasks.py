@@ -5,11 +5,11 @@ import json
 
 import pytest
 
-from paddle_impl.evaluation.humaneval.tasks import Sample, read_samples, read_tasks
+from paddle_impl.evaluation.humaneval.tasks import Sample, as_program, read_samples, read_tasks
 
 
 def test_compressed_and_plain_are_the_same(tasks_file, tmp_path):
-    packed = tmp_path / "tasks.jsonl.gz"
+    packed = tmp_path / "TASKS.JSONL.GZ"
     packed.write_bytes(gzip.compress(b"\xef\xbb\xbf\n" + tasks_file.read_bytes()))
     tasks = read_tasks(packed)
     assert tasks == read_tasks(tasks_file)
@@ -35,13 +35,44 @@ GOOD = {"task_id": "t", "prompt": "def f():\n    ''\n", "entry_point": "f",
     ([json.dumps({**GOOD, "test": None})], "line 1: expected an object with the texts"),
     ([json.dumps({k: v for k, v in GOOD.items() if k != "entry_point"})], "entry_point"),
     ([json.dumps(GOOD)] * 2, "line 2: t is there twice"),
-    ([json.dumps({**GOOD, "prompt": "def f():\n"})], "the prompt of t is no program by itself"),
+    ([json.dumps({**GOOD, "prompt": "def f(:\n"})], "the prompt of t is no program by itself"),
+    ([json.dumps({**GOOD, "prompt": "\0"})], "the prompt of t is no program by itself"),
+    ([json.dumps({**GOOD, "canonical_solution": 1})], "expected an object with the texts"),
 ])
 def test_another_form_is_refused(tmp_path, lines, message):
     path = tmp_path / "tasks.jsonl"
     path.write_text("\n".join(lines))
     with pytest.raises(ValueError, match=message):
         read_tasks(path)
+
+
+@pytest.mark.parametrize("prompt", [
+    "def f(x):\n", "def f(x):", "def f(x):\n\n", "def f(x):\n    # Twice\n", "def f(x):\n\t# x\n",
+    "def g():\n    return 1\n\n\ndef f(\n        x,\n) -> int:\n",
+    "class A:\n    def __init__(self):\n        self.y = 1\n\n    def f(self,\n          x):\n",
+    "def f(x):\n    for y in x:\n",
+])
+def test_a_prompt_may_end_in_a_signature(tmp_path, prompt):
+    path = tmp_path / "tasks.jsonl"
+    path.write_text(json.dumps({**GOOD, "prompt": prompt}))
+    (task,) = read_tasks(path)
+    assert task.prompt == prompt
+    scope = {}
+    exec(as_program(prompt), scope)
+    assert scope.get("A", scope.get("f")).__name__ in "Af"
+
+
+def test_a_program_stays_as_it_is():
+    for prompt in (GOOD["prompt"], "import os\n", "", "def f(): pass"):
+        assert as_program(prompt) == prompt
+
+
+def test_a_task_needs_no_solution(tmp_path):
+    path = tmp_path / "tasks.jsonl"
+    without = {name: value for name, value in GOOD.items() if name != "canonical_solution"}
+    path.write_text(json.dumps(without) + "\n" + json.dumps(
+        {**GOOD, "task_id": "u", "canonical_solution": None}))
+    assert [task.canonical_solution for task in read_tasks(path)] == ["", ""]
 
 
 @pytest.mark.parametrize(("name", "content"), [

@@ -14,6 +14,7 @@ import pytest
 
 from data_tools.reading.corpus import CorpusReport, iter_documents
 from data_tools.reading.file_list import FileList
+from data_tools.reading.raw_text import Rules
 from data_tools.reading.sources import read_texts
 
 TEXTS = [f"def f_{i}():\n    return {i} * 7  # caf\u00e9\n" for i in range(1000)]
@@ -108,6 +109,29 @@ def test_a_row_without_text_is_a_bad_record_in_every_type(tmp_path, name, kind):
     assert report.examples["bad record"] == [f"{path}:2"]
 
 
+@pytest.mark.parametrize("column", [
+    pa.nulls(300), pa.nulls(300, pa.string()),
+    pa.DictionaryArray.from_arrays(pa.nulls(300, pa.int8()), pa.nulls(0, pa.string())),
+], ids=lambda column: str(column.type))
+@pytest.mark.parametrize("name", ["a.parquet", "stream.arrow", "file.arrow"])
+def test_a_column_of_nulls_is_rows_without_text(tmp_path, name, column):
+    (tmp_path / name).write_bytes(WRITERS[name](pa.table({"text": column})))
+    documents, report = read(tmp_path / name)
+    assert documents == [] and report.skipped == {"bad record": 300}
+
+
+@pytest.mark.parametrize("name", ["a.parquet", "groups.parquet", "stream.arrow"])
+def test_rows_that_are_too_long_are_named(tmp_path, name):
+    values = ["a short text", "b" * 2000, "another short one"]
+    (tmp_path / name).write_bytes(WRITERS[name](table_of(values)))
+    documents, report = read(tmp_path / name, max_document_bytes=1000)
+    assert [d.text for d in documents] == [values[0], values[2]]
+    assert report.examples == {"longer than --max_document_bytes": [f"{tmp_path / name}:2"]}
+    (tmp_path / name).write_bytes(WRITERS[name](table_of(["c" * 4_000_000])))
+    documents, report = read(tmp_path / name, max_document_bytes=1000)
+    assert documents == [] and report.skipped == {"longer than --max_document_bytes": 1}
+
+
 @pytest.mark.parametrize("name", ["a.parquet", "stream.arrow"])
 def test_a_row_that_is_not_utf8_spoils_no_other(tmp_path, name):
     values = [b"text of the first", b"latin \xe9 is not UTF-8", b"text of the third"]
@@ -169,6 +193,7 @@ def test_a_parquet_gives_the_rows_before_the_damage(tmp_path):
 
 DAMAGE = """
 import random, sys
+from data_tools.reading.raw_text import Rules
 from data_tools.reading.sources import read_texts
 path = sys.argv[1]
 data, draw = open(path, "rb").read(), random.Random(2)
@@ -178,7 +203,7 @@ for _ in range(150):
         damaged[draw.randrange(len(data))] = draw.randrange(256)
     open(path, "wb").write(damaged)
     try:
-        list(read_texts(path, len(data), bool, "text"))
+        list(read_texts(path, len(data), bool, Rules()))
     except ValueError as error:  # the damage hit the column's name or type
         assert "column" in str(error), error
 print("survived")
@@ -210,7 +235,7 @@ def test_memory_holds_a_few_records(tmp_path, name):
         pa.set_memory_pool(pool)
         tracemalloc.start()
         try:
-            for _ in read_texts(str(path), 0, bool, "text"):
+            for _ in read_texts(str(path), 0, bool, Rules()):
                 pass
             return pool.max_memory() + tracemalloc.get_traced_memory()[1]
         finally:

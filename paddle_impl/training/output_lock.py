@@ -1,0 +1,76 @@
+"""One run at a time writes to an output_dir.
+
+The run's main process holds a lock on the file .lock in it. The kernel releases the lock when the
+process ends, however it ends; a run that ends normally removes the file. Two runs without it would
+remove each other's temporary files and set each other's checkpoints aside.
+"""
+
+import contextlib
+import fcntl
+import os
+import socket
+from pathlib import Path
+
+from paddle_impl import checkpoint
+from paddle_impl.tracking import METRICS
+
+FILE = ".lock"
+_held: dict[str, int] = {}  # directory -> descriptor of its locked file, in this process
+
+
+def take(output_dir: Path) -> bool:
+    """Lock the directory, if it exists; returns whether this process did not hold it before.
+
+    BlockingIOError, which names the other process, where a run holds it. A directory that cannot be
+    written, and one on a file system without locks, is not locked.
+    """
+    directory, path = os.path.realpath(output_dir), output_dir / FILE
+    if directory in _held or not output_dir.is_dir():
+        return False
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            return False
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise BlockingIOError(
+                f"--output_dir {output_dir} is in use by {holder or 'another process'}: stop that "
+                "run or wait for its end, or name another --output_dir") from None
+        except OSError:
+            os.close(descriptor)
+            return False
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                break
+        os.close(descriptor)  # the run that held it has removed it meanwhile
+    _held[directory] = descriptor
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without the name
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    return True
+
+
+def make(output_dir: Path) -> None:
+    """Make the directory where it is missing, and lock it.
+
+    OSError where another run holds it or has written to it since this one looked at it.
+    """
+    output_dir.mkdir(parents=True, exist_ok=True)
+    if take(output_dir) and (checkpoint.checkpoints(output_dir)
+                             or (output_dir / METRICS).exists()):
+        release(output_dir)
+        raise FileExistsError(f"--output_dir {output_dir} has become another run's meanwhile: "
+                              "continue that with --resume, or name another directory")
+
+
+def release(output_dir: Path) -> None:
+    """Give the lock back and remove its file; nothing where this process does not hold it."""
+    descriptor = _held.pop(os.path.realpath(output_dir), None)
+    if descriptor is not None:
+        with contextlib.suppress(OSError):
+            os.unlink(output_dir / FILE)
+        os.close(descriptor)
