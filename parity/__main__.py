@@ -79,9 +79,9 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
         raise ValueError(f"{', '.join(unfit)} runs on the fixtures only; --checkpoint has the "
                          f"rungs {', '.join(fit)}")
     import_paddle("cpu")  # before the Paddle side is loaded: Paddle reads its settings on import
-    open_weights = ladder.function("paddle_side", "weights.opened")
+    open_checkpoint = ladder.function("paddle_side", "weights.opened")
     case, subject = cases_checkpoint.from_checkpoint(
-        Path(options.checkpoint), options.data, open_weights)
+        Path(options.checkpoint), options.data, open_checkpoint)
     return options.only or fit, [case], subject
 
 
