@@ -159,7 +159,8 @@ def test_a_path_that_leads_nowhere_is_an_error():
 
 def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
     climb = ladder.climb
-    monkeypatch.setattr(ladder, "climb", lambda: climb(["weights", "loss", "schedule"]))
+    monkeypatch.setattr(
+        ladder, "climb", lambda names, on: climb(["weights", "loss", "schedule"], on))
     ran = reach.control.__wrapped__()
     assert ran[1] == []
     monkeypatch.setattr(reach, "control", lambda: ran)
