@@ -12,14 +12,16 @@ from pathlib import Path
 
 import args
 from paddle_impl.process.runtime import core_count, give_memory_back, import_paddle
-from parity import ladder, report
+from parity import coverage, ladder, report
 from parity.cases import Case
 from parity.cases import checkpoint as cases_checkpoint
 from parity.compare import Place
 from parity.mutants import load_table
+from parity.report import kills, kinds
 
 # The first argument chooses one of these commands. Any other argument is an option of the climb.
-COMMANDS = {"mutants": "parity.mutants.command", "docs": "parity.report.pages"}
+COMMANDS = {"mutants": "parity.mutants.command", "docs": "parity.report.pages",
+            "reach": "parity.coverage.command"}
 
 # More processes would not help: the longest rung alone takes a fifth of the ladder's time. Each
 # process takes 1.3 GiB.
@@ -54,13 +56,13 @@ def main(arguments: list[str] | None = None) -> int:
     results = [result for _, own in climbed for result in own]
     seconds = time.perf_counter() - start
     remarks = [] if on is None else cases_checkpoint.remarks(results)
-    kills = load_table()
-    report.write(Path(options.output), climbed, ladder.NOT_YET, seconds, kills,
-                 subject="; ".join([subject, *remarks]))
-    print("\n".join(["", *report.failure(results), *remarks,
-                     "not yet on the ladder: " + "; ".join(ladder.NOT_YET),
-                     *([f"planted bugs: {report.kill_summary(kills)}"] if kills else []),
+    run, table = coverage.recorded(), load_table()
+    record = report.write(Path(options.output), climbed, coverage.lines(run), seconds, table,
+                          subject="; ".join([subject, *remarks]))
+    print("\n".join(["", *report.failure(results), *remarks, coverage.lines(run)[0],
+                     *([f"planted bugs: {kills.line(record['kills'])}"] if table else []),
                      f"{Path(options.output) / 'report.html'}, report.md and report.json",
+                     f"compared: {kinds.told(record['kinds'])}",
                      report.verdict(results, seconds)]))
     return 0 if report.passed(results) else 1
 
@@ -79,9 +81,9 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
         raise ValueError(f"{', '.join(unfit)} runs on the fixtures only; --checkpoint has the "
                          f"rungs {', '.join(fit)}")
     import_paddle("cpu")  # before the Paddle side is loaded: Paddle reads its settings on import
-    open_weights = ladder.function("paddle_side", "weights.opened")
+    open_checkpoint = ladder.function("paddle_side", "weights.opened")
     case, subject = cases_checkpoint.from_checkpoint(
-        Path(options.checkpoint), options.data, open_weights)
+        Path(options.checkpoint), options.data, open_checkpoint)
     return options.only or fit, [case], subject
 
 

@@ -106,11 +106,6 @@ RUNGS = (
     Rung("run", "run_pretrain: files in, checkpoint out", "run.pretraining"),
 )
 
-NOT_YET = (
-    "half precision kernels, which need a GPU",
-    "fine-tuning objectives",
-)
-
 
 def climb(
     names: Sequence[str] | None = None,

@@ -4,7 +4,6 @@ GPT-2 small in float64 fits into 8 GiB: the two frameworks compute one after the
 stay mapped from the disk, rows are short, and no parameters are kept after a step.
 """
 
-import json
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
@@ -25,22 +24,25 @@ CLIP = 1.0  # the default of run_pretrain.py
 # an overfitted model is off by 78 eps, at these by 3.
 RATES = SCHEDULE | {"max_lr": 2e-4, "min_lr": 3e-5}
 
-OpenWeights = Callable[[Path], Mapping[str, np.ndarray]]
+Open = Callable[[Path], tuple[ModelConfig, Mapping[str, np.ndarray]]]
 
 
 def from_checkpoint(
-    directory: Path, data: str | None, open_weights: OpenWeights
+    directory: Path, data: str | None, open_checkpoint: Open
 ) -> tuple[Case, str]:
     """(case, description for the reports); ValueError where weights or data cannot be used.
 
     data: the prefix of token files; None draws random ids.
-    open_weights: reads the directory, as the Paddle side does. It serves only to check the weights:
-    each side later fills its model from the directory by its own reader.
+    open_checkpoint: reads the directory, as the Paddle side does. What it reads is checked, and
+    gives the inputs their shape. Each side later reads the directory by its own means.
     """
     if not directory.is_dir():
         raise ValueError(f"{directory} is no checkpoint directory")
-    config = _config(directory / "config.json")
-    weights = _weights(directory, config, open_weights)
+    config, opened = open_checkpoint(directory)
+    if config.n_positions < LEAST:
+        raise ValueError(f"{directory / 'config.json'}: n_positions is {config.n_positions}, at "
+                         f"least {LEAST} needed")
+    weights = _weights(directory, config, opened)
     rows, source = _rows(config, data)
     t, half = rows.shape[1] - 1, rows.shape[1] // 2
     batch = masked(rows[:3], [(0, t), (0, t // 2), (t // 4, t)])
@@ -80,27 +82,13 @@ def remarks(results: list[Result]) -> list[str]:
     ]
 
 
-def _config(path: Path) -> ModelConfig:
-    try:
-        config = ModelConfig.from_hf(json.loads(path.read_text(encoding="utf-8")))
-    except FileNotFoundError:
-        raise ValueError(f"{path.parent} is no checkpoint: it has no config.json") from None
-    except (ValueError, TypeError, AttributeError) as error:
-        raise ValueError(f"{path}: {error}") from None
-    if config.n_positions < LEAST:
-        raise ValueError(f"{path}: n_positions is {config.n_positions}, at least {LEAST} needed")
-    # Paddle keeps it as float32. If torch had 1e-5 in float64, six digits would be lost.
-    return config.with_(layer_norm_epsilon=float(np.float32(config.layer_norm_epsilon)))
-
-
 def _weights(
-    directory: Path, config: ModelConfig, open_weights: OpenWeights
+    directory: Path, config: ModelConfig, opened: Mapping[str, np.ndarray]
 ) -> dict[str, np.ndarray]:
     """Every tensor in float32 under HF's name, mapped from the file where it holds float32.
 
     ValueError where tensors are missing, unknown, of another shape, zero throughout or not finite.
     """
-    opened = open_weights(directory)
     expected = shapes(config)
     missing, extra = expected.keys() - opened.keys(), opened.keys() - expected.keys()
     if missing or extra:

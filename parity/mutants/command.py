@@ -17,9 +17,10 @@ from tqdm import tqdm
 
 from paddle_impl.process.runtime import core_count
 from parity import report
-from parity.mutants import KILL_TABLE, load_table, run
+from parity.mutants import KILL_TABLE, load_table, origin, run
 from parity.mutants.mutant import Mutant
 from parity.mutants.tables import MUTANTS, ROOMS
+from parity.report import kills
 
 ROOT = Path(__file__).resolve().parent.parent.parent
 MEASURED = ("paddle_impl", "data_tools", "parity")  # the code that a kill table depends on
@@ -27,15 +28,17 @@ MEASURED = ("paddle_impl", "data_tools", "parity")  # the code that a kill table
 
 def main(arguments: Sequence[str] | None = None) -> int:
     options = _options(arguments)
-    chosen = [mutant for mutant in MUTANTS
-              if (options.only is None or mutant.name in options.only)
-              and (options.room is None or mutant.room in options.room)]
+    chosen = _chosen(options)
+    if not chosen:
+        if options.write_table:  # without the records whose mutants are gone
+            _write(KILL_TABLE, _together(load_table(), {"mutants": []}))
+        print("nothing to plant: the kill table has every record of the code as it is")
+        return 0
     start = time.perf_counter()
     try:
         commit = _commit(of_table=options.write_table)
-        records = _examined(chosen, options.jobs)
+        records = _signed(_examined(chosen, options.jobs), commit)
         table = {
-            "commit": commit, "date": date.today().isoformat(),
             "seconds": round(time.perf_counter() - start, 1), "versions": report.versions(),
             "mutants": records,
         }
@@ -43,12 +46,22 @@ def main(arguments: Sequence[str] | None = None) -> int:
         if options.write_table:
             if _commit(of_table=True) != commit:
                 raise ValueError("another commit was checked out during the run")
-            _write(KILL_TABLE, _together(load_table(), table, options.room))
+            _write(KILL_TABLE, _together(load_table(), table))
     except (ValueError, RuntimeError, AssertionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
     print("\n".join(["", *_summary(records), *_verdict(table)]))
     return 0 if all(map(_as_wanted, records)) else 1
+
+
+def _chosen(options: argparse.Namespace) -> list[Mutant]:
+    wanted = [mutant for mutant in MUTANTS
+              if (options.only is None or mutant.name in options.only)
+              and (options.room is None or mutant.room in options.room)]
+    if not options.stale:
+        return wanted
+    old = {record.name for record in origin.stale(load_table() or {"mutants": []})}
+    return [mutant for mutant in wanted if mutant.name in old]
 
 
 def _options(arguments) -> argparse.Namespace:
@@ -57,6 +70,9 @@ def _options(arguments) -> argparse.Namespace:
     parser.add_argument("--room", nargs="+", choices=ROOMS, metavar="ROOM",
                         help="plant only the mutants of these rooms (parts of the code): "
                              f"{', '.join(ROOMS)}")
+    parser.add_argument("--stale", action="store_true",
+                        help="plant only the mutants whose records in the kill table are missing, "
+                             "or were obtained from other code than that of today")
     parser.add_argument("--output", default="parity_report", metavar="DIR",
                         help="directory of kills.json (default: %(default)s)")
     parser.add_argument("--write-table", action="store_true",
@@ -69,7 +85,8 @@ def _options(arguments) -> argparse.Namespace:
     if unknown := [name for name in options.only or () if name not in names]:
         parser.error(f"no mutant is called {', '.join(map(repr, unknown))}; --list names them")
     if options.write_table and options.only:
-        parser.error("--write-table wants all mutants, or those of whole rooms: leave out --only")
+        parser.error("--write-table wants all mutants, those of whole rooms, or the --stale ones: "
+                     "leave out --only")
     if options.jobs < 1:
         parser.error(f"--jobs must be at least 1, got {options.jobs}")
     if options.list:
@@ -105,18 +122,27 @@ def _git(*arguments: str) -> str:
     return done.stdout
 
 
-def _together(before: dict, table: dict, rooms: Sequence[str] | None) -> dict:
-    """The committed table with new records for these rooms; the other rooms keep their commits."""
-    if rooms is None:
+def _signed(records: list[dict], commit: str) -> list[dict]:
+    """The records with the commit, the day, and the digest of what they stand on."""
+    mutants = {mutant.name: mutant for mutant in MUTANTS}
+    today = date.today().isoformat()
+    return [
+        record | {"commit": commit, "date": today,
+                  "code": origin.digest(mutants[record["name"]], record)}
+        for record in records
+    ]
+
+
+def _together(before: dict | None, table: dict) -> dict:
+    """The committed table with these records in the place of older ones.
+
+    `seconds` and `versions` are those of the last run of all mutants.
+    """
+    if before is None or len(table["mutants"]) == len(MUTANTS):
         return table
     records = {record["name"]: record for record in before["mutants"] + table["mutants"]}
-    if missing := [mutant.room for mutant in MUTANTS if mutant.name not in records]:
-        raise ValueError(f"the table lacks mutants of the room {missing[0]}: name it with --room")
-    commits = dict.fromkeys(ROOMS, before["commit"]) | before.get("rooms", {})
     return before | {
-        "rooms": commits | dict.fromkeys(rooms, table["commit"]),
-        "mutants": [records[mutant.name] for mutant in MUTANTS],
-    }
+        "mutants": [records[mutant.name] for mutant in MUTANTS if mutant.name in records]}
 
 
 def _examined(chosen: Sequence[Mutant], jobs: int) -> list[dict]:
@@ -136,7 +162,8 @@ def _line(record: dict) -> str:
     """Verdict, room, name, and the rung that failed first at each fixture, exact gates | gate B."""
     verdict = {(False, True): "killed", (False, False): "SURVIVED",
                (True, True): "FALSE ALARM", (True, False): "let through"}
-    seen = [" ".join(f"{one['rung']}/{one['gate']}" if one else "-" for one in at.values())
+    seen = ["not asked" if at is None else
+            " ".join(f"{one['rung']}/{one['gate']}" if one else "-" for one in at.values())
             for at in (record["killed"], record["float32"])]
     word = verdict[record["equivalent"], _seen(record)]
     return f"{word:11s} {record['room']:10s} {record['name']:48s} {seen[0]:28s} | {seen[1]}"
@@ -144,8 +171,8 @@ def _line(record: dict) -> str:
 
 def _seen(record: dict) -> bool:
     """Whether the mutant broke a rung; gate B counts for controls only."""
-    gates = ("killed", "float32") if record["equivalent"] else ("killed",)
-    return any(found for gate in gates for found in record[gate].values())
+    return kills.failed(record, "killed") or (
+        record["equivalent"] and kills.failed(record, "float32"))
 
 
 def _as_wanted(record: dict) -> bool:
@@ -154,16 +181,14 @@ def _as_wanted(record: dict) -> bool:
 
 def _summary(records: list[dict]) -> list[str]:
     """A row for each room: bugs, bugs killed, bugs that gate B sees, controls let through."""
-    lines = [f"{'room':12s} {'bugs':>5s} {'killed':>7s} {'rate':>7s} {'float32':>8s}   controls"]
-    for room in [*dict.fromkeys(record["room"] for record in records), "all"]:
-        own = [record for record in records if room in (record["room"], "all")]
-        bugs = [record for record in own if not record["equivalent"]]
-        controls = [record for record in own if record["equivalent"]]
-        killed = sum(map(_as_wanted, bugs))
-        rate = f"{killed / len(bugs):.1%}" if bugs else "-"
-        by_float32 = sum(any(record["float32"].values()) for record in bugs)
-        passed = f"{sum(map(_as_wanted, controls))} of {len(controls)} let through"
-        lines.append(f"{room:12s} {len(bugs):5d} {killed:7d} {rate:>7s} {by_float32:8d}   {passed}")
+    told = kills.counts({"mutants": records})
+    lines = [f"{'room':12s} {'bugs':>5s} {'killed':>7s} {'rate':>7s} {'float32':>12s}   controls"]
+    for room, own in [*told["rooms"].items(), ("all", told)]:
+        rate = f"{own['killed'] / own['bugs']:.1%}" if own["bugs"] else "-"
+        lines.append(
+            f"{room:12s} {own['bugs']:5d} {own['killed']:7d} {rate:>7s} "
+            f"{own['by_float32']:5d} of {own['asked']:3d}   "
+            f"{own['let_through']} of {own['harmless']} let through")
     return lines
 
 

@@ -7,12 +7,13 @@ work: for a mutant of the sampling filters no gradients are computed.
 import inspect
 import sys
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property, partial
 from types import CodeType
 from unittest.mock import patch
 
 from parity import ladder
+from parity.cases import Case
 from parity.compare import Result
 from parity.mutants.mutant import Mutant
 from parity.mutants.plant import live, load_all
@@ -32,27 +33,42 @@ def rungs_of(mutant: Mutant) -> list[str]:
 def control() -> tuple[dict[str, set[CodeType]], list[Result]]:
     """(functions that each rung runs, failed results), without a mutant. No result should fail."""
     load_all()
-    reached, failed, ran = {}, [], set()
-    function, seen = ladder.function, set()
-
-    def watched(side: str, path: str) -> Callable:
-        found = function(side, path)
-        if side == "torch_side" or path in seen:  # other dtypes and fixtures run the same functions
-            return found
-        seen.add(path)
-        return partial(_recorded, ran, found)
-
-    with patch.object(ladder, "function", watched):
-        for rung, results in ladder.climb():
-            reached[rung.name] = set(ran)
-            ran.clear()
-            seen.clear()
-            failed += [result for result in results if not result.passed]
+    reached, failed = {}, []
+    for rung, ran, results in recorded():
+        reached[rung] = ran
+        failed += [result for result in results if not result.passed]
     return reached, failed
 
 
-def _recorded(ran: set[CodeType], function: Callable, *arguments):
-    """Call the function, and add every Python function that runs meanwhile, in all threads."""
+def recorded(
+    names: Sequence[str] | None = None, on: Sequence[Case] | None = None
+) -> Iterator[tuple[str, set[CodeType], list[Result]]]:
+    """(rung, functions that its Paddle side runs, results) of each rung, as `ladder.climb` runs it.
+    """
+    ran, seen = set(), set()
+    function = ladder.function
+
+    def watched(side: str, path: str) -> Callable:
+        found = function(side, path)
+        return found if side == "torch_side" else partial(_watched, ran, seen, path, found)
+
+    with patch.object(ladder, "function", watched):
+        for rung, results in ladder.climb(names, on):
+            yield rung.name, set(ran), results
+            ran.clear()
+            seen.clear()
+
+
+def _watched(
+    ran: set[CodeType], seen: set, path: str, function: Callable, case: Case, dtype: str
+):
+    """Call the function, and add every Python function that runs meanwhile, in all threads.
+
+    Only the first call with each dtype is watched: other fixtures run the same functions.
+    """
+    if (path, dtype) in seen:
+        return function(case, dtype)
+    seen.add((path, dtype))
 
     def note(frame, event, _argument):
         if event == "call":
@@ -61,7 +77,7 @@ def _recorded(ran: set[CodeType], function: Callable, *arguments):
     threading.setprofile(note)
     sys.setprofile(note)
     try:
-        return function(*arguments)
+        return function(case, dtype)
     finally:
         sys.setprofile(None)
         threading.setprofile(None)

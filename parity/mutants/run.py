@@ -35,8 +35,12 @@ def examine_all(mutants: Sequence[Mutant], jobs: int) -> Iterator[dict]:
 
 
 def examine(mutant: Mutant) -> dict:
-    """The mutant's record: the first rung that fails at each fixture, or None."""
+    """The mutant's record: the first rung that fails at each fixture, or None.
+
+    `float32` is None where no rung that runs the code has a gate B: it was not asked.
+    """
     rungs = reach.rungs_of(mutant)
+    asked = any(FLOAT32 in rung.gates for rung in ladder.RUNGS if rung.name in rungs)
     with planted(mutant):
         exact, float32 = (
             {name: first_failure(rungs, name, gates) for name in cases.CASES}
@@ -44,7 +48,7 @@ def examine(mutant: Mutant) -> dict:
         )
     return {
         "name": mutant.name, "room": mutant.room, "where": mutant.where,
-        "equivalent": mutant.equivalent, "killed": exact, "float32": float32,
+        "equivalent": mutant.equivalent, "killed": exact, "float32": float32 if asked else None,
     }
 
 

@@ -8,6 +8,7 @@ import numpy as np
 import paddle
 
 from paddle_impl import checkpoint
+from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.parallel.ranks import ALONE, Group
@@ -34,10 +35,11 @@ def build_share(case: Case, dtype: str, group: Group) -> GPTForCausalLM:
     return model
 
 
-def opened(directory: Path) -> Mapping[str, np.ndarray]:
+def opened(directory: Path) -> tuple[ModelConfig, Mapping[str, np.ndarray]]:
     """A user's checkpoint, as the entry points read it; ValueError where it has another head."""
+    config = checkpoint.load_config(directory)
     checkpoint.check_language_model(directory)
-    return checkpoint.open_weights(directory)
+    return config, checkpoint.open_weights(directory)
 
 
 @contextlib.contextmanager

@@ -8,13 +8,14 @@ import math
 import os
 import platform
 import subprocess
-from collections.abc import Iterable
 from contextlib import suppress
 from importlib import metadata
 from pathlib import Path
 
 from parity.compare import Result, first_divergence, share, worst
 from parity.report import html as report_html
+from parity.report import kills as kill_table
+from parity.report import kinds
 from parity.tolerances import Rule
 from parity.tolerances.checkpoint import rows_of
 
@@ -62,39 +63,19 @@ def versions() -> dict[str, str]:
     return found
 
 
-def kill_counts(kills: dict) -> dict:
-    """Counts of all mutants and of each room; `by_float32` counts the bugs that gate B sees."""
-    rooms = dict.fromkeys(mutant["room"] for mutant in kills["mutants"])
-    return {
-        "commit": kills["commit"], "date": kills["date"], **_counts(kills["mutants"]),
-        "later": {room: commit for room, commit in kills.get("rooms", {}).items()
-                  if commit != kills["commit"]},
-        "rooms": {
-            room: _counts(m for m in kills["mutants"] if m["room"] == room) for room in rooms
-        },
-    }
-
-
-def kill_summary(kills: dict) -> str:
-    counts = kill_counts(kills)
-    return (
-        f"{counts['killed']} of {counts['bugs']} bugs killed, "
-        f"{counts['let_through']} of {counts['harmless']} harmless changes let through, "
-        f"made on commit {counts['commit'][:12]} ({counts['date']})"
-        + "".join(f", the room {room} on {commit[:12]}" for room, commit in counts["later"].items())
-    )
-
-
 def write(
-    directory: Path, rungs, not_yet, seconds: float, kills: dict | None = None, subject: str = ""
-) -> None:
+    directory: Path, rungs, coverage, seconds: float, kills: dict | None = None, subject: str = ""
+) -> dict:
     """Write the three reports of `rungs`, which are pairs of a rung and its results.
 
+    The result is the record that report.json holds.
+
+    coverage: lines about what no rung compares.
     kills: the kill table; None where there is none.
     subject: describes the user's checkpoint and data; empty for the fixtures.
     """
     directory.mkdir(parents=True, exist_ok=True)
-    record = _record(rungs, not_yet, seconds, kills, subject)
+    record = _record(rungs, coverage, seconds, kills, subject)
     texts = {
         "report.json": json.dumps(record, indent=1, allow_nan=False) + "\n",
         "report.md": _markdown(record),
@@ -102,21 +83,23 @@ def write(
     }
     for name, text in texts.items():
         (directory / name).write_text(text, encoding="utf-8")
+    return record
 
 
-def _record(rungs, not_yet, seconds: float, kills: dict | None, subject: str = "") -> dict:
+def _record(rungs, coverage, seconds: float, kills: dict | None, subject: str = "") -> dict:
     results = [result for _, own in rungs for result in own]
     row = rows_of(subject)
     return {
         "subject": subject,
         "passed": passed(results),
         "verdict": verdict(results, seconds),
+        "kinds": kinds.counts(results),
         "failure": failure(results),
         "seconds": round(seconds, 1),
         "versions": versions(),
         "machine": _machine(),
-        "not_yet_covered": list(not_yet),
-        "kills": {"summary": kill_summary(kills), **kill_counts(kills)} if kills else None,
+        "coverage": list(coverage),
+        "kills": kill_table.told(kills) if kills else None,
         "rungs": [
             {"name": rung.name, "title": rung.title, "compared": len(own),
              "gates": [_gate(gate, held, row) for gate, held in _by_gate(own).items()]}
@@ -166,20 +149,6 @@ def _rule(result: Result, row) -> str:
     return ", ".join([tolerance.rule.name.lower(), *numbers])
 
 
-def _counts(mutants: Iterable[dict]) -> dict[str, int]:
-    counts = dict.fromkeys(("bugs", "killed", "by_float32", "harmless", "let_through"), 0)
-    for mutant in mutants:
-        exact, float32 = (any(mutant[gates].values()) for gates in ("killed", "float32"))
-        if mutant["equivalent"]:
-            counts["harmless"] += 1
-            counts["let_through"] += not (exact or float32)
-        else:
-            counts["bugs"] += 1
-            counts["killed"] += exact
-            counts["by_float32"] += float32
-    return counts
-
-
 def _machine() -> dict[str, str]:
     """Facts about the machine that the results depend on, and the commit where there is git."""
     cpu = platform.processor()
@@ -188,12 +157,12 @@ def _machine() -> dict[str, str]:
         cpu = next((x.partition(":")[2].strip() for x in lines if x.startswith("model name")), cpu)
     machine = {
         "cpu": cpu, "platform": platform.platform(), "threads": os.environ.get("OMP_NUM_THREADS"),
-        "commit": _commit(),
+        "commit": commit(),
     }
     return {name: value for name, value in machine.items() if value}
 
 
-def _commit() -> str:
+def commit() -> str:
     """HEAD's hash, with "-dirty" where files differ from it; empty without this project's git tree.
     """
     if not (ROOT / ".git").exists():
@@ -208,6 +177,8 @@ def _commit() -> str:
 
 def _markdown(record: dict) -> str:
     lines = [f"# {record['verdict']}", ""]
+    if record["kinds"]:
+        lines += [f"{kinds.told(record['kinds'])}.", ""]
     if record["subject"]:
         lines += [f"Proved: {record['subject']}.", ""]
     lines += ["Gate D: equal bits. Z: statistics of random draws. A: identity in float64. B: error "
@@ -221,9 +192,9 @@ def _markdown(record: dict) -> str:
             cells = [rung["name"], gate["gate"], str(gate["compared"]),
                      share(float(gate["worst"])), gate["where"], gate["rule"]]
             lines.append("| " + " | ".join(cell.replace("|", "/") for cell in cells) + " |")
-    lines += ["", "Not yet on the ladder: " + "; ".join(record["not_yet_covered"]) + "."]
+    lines += ["", "Not on the ladder:", "", *(f"- {line}" for line in record["coverage"])]
     if record["kills"]:
-        lines += ["", f"Planted bugs: {record['kills']['summary']}."]
+        lines += ["", f"Planted bugs: {kill_table.line(record['kills'])}."]
     facts = record["versions"] | record["machine"]
     lines += ["", "Versions: " + ", ".join(f"{k} {v}" for k, v in facts.items()) + "."]
     return "\n".join(lines) + "\n"

@@ -33,7 +33,8 @@ def budget(record: dict) -> str:
         return section("Budget used per rung", absent("budgets", "compared nothing"))
     keys = [("pass", "within its budget")]
     keys += [("fail", "failed")] if not all(bar.passed for bar in rows) else []
-    picture = bars("budget", "Worst share of its error budget, for every rung and gate", rows)
+    picture = bars("budget", "Worst share of its error budget, for every rung and gate, "
+                   "on a logarithmic axis", rows)
     return section(
         "Budget used per rung",
         "<p>Every tolerance is a budget; each bar is the comparison that used most of its budget. "

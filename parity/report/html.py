@@ -7,7 +7,8 @@ escaped.
 from collections.abc import Sequence
 from html import escape
 
-from parity.report import figures
+from parity.report import figures, kinds
+from parity.report import kills as kill_table
 from parity.report.figures import GATES, absent, equal, section, used
 from parity.report.style import CSS
 
@@ -30,13 +31,18 @@ def page(record: dict, kills: dict | None = None) -> str:
 def _head(record: dict) -> str:
     word, _, rest = record["verdict"].partition(": ")
     gates = [gate for rung in record["rungs"] for gate in rung["gates"]]
-    tiles = [(f"{len(record['results']):,}", "tensors and numbers compared"),
+    others = {kind: count for kind, count in record["kinds"].items() if kind != kinds.NUMBERS}
+    tiles = [(f"{record['kinds'].get(kinds.NUMBERS, 0):,}", kinds.NUMBERS),
+             (f"{len(record['results']):,}",
+              f"comparisons in all{', with ' if others else ''}{kinds.told(others)}"),
              (str(len(record["rungs"])), "rungs of the ladder")]
     for letter, dtype in (("A", "float64"), ("B", "float32")):
         if held := [float(gate["worst"]) for gate in gates if gate["gate"] == letter]:
             tiles.append((used(max(held)), f"of its budget, the worst in {dtype}"))
     if counts := record["kills"]:
-        tiles.append((f"{counts['killed']} of {counts['bugs']}", "planted bugs killed"))
+        tiles.append((f"{counts['killed']} of {counts['bugs']}",
+                      f"planted bugs killed, on {kill_table.commits(counts)}; planted in the code "
+                      f"as it is: {kill_table.currency(counts)}"))
     told = "".join(f"{escape(line)}\n" for line in record["failure"]).strip()
     return (
         f'<header class="{"good" if record["passed"] else "bad"}">'
@@ -74,26 +80,28 @@ def _kills(record: dict, kills: dict | None) -> str:
     body, counts = [], record["kills"]
     for room, own in counts["rooms"].items():
         cells = (f"{own[a]} of {own[b]}" for a, b in (
-            ("killed", "bugs"), ("by_float32", "bugs"), ("let_through", "harmless")))
+            ("killed", "bugs"), ("by_float32", "asked"), ("let_through", "harmless")))
         body.append(f"<tr><td>{escape(room)}</td>"
                     + "".join(f"<td>{cell}</td>" for cell in cells) + "</tr>")
-    rooms = _scroll("bugs per room", ("room", "bugs killed", "seen at gate B",
+    rooms = _scroll("bugs per room", ("room", "bugs killed", "seen at gate B, of those asked",
                                       "harmless let through"), body)
     cases = list(dict.fromkeys(case for m in kills["mutants"] for case in m["killed"]))
     head = ("bug", "room", *(f"first seen, {case}" for case in cases), "seen at gate B")
     table = _scroll("bugs", head, [_mutant(mutant, cases) for mutant in kills["mutants"]])
     return section(
         "Planted bugs",
-        f'<p class="headline">{escape(counts["summary"])}</p>'
+        f'<p class="headline">{escape(kill_table.line(counts))}</p>'
         "<p>Each bug was planted in the running code, one at a time, and a rung must fail on it. "
-        "Harmless changes were planted too, and no rung may fail on them.</p>"
+        "Harmless changes were planted too, and no rung may fail on them. "
+        "Gate B, float32, is asked where a rung that runs the code has one.</p>"
         f"{rooms}<details><summary>All {len(kills['mutants'])} of them</summary>"
         f"{table}</details>",
     )
 
 
 def _mutant(mutant: dict, cases: Sequence[str]) -> str:
-    float32 = [case for case, seen in mutant["float32"].items() if seen]
+    asked = mutant["float32"] is not None
+    float32 = [case for case, seen in (mutant["float32"] or {}).items() if seen]
     seen = [mutant["killed"].get(case) for case in cases]
     wrong = any([*seen, *float32]) if mutant["equivalent"] else not any(seen)
     label = (" <small>harmless</small>" if mutant["equivalent"] else "")
@@ -106,13 +114,18 @@ def _mutant(mutant: dict, cases: Sequence[str]) -> str:
     return (f'<tr><td class="wide">{escape(mutant["name"])}{label}<br><small>'
             f"{escape(mutant['where'])}</small></td><td>{escape(mutant['room'])}</td>"
             + "".join(f'<td class="wide">{cell}</td>' for cell in cells)
-            + f"<td>{escape(', '.join(float32)) or '-'}</td></tr>")
+            + f"<td>{escape(', '.join(float32)) or ('not seen' if asked else 'not asked')}"
+            "</td></tr>")
 
 
 def _rest(record: dict) -> str:
     facts = record["versions"] | record["machine"]
-    items = "".join(f"<li>{escape(item)}</li>" for item in record["not_yet_covered"])
-    return section("Not yet on the ladder", f"<ul>{items}</ul>") + section(
+    first, *rest = record["coverage"] or [""]
+    items = "".join(f"<li>{escape(item)}</li>" for item in rest)
+    return section(
+        "Not on the ladder", f"<p>{escape(first)}.</p><details><summary>What holds the rest"
+        f"</summary><ul>{items}</ul></details>"
+    ) + section(
         "Versions", "<dl>" + "".join(
             f"<dt>{escape(name)}</dt><dd>{escape(value)}</dd>" for name, value in facts.items()
         ) + "</dl>",

@@ -1,7 +1,9 @@
 """`python -m parity docs` writes the results in README.md and docs/parity.md, from report.json.
 
 --check compares only what is the same on every machine: the rungs, their order, titles and budgets,
-and the counts of planted bugs. Numbers of comparisons, shares, seconds and versions may differ.
+and the counts of planted bugs. Numbers of comparisons, shares, seconds and versions may differ. It
+also fails where a page says that more of the planted bugs are of the code as it is than are, and
+names those that are not.
 """
 
 import argparse
@@ -13,11 +15,14 @@ from pathlib import Path
 from typing import NamedTuple
 
 import args
-from parity import ladder
+from parity import coverage, ladder
+from parity.mutants import load_table, origin
+from parity.report import kills, kinds
 
 PROG = "python -m parity docs"
 HEAD = ("rung", "budget", "comparisons", "worst in float64", "worst in float32")
 KILLS = "Planted bugs: "
+CURRENT = "Planted in the code as it is: "
 
 
 class Block(NamedTuple):
@@ -32,7 +37,8 @@ class Block(NamedTuple):
 def main(arguments: list[str] | None = None) -> int:
     options = _options(arguments)
     try:
-        record = _report(Path(options.report))
+        record, planted = _report(Path(options.report)), load_table()
+        record["kills"] = kills.told(planted) if planted else None  # of the code as it is now
         found = [_place(Path(options.root), block) for block in BLOCKS]
     except (OSError, ValueError) as error:
         args.fail(PROG, error)
@@ -41,18 +47,28 @@ def main(arguments: list[str] | None = None) -> int:
         new = block.make(record)
         if not options.check:
             path.write_text(before + new + after, encoding="utf-8")
-        elif apart := _difference(promises(old), promises(new)):
+            continue
+        if apart := _difference(promises(old), promises(new)):
             print(f"{path}: what it says of parity is out of date ({apart}): run {PROG}")
+            stale = 1
+        if rooms := overclaimed(old, record["kills"]):
+            print(f"{path}: it says that more of the planted bugs are of the code as it is than "
+                  f"are, in {', '.join(rooms)}. Plant them again with {origin.COMMAND}, or let "
+                  f"{PROG} write what is true. On older code or missing:")
+            print("\n".join(f"    {name} ({room}): {why}" for name, room, why
+                            in origin.stale(planted) if room in rooms))
             stale = 1
     return stale
 
 
 def headline(record: dict) -> str:
     """For the README: the verdict, the number of rungs and the kill rate."""
-    paragraphs = [f"**{record['verdict']}**, on {len(record['rungs'])} rungs."]
+    paragraphs = [f"**{record['verdict']}**, on {len(record['rungs'])} rungs: "
+                  f"{kinds.told(record['kinds'])}."]
     if record["kills"]:
-        paragraphs.append(f"{KILLS}{record['kills']['summary'].split(', made on ')[0]}.")
-    return "\n" + "\n\n".join(paragraphs) + "\n"
+        paragraphs += [f"{KILLS}{record['kills']['summary'].split(', made on ')[0]}.",
+                       f"{CURRENT}{kills.currency(record['kills'])}."]
+    return _wrapped(paragraphs)
 
 
 def table(record: dict) -> str:
@@ -60,11 +76,13 @@ def table(record: dict) -> str:
     rows = [HEAD, ("---",) * len(HEAD), *map(_row, record["rungs"])]
     lines = "\n".join(f"| {' | '.join(row)} |" for row in rows)
     facts = ", ".join(f"{name} {version}" for name, version in record["versions"].items())
-    paragraphs = [f"**{record['verdict']}**, with {facts}. Shares are of the budget."]
+    paragraphs = [f"**{record['verdict']}**, with {facts}. Shares are of the budget.",
+                  f"The comparisons are: {kinds.told(record['kinds'])}."]
     if record["kills"]:
-        paragraphs.append(f"{KILLS}{record['kills']['summary']}.")
-    wrapped = (textwrap.fill(p, 108, break_on_hyphens=False) for p in paragraphs)
-    return "\n" + "\n\n".join([lines, *wrapped]) + "\n"
+        paragraphs += [f"{KILLS}{record['kills']['summary']}.",
+                       f"{CURRENT}{kills.currency(record['kills'])}."]
+    paragraphs.append(f"{coverage.summary(coverage.recorded())}.")
+    return "\n" + lines + "\n" + _wrapped(paragraphs)
 
 
 BLOCKS = (
@@ -86,12 +104,30 @@ def split(text: str, block: Block) -> tuple[str, str, str]:
 
 
 def promises(between: str) -> list[tuple[str, ...]]:
-    """What is the same on every machine: titles and budgets, number of rungs, kill rate."""
+    """What is the same on every machine: titles and budgets, number of rungs, kill rate.
+
+    How many planted bugs are of the code as it is must be said too; `overclaimed` compares it.
+    """
     rows = [line for line in between.splitlines() if line.startswith("|")]
     paragraphs = [" ".join(paragraph.split()) for paragraph in between.split("\n\n")]
     return [tuple(cell.strip() for cell in line.split("|")[1:3]) for line in rows[2:]] + [
         (found,) for found in re.findall(r"on \d+ rungs", between)
-    ] + [(paragraph,) for paragraph in paragraphs if paragraph.startswith(KILLS)]
+    ] + [(paragraph,) for paragraph in paragraphs if paragraph.startswith(KILLS)] + [
+        (CURRENT,) for paragraph in paragraphs if paragraph.startswith(CURRENT)
+    ]
+
+
+def overclaimed(between: str, told: dict | None) -> list[str]:
+    """Rooms of which more mutants are stale than the page says; a page may say too little."""
+    flat = " ".join(between.split())
+    claimed = kills.claimed_stale(flat.partition(CURRENT)[2].partition(".")[0])
+    stale = told["stale"] if told else {}
+    return [room for room, number in stale.items() if number > claimed.get(room, 0)]
+
+
+def _wrapped(paragraphs: list[str]) -> str:
+    filled = (textwrap.fill(p, 108, break_on_hyphens=False) for p in paragraphs)
+    return "\n" + "\n\n".join(filled) + "\n"
 
 
 def _place(root: Path, block: Block) -> tuple[Path, str, str, str]:

@@ -56,12 +56,14 @@ def bars(identity: str, title: str, rows: Sequence[Bar]) -> str:
         parts.append(f'<text x="{x}" y="{height + 18}" text-anchor="middle">{label}</text>')
     parts.append(f'<text x="{_percent(_share_position(1.0))}" y="-6" text-anchor="middle">budget'
                  "</text>")
+    parts.append(f'<text x="50%" y="{height + 36}" text-anchor="middle">share of the budget, '
+                 "logarithmic axis</text>")
     group = None
     for number, row in enumerate(rows):
         parts += _bar(row, number * BAR_STEP, row.group != group)
         group = row.group
     longest = max(len(row.group) for row in rows)
-    padding = f"1.4rem 4.2rem 2rem {0.45 * longest + 1.9:.2f}rem"
+    padding = f"1.4rem 4.2rem 3.1rem {0.45 * longest + 1.9:.2f}rem"
     return _frame(identity, title, height, parts, padding, 'class="bars"')
 
 

@@ -37,19 +37,24 @@ def _users(case: Case, dtype: str) -> GPT2LMHeadModel:
 
 
 def _config(case: Case) -> GPT2Config:
-    """The configuration of the case; transformers itself reads a user's config.json."""
+    """The configuration of the case. transformers itself reads a user's config.json: everything but
+    the dropout rates, which the training rungs set to 0.
+    """
     c = case.config
     common = {
-        "layer_norm_epsilon": c.layer_norm_epsilon, "attn_implementation": "eager",
+        "attn_implementation": "eager",
         "embd_pdrop": c.embd_pdrop, "attn_pdrop": c.attn_pdrop, "resid_pdrop": c.resid_pdrop,
     }
     if case.directory is not None:
-        return GPT2Config.from_pretrained(case.directory, **common)
+        config = GPT2Config.from_pretrained(case.directory, **common)
+        # Paddle keeps it as float32. If torch had 1e-5 in float64, six digits would be lost.
+        config.layer_norm_epsilon = float(np.float32(config.layer_norm_epsilon))
+        return config
     return GPT2Config(
         n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
         n_positions=c.n_positions, n_inner=c.n_inner, initializer_range=c.initializer_range,
         activation_function="gelu_new", tie_word_embeddings=True, bos_token_id=c.bos_token_id,
-        eos_token_id=c.eos_token_id, **common,
+        eos_token_id=c.eos_token_id, layer_norm_epsilon=c.layer_norm_epsilon, **common,
     )
 
 

@@ -39,7 +39,7 @@ def known_flags() -> set[str]:
     commands = [run_pretrain.main, run_generation.main, run_evaluation.main, inspect.main,
                 create_pretraining_data.main, merge.main, convert.main, parity]
     texts = [help_of(main) for main in commands]
-    texts += [help_of(parity, word) for word in ("mutants", "docs")]
+    texts += [help_of(parity, word) for word in ("mutants", "docs", "reach")]
     texts += [path.read_text() for path in ROOT.glob("scripts/**/*.*")
               if path.suffix in (".sh", ".py")]
     return {flag for text in texts for flag in re.findall(FLAG, text)}

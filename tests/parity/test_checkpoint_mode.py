@@ -14,7 +14,7 @@ from data_tools.token_files.token_file import TokenFile
 from paddle_impl import checkpoint, model
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.checkpoint import weights as opened_weights
-from paddle_impl.config.model import named_model
+from paddle_impl.config.model import ModelConfig, named_model
 from paddle_impl.optim.adamw import build_optimizer
 from parity import ladder
 from parity.__main__ import main
@@ -23,8 +23,17 @@ from parity.compare import Place, Point, Result
 from parity.paddle_side import weights as paddle_weights
 
 from_checkpoint = partial(
-    cases_checkpoint.from_checkpoint, open_weights=paddle_weights.opened)
+    cases_checkpoint.from_checkpoint, open_checkpoint=paddle_weights.opened)
 FIT = ["weights", "hidden", "logits", "loss", "gradients", "training"]
+
+
+@pytest.fixture
+def saved(tiny_model, tmp_path):
+    """A checkpoint as the trainer saves it."""
+    state = TrainingState(step=0, samples=0, seed=1, order_key="k", sample_order="o",
+                          tokenizer=None, global_batch_size=4, schedule={})
+    optimizer = build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
+    return checkpoint.save(tmp_path, tiny_model, optimizer, state, None)
 
 
 def test_weights_of_transformers_are_proved_on_the_users_tokens(
@@ -76,11 +85,31 @@ def test_a_bug_of_the_reader_is_found(copied, tmp_path, monkeypatch, capsys):
     assert "FIRST DIVERGENCE  weights: step 0, state dict, " in capsys.readouterr().out
 
 
-def test_what_the_trainer_saves_is_proved(tiny_model, tmp_path):
-    state = TrainingState(step=0, samples=0, seed=1, order_key="k", sample_order="o",
-                          tokenizer=None, global_batch_size=4, schedule={})
-    optimizer = build_optimizer(tiny_model, learning_rate=0.01, weight_decay=0.1)
-    saved = checkpoint.save(tmp_path, tiny_model, optimizer, state, None)
+@pytest.mark.parametrize("wrong", [{"layer_norm_epsilon": 1e-6}, {"n_head": 4}],
+                         ids=lambda wrong: next(iter(wrong)))
+def test_a_bug_of_the_config_reader_is_found(hub_checkpoint, tmp_path, monkeypatch, capsys, wrong):
+    """transformers reads config.json for PyTorch's side: a wrong field here is not repeated there.
+    """
+    right = ModelConfig.from_hf.__func__
+    monkeypatch.setattr(
+        ModelConfig, "from_hf", classmethod(lambda cls, told: right(cls, told | wrong)))
+    words = ["--checkpoint", str(hub_checkpoint), "--only", "hidden", "--output", str(tmp_path)]
+    assert main(words) == 1
+    assert "FIRST DIVERGENCE  hidden: step 0, hidden, " in capsys.readouterr().out
+
+
+def test_what_the_product_does_not_open_is_not_proved(saved, tmp_path, capsys):
+    """A config.json that is not the one which the trainer saved is refused by its checksum."""
+    config = saved / "config.json"
+    config.write_text(config.read_text().replace('"layer_norm_epsilon": 1e-05',
+                                                 '"layer_norm_epsilon": 1e-06'))
+    with pytest.raises(SystemExit) as stop:
+        main(["--checkpoint", str(saved), "--output", str(tmp_path / "report")])
+    assert stop.value.code == 2
+    assert "config.json: damaged, its SHA-256 is not that of" in capsys.readouterr().err
+
+
+def test_what_the_trainer_saves_is_proved(saved, tmp_path):
     words = ["--checkpoint", str(saved), "--only", "weights", "gradients"]
     assert main([*words, "--output", str(tmp_path / "report")]) == 0
 

@@ -7,17 +7,19 @@ from functools import partial
 import pytest
 
 from paddle_impl.optim import schedule
-from parity import ladder, report
+from parity import coverage, ladder, report
 from parity.__main__ import main
 from parity.mutants import load_table
+from parity.report import kills
 
 
 def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
     assert main(["--only", "schedule", "loss", "--jobs", "1", "--output", str(tmp_path)]) == 0
     lines = capsys.readouterr().out.splitlines()
     assert [line.split()[1] for line in lines[:2]] == ["loss", "schedule"]
-    assert "not yet on the ladder: " + ladder.NOT_YET[0] in "\n".join(lines)
-    assert f"planted bugs: {report.kill_summary(load_table())}" in lines
+    assert coverage.lines(coverage.recorded())[0] in lines
+    assert f"planted bugs: {kills.line(kills.told(load_table()))}" in lines
+    assert lines[-2].startswith("compared: ")
     assert lines[-1].startswith("PARITY: ")
     written = json.loads((tmp_path / "report.json").read_text())
     assert written["passed"] is True

@@ -12,8 +12,8 @@ from paddle_impl import checkpoint, model, objectives, pretraining
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.decoding.native_decoder import NativeDecoder
 from paddle_impl.optim import clip, optimizer, schedule
-from parity import ladder
-from parity.mutants import cpp, plant, reach
+from parity import cases, ladder
+from parity.mutants import cpp, plant, reach, run
 from parity.mutants.mutant import Change, Mutant
 from parity.mutants.plant import live, mutated, planted
 from parity.mutants.tables import MUTANTS, ROOMS
@@ -172,7 +172,8 @@ def test_a_path_that_leads_nowhere_is_an_error():
 
 def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
     climb = ladder.climb
-    monkeypatch.setattr(ladder, "climb", lambda: climb(["weights", "loss", "schedule"]))
+    monkeypatch.setattr(
+        ladder, "climb", lambda names, on: climb(["weights", "loss", "schedule"], on))
     ran = reach.control.__wrapped__()
     assert ran[1] == []
     monkeypatch.setattr(reach, "control", lambda: ran)
@@ -183,6 +184,15 @@ def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
     assert reach.rungs_of(by_name("top-k keeps one more")) == []
     for of_all in ("unmutated code", "all attention biases taken for buffers"):
         assert reach.rungs_of(by_name(of_all)) == ["weights", "loss", "schedule"]
+
+
+def test_the_float32_gate_is_asked_only_where_a_rung_has_it(monkeypatch):
+    monkeypatch.setattr(reach, "rungs_of", lambda mutant: ["schedule"])
+    assert run.examine(by_name("warm-up starts at zero"))["float32"] is None
+    monkeypatch.setattr(reach, "rungs_of", lambda mutant: ["schedule", "loss"])
+    blind = run.examine(by_name("warm-up starts at zero"))
+    assert blind["float32"] == {name: None for name in cases.CASES}
+    assert {found["rung"] for found in blind["killed"].values()} == {"schedule"}
 
 
 def by_name(name: str) -> Mutant:

@@ -5,9 +5,10 @@ import re
 
 import pytest
 
-from parity.mutants import command, load_table, run
+from parity.mutants import command, load_table, origin, run
 from parity.mutants.mutant import Mutant
 from parity.mutants.tables import MUTANTS
+from parity.report import kills
 
 SEEN = {"rung": "hidden", "gate": "A", "first": "hidden: step 0, hidden, transformer.drop"}
 
@@ -19,7 +20,7 @@ def record(mutant: Mutant, killed: dict | None, float32: dict | None = None) -> 
 
 
 @pytest.mark.parametrize(("bug", "alarm", "code", "told"), [
-    (SEEN, None, 0, "model            1       1  100.0%        0   1 of 1 let through"),
+    (SEEN, None, 0, "model            1       1  100.0%     0 of   1   1 of 1 let through"),
     (None, None, 1, "survivor: erf GELU (model, paddle_impl.model.MLP.forward)"),
     (SEEN, SEEN, 1, "false alarm: mask of -1e4 (model, paddle_impl.model.causal_mask)"),
 ])
@@ -34,7 +35,7 @@ def test_the_command_tells_who_killed_whom(tmp_path, monkeypatch, capsys, bug, a
     assert command.main(["--only", *names, "--output", str(tmp_path), "--jobs", "1"]) == code
     assert told in capsys.readouterr().out.splitlines()
     table = json.loads((tmp_path / "kills.json").read_text())
-    assert table.keys() == {"commit", "date", "seconds", "versions", "mutants"}
+    assert table.keys() == {"seconds", "versions", "mutants"}
     assert [mutant["name"] for mutant in table["mutants"]] == names
     assert table["mutants"][0]["killed"] == {"std_0.02": None, "std_0.2": bug}
 
@@ -62,8 +63,9 @@ def test_a_table_names_the_commit_whose_code_ran(tmp_path, monkeypatch, capsys):
     changed = " M parity/mutants/kill_table.json\n"
     assert command.main(arguments) == 1  # every control was told to be a false alarm
     written = json.loads((tmp_path / "kill_table.json").read_text())
-    assert written["commit"] == "0" * 40
     assert len(written["mutants"]) == len(MUTANTS)
+    assert {entry["commit"] for entry in written["mutants"]} == {"0" * 40}
+    assert origin.stale(written) == []
 
 
 def test_a_room_made_again_names_its_own_commit(tmp_path, monkeypatch):
@@ -77,12 +79,39 @@ def test_a_room_made_again_names_its_own_commit(tmp_path, monkeypatch):
                         lambda mutants, jobs: (record(mutant, SEEN) for mutant in mutants))
     command.main(["--write-table", "--room", "loss", "parallel", "--output", str(tmp_path)])
     written = json.loads(path.read_text())
-    assert written["commit"] == before["commit"]
-    assert {room for room, commit in written["rooms"].items() if commit == "1" * 40} == {
-        "loss", "parallel"}
     older = {entry["name"]: entry for entry in before["mutants"]}
     for entry in written["mutants"]:
-        assert entry["room"] in ("loss", "parallel") or entry == older[entry["name"]]
+        if entry["room"] in ("loss", "parallel"):
+            assert entry["commit"] == "1" * 40
+        else:
+            assert entry == older[entry["name"]]
+
+
+def test_only_stale_records_are_made_again(tmp_path, monkeypatch, capsys):
+    """A missing record is one of them; the record of a mutant that is gone is dropped."""
+    old, missing, gone = MUTANTS[3].name, MUTANTS[7].name, "a mutant of long ago"
+    path = tmp_path / "kill_table.json"
+    monkeypatch.setattr(command, "KILL_TABLE", path)
+    monkeypatch.setattr(command, "_git", lambda word, *_: "" if word == "status" else "2" * 40)
+    monkeypatch.setattr(run, "examine_all",
+                        lambda mutants, jobs: (record(mutant, SEEN) for mutant in mutants))
+    command.main(["--write-table", "--output", str(tmp_path)])
+    table = json.loads(path.read_text())
+    table["mutants"] = [entry for entry in table["mutants"] if entry["name"] != missing]
+    table["mutants"][3]["code"] = "of other code"
+    table["mutants"].append(table["mutants"][0] | {"name": gone})
+    assert {one.name for one in origin.stale(table)} == {old, missing, gone}
+
+    monkeypatch.setattr(command, "load_table", lambda: json.loads(json.dumps(table)))
+    monkeypatch.setattr(command, "_git", lambda word, *_: "" if word == "status" else "3" * 40)
+    words = ["--stale", "--write-table", "--output", str(tmp_path)]
+    command.main(words)
+    table = json.loads(path.read_text())
+    assert [entry["name"] for entry in table["mutants"]] == [mutant.name for mutant in MUTANTS]
+    assert {e["name"] for e in table["mutants"] if e["commit"] == "3" * 40} == {old, missing}
+    capsys.readouterr()
+    assert command.main(words) == 0
+    assert capsys.readouterr().out.startswith("nothing to plant: ")
 
 
 def test_what_the_command_refuses(capsys):
@@ -97,9 +126,11 @@ def test_what_the_command_refuses(capsys):
 
 def test_the_committed_table_is_of_these_mutants_and_kills_all():
     table = load_table()
-    assert re.fullmatch("[0-9a-f]{40}", table["commit"])
+    for entry in table["mutants"]:
+        assert re.fullmatch("[0-9a-f]{40}", entry["commit"])
+        assert re.fullmatch("[0-9a-f]{16}", entry["code"])
     assert [m["name"] for m in table["mutants"]] == [mutant.name for mutant in MUTANTS]
     for entry in table["mutants"]:
-        gates = ("killed", "float32") if entry["equivalent"] else ("killed",)
-        seen = any(found for gate in gates for found in entry[gate].values())
+        seen = kills.failed(entry, "killed") or (
+            entry["equivalent"] and kills.failed(entry, "float32"))
         assert seen != entry["equivalent"], entry["name"]

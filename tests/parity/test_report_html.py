@@ -9,9 +9,10 @@ from html.parser import HTMLParser
 
 import pytest
 
-from parity import report
+from parity import report, tolerances
 from parity.compare import Place, Point, Result
 from parity.ladder import Rung
+from parity.report import kinds
 from parity.report.pictures import Bar, Line, bars, lines, nice_ticks
 
 TITLES = {"hidden": "output of every layer", "gradients": "gradient of every parameter",
@@ -40,19 +41,21 @@ def climbed(*more: Result) -> list[tuple[Rung, list[Result]]]:
              [result for result in results if result.place.rung == name]) for name in names]
 
 
-def mutant(name, room="model", equivalent=False, exact=None, float32=None) -> dict:
+def mutant(name, room="model", equivalent=False, exact=None, float32=None,
+           asked=True) -> dict:
     return {"name": name, "room": room, "where": "MLP.forward", "equivalent": equivalent,
             "killed": {"std_0.02": exact, "std_0.2": None},
-            "float32": {"std_0.02": None, "std_0.2": float32}}
+            "float32": {"std_0.02": None, "std_0.2": float32} if asked else None,
+            "commit": "0123456789abcdef", "date": "2026-01-02", "code": ""}
 
 
 def table(*mutants: dict) -> dict:
-    return {"commit": "0123456789abcdef", "date": "2026-01-02", "seconds": 9.0, "versions": {},
-            "mutants": list(mutants)}
+    return {"seconds": 9.0, "versions": {}, "mutants": list(mutants)}
 
 
 KILLS = table(mutant("erf GELU", exact=SEEN), mutant("no clip", "training", exact=SEEN,
-              float32=SEEN), mutant("mask -1e4", equivalent=True))
+              float32=SEEN), mutant("no warm-up", "training", exact=SEEN, asked=False),
+              mutant("mask -1e4", equivalent=True))
 
 
 class Reader(HTMLParser):
@@ -163,15 +166,54 @@ def test_nothing_is_loaded(tmp_path):
 
 def test_killed_bugs_are_counted_in_all_three_reports(tmp_path):
     page = Reader(written(tmp_path, climbed(), KILLS))
-    summary = ("2 of 2 bugs killed, 1 of 1 harmless changes let through, made on commit "
+    summary = ("3 of 3 bugs killed, 1 of 1 harmless changes let through, made on commit "
                "0123456789ab (2026-01-02)")
     record = json.loads((tmp_path / "report.json").read_text())
     assert record["kills"]["summary"] == summary
     assert record["kills"]["by_float32"] == 1
     assert record["kills"]["rooms"]["model"] == {
-        "bugs": 1, "killed": 1, "by_float32": 0, "harmless": 1, "let_through": 1}
+        "bugs": 1, "killed": 1, "asked": 1, "by_float32": 0, "harmless": 1, "let_through": 1}
+    assert record["kills"]["rooms"]["training"]["asked"] == 1
     assert summary in page.text() and summary in (tmp_path / "report.md").read_text()
-    assert "All 3 of them" in page.text() and "survives" not in page.text()
+    assert "All 4 of them" in page.text() and "survives" not in page.text()
+
+
+def test_the_tile_names_the_commit_its_day_and_what_is_of_this_code(tmp_path):
+    page = Reader(written(tmp_path, climbed(), KILLS))
+    assert ("3 of 3 planted bugs killed, on commit 0123456789ab (2026-01-02); planted in the code "
+            "as it is: 0 of ") in page.text()
+    assert "; on older code or missing: " in page.text()
+    several = table(mutant("a", exact=SEEN), mutant("b", exact=SEEN),
+                    mutant("c", exact=SEEN) | {"commit": "fedcba9876543210"})
+    page = Reader(written(tmp_path, climbed(), several))
+    assert "commits 0123456789ab (2026-01-02): 2, fedcba987654 (2026-01-02): 1" in page.text()
+
+
+def test_a_gate_that_was_not_asked_is_not_called_blind(tmp_path):
+    text = written(tmp_path, climbed(), KILLS)
+    rows = {name: re.search(rf'{name}<br>.*?</tr>', text)[0] for name in
+            ("erf GELU", "no clip", "no warm-up")}
+    assert rows["erf GELU"].endswith("<td>not seen</td></tr>")
+    assert rows["no clip"].endswith("<td>std_0.2</td></tr>")
+    assert rows["no warm-up"].endswith("<td>not asked</td></tr>")
+    assert "training</td><td>2 of 2</td><td>1 of 1</td>" in text
+
+
+def test_comparisons_are_counted_by_kind(tmp_path):
+    more = [one("files", "D", "state dict"), one("inputs", "D", "refusal"),
+            one("draws", "Z", "keep rate"), one("resume", "A", "resumed")]
+    page = Reader(written(tmp_path, climbed(*more)))
+    assert "40 numbers of Paddle against PyTorch's" in page.text()
+    rest = ("2 text, data order, schedule and files; 1 refusals; 1 statistics of random draws; "
+            "1 Paddle against itself")
+    assert f"45 comparisons in all, with {rest}" in page.text()
+    assert f"40 numbers of Paddle against PyTorch's; {rest}." in (
+        tmp_path / "report.md").read_text()
+
+
+def test_every_phase_has_one_kind():
+    phases = [phase for own in kinds.PHASES.values() for phase in own]
+    assert sorted(phases) == sorted({phase for _, phase in tolerances._ROWS})
 
 
 def test_a_survivor_and_a_false_alarm_are_named(tmp_path):
@@ -201,4 +243,5 @@ def test_a_curve_is_where_its_numbers_are_and_has_gaps():
 def test_the_axis_of_the_bars_is_logarithmic():
     rows = [Bar("r", "A", used, used <= 1, "", "") for used in (0.0, 1e-6, 1e-3, 1.0, 11.0)]
     widths = re.findall(r'class="bar" x="0" [^>]*width="([0-9.]+)%"', bars("i", "t", rows))
+    assert "share of the budget, logarithmic axis" in bars("i", "t", rows)
     assert [float(width) for width in widths] == pytest.approx([0.6, 0.6, 42.86, 85.71, 100.0])

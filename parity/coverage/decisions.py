@@ -1,0 +1,129 @@
+"""What holds each room of the product: a rung, a unit test that is a proof, or why it is no number.
+
+A decision is for a folder or a file. That of a file counts before that of its folder. A room whose
+decision is "a rung" may have functions that no rung runs, such as those that refuse a user's
+mistake: `python -m parity reach` names them.
+"""
+
+from typing import NamedTuple
+
+RUNG = "a rung"
+UNIT_TEST = "a unit test that is a proof"
+NO_NUMBER = "not a number"
+
+
+class Decision(NamedTuple):
+    """told: the path of the unit test, or why there is no number."""
+
+    kind: str
+    told: str = ""
+
+    def __str__(self) -> str:
+        return f"{self.kind}: {self.told}" if self.told else self.kind
+
+
+_rung = Decision(RUNG)
+
+
+def _test(path: str) -> Decision:
+    return Decision(UNIT_TEST, f"tests/{path}")
+
+
+def _no_number(why: str) -> Decision:
+    return Decision(NO_NUMBER, why)
+
+
+_FLAGS = _no_number("flags and their help; the values that reach a computation are the rungs'")
+_COMMAND = _no_number("a command: reads flags and calls rooms that are listed here")
+
+DECISIONS = {
+    "data_tools": _COMMAND,
+    "data_tools/cleaning": _no_number("keeps or drops documents by rules, each with its own test"),
+    "data_tools/create_pretraining_data.py": _rung,
+    "data_tools/files.py": _no_number("whole files or none; checksums of hashlib"),
+    "data_tools/flag_values.py": _FLAGS,
+    "data_tools/formats": _test("data_tools/test_convert_megatron.py"),
+    "data_tools/formats/hugging_face.py": _test("data_tools/test_convert_hf.py"),
+    "data_tools/index_helper": _rung,
+    "data_tools/index_helper/reference.py": _test("data_tools/index_helper/test_index_helper.py"),
+    "data_tools/inspecting": _no_number("shows files that other rooms read"),
+    "data_tools/merge.py": _test("data_tools/test_merge.py"),
+    "data_tools/options.py": _FLAGS,
+    "data_tools/packing.py": _rung,
+    "data_tools/preparing": _rung,
+    "data_tools/preparing/flags.py": _FLAGS,
+    "data_tools/preparing/options.py": _FLAGS,
+    "data_tools/preparing/partial_run.py": _no_number("files of an unfinished run"),
+    "data_tools/preparing/report.py": _no_number("messages"),
+    "data_tools/reading": _rung,
+    "data_tools/reading/compressed.py": _no_number("bytes of gzip and zstandard, with checksums"),
+    "data_tools/reading/dataset_folder.py": _no_number("finds files"),
+    "data_tools/reading/default_corpus.py": _no_number("finds files"),
+    "data_tools/reading/globs.py": _no_number("names of files"),
+    "data_tools/reading/languages.py": _no_number("names of files"),
+    "data_tools/reading/record_readers.py": _no_number("texts, as json and pyarrow read them"),
+    "data_tools/splits.py": _rung,
+    "data_tools/token_files": _rung,
+    "data_tools/token_files/check.py": _no_number("refuses damaged files"),
+    "data_tools/token_files/writer.py": _test("data_tools/token_files/test_token_file.py"),
+    "data_tools/tokenizing": _rung,
+    "data_tools/tokenizing/added_tokens.py": _test("data_tools/tokenizing/test_added_tokens.py"),
+    "data_tools/tokenizing/any_tokenizer.py": _no_number("an interface"),
+    "data_tools/tokenizing/bpe_training.py": _no_number(
+        "the merges that the library tokenizers learns"),
+    "data_tools/tokenizing/chat_template.py": _test("data_tools/tokenizing/test_chat_template.py"),
+    "data_tools/tokenizing/chinese_tokenizer.py": _test(
+        "data_tools/tokenizing/test_chinese_tokenizer.py"),
+    "data_tools/tokenizing/chinese_words.py": _test(
+        "data_tools/tokenizing/test_chinese_tokenizer.py"),
+    "data_tools/tokenizing/fast_encoder.py": _test("data_tools/tokenizing/test_tokenizer_flat.py"),
+    "data_tools/tokenizing/preload.py": _no_number("begins work earlier"),
+    "paddle_impl/__init__.py": _no_number("names that are imported later"),
+    "paddle_impl/checkpoint": _rung,
+    "paddle_impl/config": _FLAGS,
+    "paddle_impl/config/decoding.py": _rung,
+    "paddle_impl/config/model.py": _rung,
+    "paddle_impl/convert": _rung,
+    "paddle_impl/convert/resizing.py": _test("paddle_impl/convert/test_resizing.py"),
+    "paddle_impl/data": _rung,
+    "paddle_impl/data/batch.py": _no_number("names of types"),
+    "paddle_impl/data/origin.py": _no_number("messages"),
+    "paddle_impl/decoding": _rung,
+    "paddle_impl/decoding/native_decoder.py": _test(
+        "paddle_impl/decoding/test_native_decoder.py"),
+    "paddle_impl/decoding/prompt.py": _no_number("a text's ids, by the tokenizer"),
+    "paddle_impl/decoding/prompt_state.py": _no_number("an interface"),
+    "paddle_impl/decoding/text.py": _test("paddle_impl/decoding/test_text.py"),
+    "paddle_impl/evaluation": _rung,
+    "paddle_impl/evaluation/comparison.py": _no_number("shows answers side by side"),
+    "paddle_impl/evaluation/files.py": _no_number("reads texts, writes tables"),
+    "paddle_impl/evaluation/humaneval": _no_number(
+        "runs programs in a sandbox: a verdict for each task"),
+    "paddle_impl/evaluation/humaneval/pass_at_k.py": _test(
+        "paddle_impl/evaluation/humaneval/test_pass_at_k.py"),
+    "paddle_impl/evaluation/minitest.py": _no_number("texts to read"),
+    "paddle_impl/evaluation/progress.py": _no_number("a progress bar"),
+    "paddle_impl/evaluation/running.py": _COMMAND,
+    "paddle_impl/export": _test("paddle_impl/export/test_export.py"),
+    "paddle_impl/generate.py": _rung,
+    "paddle_impl/heads.py": _test("paddle_impl/test_heads.py"),
+    "paddle_impl/kernels": _test("paddle_impl/decoding/test_native_decoder.py"),
+    "paddle_impl/model.py": _rung,
+    "paddle_impl/notebook.py": _COMMAND,
+    "paddle_impl/objectives.py": _rung,
+    "paddle_impl/optim": _rung,
+    "paddle_impl/parallel": _rung,
+    "paddle_impl/pretraining.py": _rung,
+    "paddle_impl/process": _no_number("threads, processes and signals, before Paddle is imported"),
+    "paddle_impl/serving": _no_number("requests to prompts, continuations to answers"),
+    "paddle_impl/text": _no_number("texts to prompts, continuations to texts"),
+    "paddle_impl/tracking": _no_number("writes the numbers of a run where they are read"),
+    "paddle_impl/training": _rung,
+    "paddle_impl/training/completions.py": _no_number("texts to read"),
+    "paddle_impl/training/early_stop.py": _test("paddle_impl/training/test_early_stop.py"),
+    "paddle_impl/training/flops.py": _test("paddle_impl/training/test_flops.py"),
+    "paddle_impl/training/nonfinite.py": _no_number("names the first tensor that is not finite"),
+    "paddle_impl/training/profiling.py": _no_number("times"),
+}
+# What no machine that has run the suite could compute.
+NEEDS_A_GPU = "half precision kernels, which need a GPU"
