@@ -53,7 +53,7 @@ def optional(field: Field) -> Field:
 def list_of(field: Field, length: int | None = None) -> Field:
     of = "" if length is None else f" of {length}"
     return Field(f"a list{of}, each item {field.expected}",
-                 lambda value: isinstance(value, list) and length in (None, len(value))
+                 lambda value: isinstance(value, list | tuple) and length in (None, len(value))
                  and all(map(field.holds, value)))
 
 
@@ -102,11 +102,9 @@ def read_object(path: Path, fields: Mapping[str, Field] = MappingProxyType({}),
     try:
         if not path.is_file():  # opening a pipe would wait for ever
             raise ValueError("there is no such file")
-        with open(path, "rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
+        if path.stat().st_size > MAX_BYTES:
             raise ValueError(f"it has more than {MAX_BYTES} bytes")
-        values = parsed(content)
+        values = parsed(path.read_bytes())
     except (ValueError, OSError) as error:
         raise ValueError(f"{path} cannot be read: {error}") from None
     try:

@@ -122,6 +122,8 @@ def test_a_cut_file_gives_what_stands_before_the_cut(tmp_path, name):
         path.write_bytes(data[:size])
         texts, problems = raw(path)
         assert problems == ["unreadable"] and texts == TEXTS[: len(texts)]
+    if name.endswith(".bz2"):  # its only block comes whole or not at all
+        return
     # The last cut in the middle of the last text, behind all the others
     path.write_bytes(data[: end * 3 // 4])
     assert raw(path) == (TEXTS[:12], ["unreadable"])

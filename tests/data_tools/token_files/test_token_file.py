@@ -201,7 +201,7 @@ def test_meta_of_another_run_or_version_is_refused(tmp_path):
             TokenFile.open(prefix)
     for broken in ("{", "[]", "{}"):
         path.write_text(broken)
-        with pytest.raises(ValueError, match="not a readable meta file"):
+        with pytest.raises(ValueError, match="meta.json cannot be read|format_version is missing"):
             TokenFile.open(prefix)
 
 

@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from data_tools.token_files.meta import ids_dtype
 from data_tools.token_files.token_file import TokenFile
 from data_tools.token_files.writer import TokenFileWriter
 from data_tools.tokenizing.tokenizer import Tokenizer
@@ -129,7 +130,7 @@ def with_id(tmp_path):
     def build(value, told):
         with TokenFileWriter(tmp_path / "x", 2**20) as writer:
             writer.append(np.arange(11))
-        ids = np.array([*range(10), value], np.int32)
+        ids = np.array([*range(10), value], np.int32 if told is None else ids_dtype(told))
         np.save(tmp_path / "x_ids.npy", ids)
         path = tmp_path / "x_meta.json"
         meta = json.loads(path.read_text()) | {"vocab_size": told}
@@ -140,7 +141,7 @@ def with_id(tmp_path):
 
 
 @pytest.mark.parametrize("large", [True, False])
-@pytest.mark.parametrize("told", [None, 60000])
+@pytest.mark.parametrize("told", [None, 70000])
 @pytest.mark.parametrize(("value", "range_"), [
     (50, "from 0 to 50"), (50000, "from 0 to 50000"), (-1, "from -1 to 9")])
 def test_ids_that_the_model_has_not_are_refused(with_id, monkeypatch, large, told, value, range_):

@@ -60,7 +60,7 @@ def test_nothing_but_an_export_is_replaced(copied):
 
 
 def test_a_failed_export_changes_nothing(copied, monkeypatch):
-    def full(self, directory):
+    def full(self, directory, *, model_max_length):
         raise OSError("no space left on device")
 
     monkeypatch.setattr(Tokenizer, "save", full)
