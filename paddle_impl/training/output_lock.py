@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import os
 import socket
+from collections.abc import Iterator
 from pathlib import Path
 
 from paddle_impl import checkpoint
@@ -52,6 +53,18 @@ def take(output_dir: Path) -> bool:
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return True
+
+
+@contextlib.contextmanager
+def taken(output_dir: Path, is_main: bool) -> Iterator[None]:
+    """Lock the directory in the main process; the lock stays, unless an error ends the block."""
+    if is_main:
+        take(output_dir)
+    try:
+        yield
+    except BaseException:
+        release(output_dir)
+        raise
 
 
 def make(output_dir: Path) -> None:

@@ -46,9 +46,11 @@ class Run:
         tracking.check(config.tracking.report_to)
         self.ranks = join_grid(config.parallel)
         self.task = make_task(self.ranks)
+        with output_lock.taken(self.output_dir, self.ranks.is_main):
+            self._prepare(config)
+
+    def _prepare(self, config: RunConfig) -> None:
         passed_over: list[str] = []
-        if self.ranks.is_main:
-            output_lock.take(self.output_dir)
         start = resume.find_start(config.model, config.checkpoint, passed_over, self.ranks)
         resume.check_output(config.checkpoint, config.training.max_steps, start, self.task.name)
         if start.source is not None:
@@ -60,9 +62,9 @@ class Run:
         self.scaler = self.precision.scaler(config.precision.scale_loss)
         self.early_stop = EarlyStop(config.validation.early_stop)
         self.skipped = 0
-        facts = (resume.SEED, *self.task.facts, resume.PRECISION)
         self.start_step, notes = resume.start_step(
-            config.training.max_steps, start, self._state(0), facts)
+            config.training.max_steps, start, self._state(0),
+            (resume.SEED, *self.task.facts, resume.PRECISION))
         if (source := start.source) is not None and not self.start_step:
             self.task.check_weights(source)
         if config.parallel.use_sharding and self.ranks.sharding.size == 1:
@@ -70,7 +72,6 @@ class Run:
         self.profiler_options = ProfilerOptions.checked(
             config.tracking.profiler_options, config.runtime.device,
             config.training.max_steps - self.start_step)
-
         self.model = self.task.build(shape, Parts(self.ranks.model))
         self.model.recompute = config.parallel.use_recompute
         if source is None:

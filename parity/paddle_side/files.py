@@ -14,8 +14,12 @@ from parity.compare import Point, Trace
 from parity.paddle_side import training, weights
 
 
-def written(case: Case, dtype: str, step: int = 3) -> dict[str, bytes]:
+def written(case: Case, dtype: str) -> dict[str, bytes]:
     """The files of checkpoint.save, training state and all."""
+    return _written(case, dtype, 3)
+
+
+def _written(case: Case, dtype: str, step: int) -> dict[str, bytes]:
     model = weights.build(case, dtype)
     state = TrainingState(
         step=step, samples=4 * step, seed=0, order_key="", sample_order="", tokenizer=None,
@@ -70,7 +74,7 @@ def newest(case: Case, dtype: str) -> Trace:
     """
     folders = {f"model_{step}": step for step in CHECKPOINT_STEPS}
     folders |= dict.fromkeys((*OTHER_FOLDERS, ".model_12.tmp"), 12)
-    files = {step: written(case, dtype, step) for step in set(folders.values())}
+    files = {step: _written(case, dtype, step) for step in set(folders.values())}
     with tempfile.TemporaryDirectory() as place:
         directory = Path(place)
         for folder, step in folders.items():

@@ -150,18 +150,18 @@ def test_a_constant():
 
 
 @pytest.mark.parametrize(("code", "replacement", "message"), [
-    ("no such code", "x", r"objectives\.causal_lm contains 'no such code' 0 times"),
-    ("labels", "x", r"causal_lm contains 'labels' \d+ times, not once"),
-    (".element_size()", ".element_size( )", "causal_lm is as it was"),
+    ("no such code", "x", r"objectives\.cross_entropy contains 'no such code' 0 times"),
+    ("labels", "x", r"cross_entropy contains 'labels' \d+ times, not once"),
+    (".element_size()", ".element_size( )", "cross_entropy is as it was"),
     (".element_size()", ".element_size()", "replaced by itself"),
     (".element_size()", ".element_size(", "the mutated source is no Python"),
 ])
 def test_a_mutant_that_would_change_nothing_is_an_error(code, replacement, message):
-    right = objectives.causal_lm
+    right = objectives.cross_entropy
     with (pytest.raises(AssertionError, match=message),
-          planted(one("paddle_impl.objectives.causal_lm", (code, replacement)))):
+          planted(one("paddle_impl.objectives.cross_entropy", (code, replacement)))):
         pass
-    assert objectives.causal_lm is right
+    assert objectives.cross_entropy is right
 
 
 def test_a_path_that_leads_nowhere_is_an_error():
