@@ -101,9 +101,9 @@ BUGS = {
     "beta powers not restored": (
         _RESTORE, _RESTORED, f'{_UNLESS} "pow_acc" in key:\n            continue'),
     "restoring decays the weights": (_MAKE, "optimizer.set_lr(0.0)", "pass"),
-    "optimizer not restored": (f"{_RUN}.__init__", _OPTIMIZER, "pass"),
+    "optimizer not restored": (f"{_RUN}._prepare", _OPTIMIZER, "pass"),
     "weights initialised, not restored": (
-        f"{_RUN}.__init__", "self.task.load(source, self.model, continues=self.start_step > 0)",
+        f"{_RUN}._prepare", "self.task.load(source, self.model, continues=self.start_step > 0)",
         "initialize(self.model, config.runtime.seed)"),
     "resumed run repeats a step": (_TRAIN, "range(start_step + 1,", "range(start_step,"),
     "resumed run skips a step": (_TRAIN, "range(start_step + 1,", "range(start_step + 2,"),
@@ -139,15 +139,15 @@ BUGS = {
     "no embedding dropout in a run": (_DROPOUT, "embd_pdrop=hidden", "embd_pdrop=0.0"),
     "check_accuracy drops all the same": (_DROPOUT, _DROPPED, "self.hidden_dropout_prob"),
     "weight decay not passed on": (
-        f"{_RUN}.__init__", "weight_decay=options.weight_decay", "weight_decay=0.0"),
+        f"{_RUN}._prepare", "weight_decay=options.weight_decay", "weight_decay=0.0"),
     "run's betas not passed on": (
-        f"{_RUN}.__init__", "beta1=options.adam_beta1, beta2=options.adam_beta2,", ""),
-    "run's epsilon not passed on": (f"{_RUN}.__init__", "epsilon=options.adam_epsilon,", ""),
+        f"{_RUN}._prepare", "beta1=options.adam_beta1, beta2=options.adam_beta2,", ""),
+    "run's epsilon not passed on": (f"{_RUN}._prepare", "epsilon=options.adam_epsilon,", ""),
     "run's clip not passed on": (
         f"{_RUN}.train", "grad_clip=config.optimizer.grad_clip", "grad_clip=0.0"),
     "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.runtime.seed", "seed=0"),
     "run's first weights from seed 0": (
-        f"{_RUN}.__init__", "initialize(self.model, config.runtime.seed)",
+        f"{_RUN}._prepare", "initialize(self.model, config.runtime.seed)",
         "initialize(self.model, 0)"),
     "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.runtime.seed", "seed=0"),
     "warm-up of max_steps": (
