@@ -76,7 +76,8 @@ def test_a_task_needs_no_solution(tmp_path):
 
 
 @pytest.mark.parametrize(("name", "content"), [
-    ("a.gz", b"plain"), ("b.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9]), ("c.jsonl", b"\xff\xfe{"),
+    ("a.gz", b"plain"), ("b.gz", gzip.compress(b"{}\n" * 999, mtime=0)[:-9]),
+    ("c.jsonl", b"\xff\xfe{"),
 ])
 def test_what_is_no_text(tmp_path, name, content):
     (tmp_path / name).write_bytes(content)
