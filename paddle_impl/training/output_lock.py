@@ -57,13 +57,17 @@ def take(output_dir: Path) -> bool:
 
 @contextlib.contextmanager
 def taken(output_dir: Path, is_main: bool) -> Iterator[None]:
-    """Lock the directory in the main process; the lock stays, unless an error ends the block."""
-    if is_main:
-        take(output_dir)
+    """Lock the directory in the main process.
+
+    The lock stays after the block. Where an error ends the block it is given back, unless this
+    process held it before, for another run.
+    """
+    is_new = is_main and take(output_dir)
     try:
         yield
     except BaseException:
-        release(output_dir)
+        if is_new:
+            release(output_dir)
         raise
 
 

@@ -116,3 +116,13 @@ def test_two_starts_at_once(tmp_path):
         for one in started:
             one.kill()
             one.wait()
+
+
+def test_an_error_gives_back_the_lock_that_it_took_and_no_other(tmp_path):
+    for held_before in (False, True):
+        if held_before:
+            output_lock.take(tmp_path)
+        with pytest.raises(RuntimeError), output_lock.taken(tmp_path, is_main=True):
+            raise RuntimeError
+        assert (tmp_path / output_lock.FILE).exists() is held_before
+    output_lock.release(tmp_path)
