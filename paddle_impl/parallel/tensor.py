@@ -18,10 +18,10 @@ from dataclasses import dataclass
 import numpy as np
 import paddle
 from paddle import nn
-from paddle.autograd import PyLayer
 
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.parallel.ranks import ALONE, Group
+from paddle_impl.parallel.regions import CopyTo, GatherFrom, ReduceFrom
 
 # The axis along which a tensor is split.
 _AXES = {
@@ -73,15 +73,15 @@ class Parts:
 
     def copy_to(self, x: paddle.Tensor) -> paddle.Tensor:
         """Enter a split region: returns x; the gradient is summed over the processes."""
-        return x if self.degree == 1 else _CopyTo.apply(x, self.group)
+        return x if self.degree == 1 else CopyTo.apply(x, self.group)
 
     def reduce_from(self, x: paddle.Tensor) -> paddle.Tensor:
         """Leave a split region: x summed over the processes; the gradient is passed on as it is."""
-        return x if self.degree == 1 else _ReduceFrom.apply(x, self.group)
+        return x if self.degree == 1 else ReduceFrom.apply(x, self.group)
 
     def gather_from(self, x: paddle.Tensor, size: int) -> paddle.Tensor:
         """Join shares (..., own) along the last axis to (..., size), in every process."""
-        return x if self.degree == 1 else _GatherFrom.apply(x, self, size)
+        return x if self.degree == 1 else GatherFrom.apply(x, self, size)
 
     def embedding(self, rows: int, width: int, **options) -> nn.Embedding:
         """An embedding, ids (...) -> (..., width), whose table is split by rows."""
@@ -124,7 +124,7 @@ class Parts:
             size = int(self.group.total(tensor.shape[axis])[0])
         pieces = _pieces(name)
         shares = [np.split(share.numpy(), pieces, axis)
-                  for share in self._gathered(tensor, axis, size)]
+                  for share in self.gathered(tensor, axis, size)]
         return np.concatenate([share[i] for i in range(pieces) for share in shares], axis)
 
     def _axis(self, name: str) -> int | None:
@@ -134,7 +134,7 @@ class Parts:
     def _range(self, size: int, index: int) -> tuple[int, int]:
         return size * index // self.degree, size * (index + 1) // self.degree
 
-    def _gathered(self, x: paddle.Tensor, axis: int, size: int) -> list[paddle.Tensor]:
+    def gathered(self, x: paddle.Tensor, axis: int, size: int) -> list[paddle.Tensor]:
         """The shares of all processes along an axis, whose entire size is `size`.
 
         Only equal shapes can be gathered, so shorter shares are padded, and cut again afterwards.
@@ -159,49 +159,6 @@ def _rows(name: str) -> bool:
 def _pieces(name: str) -> int:
     """Parts to split separately: 3 for c_attn, whose columns are those of q, then k, then v."""
     return 3 if ".c_attn." in name else 1
-
-
-# Each clone below costs a (B, T, C) tensor. Without it the PyLayer would return its argument, which
-# Paddle treats as an in-place operation: other uses of x would silently get a wrong gradient.
-
-
-class _CopyTo(PyLayer):
-    @staticmethod
-    def forward(ctx, x, group):
-        ctx.group = group
-        return x.clone()
-
-    @staticmethod
-    def backward(ctx, gradient):
-        total = gradient.clone()
-        ctx.group.all_reduce_([total])
-        return total
-
-
-class _ReduceFrom(PyLayer):
-    @staticmethod
-    def forward(ctx, x, group):
-        total = x.clone()
-        group.all_reduce_([total])
-        return total
-
-    @staticmethod
-    def backward(ctx, gradient):
-        return gradient
-
-
-class _GatherFrom(PyLayer):
-    @staticmethod
-    def forward(ctx, x, parts, size):
-        ctx.bounds = parts.bounds(size)
-        return paddle.concat(parts._gathered(x, x.ndim - 1, size), axis=-1)
-
-    @staticmethod
-    def backward(ctx, gradient):
-        # All processes compute the same from the joined tensor, so each has its entire gradient,
-        # which must not be summed.
-        first, end = ctx.bounds
-        return gradient[..., first:end].clone()
 
 
 class SplitEmbedding(nn.Embedding):

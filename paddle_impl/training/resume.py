@@ -9,8 +9,9 @@ from paddle_impl import checkpoint
 from paddle_impl.checkpoint import TrainingState, manifest
 from paddle_impl.checkpoint.directory import ONE_PROCESS
 from paddle_impl.config.checkpoint import CheckpointOptions
-from paddle_impl.config.model import ModelConfig, ModelOptions, named_model
+from paddle_impl.config.model import ModelConfig, ModelOptions
 from paddle_impl.config.options import require
+from paddle_impl.config.registry import named_model
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.tracking import METRICS
 

@@ -33,7 +33,7 @@ from data_common import ROOT, Part, machine, run, say
 
 sys.path.insert(0, str(ROOT))
 from data_tools.token_files.writer import TokenFileWriter  # noqa: E402
-from paddle_impl.config.model import named_model  # noqa: E402
+from paddle_impl.config.registry import named_model  # noqa: E402
 
 WORKLOADS = {"parameters": (1, 128), "activations": (4, 512)}  # micro batch, sequence length
 CASES = "plain,recompute,dp2,sharding2,mp2,sharding2+recompute,mp2+recompute"

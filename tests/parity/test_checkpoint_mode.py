@@ -14,7 +14,8 @@ from data_tools.token_files.token_file import TokenFile
 from paddle_impl import checkpoint, model
 from paddle_impl.checkpoint import TrainingState
 from paddle_impl.checkpoint import weights as opened_weights
-from paddle_impl.config.model import ModelConfig, named_model
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.registry import named_model
 from paddle_impl.optim.adamw import build_optimizer
 from parity import ladder
 from parity.__main__ import main

@@ -3,12 +3,12 @@
 from parity.mutants.mutant import room
 
 _PARTS = "paddle_impl.parallel.tensor.Parts"
-_ENTER = "paddle_impl.parallel.tensor._CopyTo.backward"
-_LEAVE = "paddle_impl.parallel.tensor._ReduceFrom.forward"
+_ENTER = "paddle_impl.parallel.regions.CopyTo.backward"
+_LEAVE = "paddle_impl.parallel.regions.ReduceFrom.forward"
 _SPLIT_EMBEDDING = "paddle_impl.parallel.tensor.SplitEmbedding.forward"
 _PIECES = "paddle_impl.parallel.tensor._pieces"
 _HEAD = "paddle_impl.model.GPTForCausalLM._own_head"
-_ROW = "paddle_impl.model.RowLinear.forward"
+_ROW = "paddle_impl.parallel.linear.RowLinear.forward"
 _SPLIT_LOSS = "paddle_impl.objectives._CrossEntropy"
 _COMPLETE = "paddle_impl.optim.clip.NormReduction.complete"
 _CLIP = "paddle_impl.optim.clip.clip_grad_norm"
@@ -28,7 +28,7 @@ BUGS = {
         "slice(max(0, self.bounds(pieces[0].shape[axis])[0] - 1),"
         " self.bounds(pieces[0].shape[axis])[1] - min(1, self.index))"),
     "shares put together in reverse": (
-        f"{_PARTS}._gathered", "self.group.gather(x), ranges",
+        f"{_PARTS}.gathered", "self.group.gather(x), ranges",
         "self.group.gather(x)[::-1], ranges[::-1]"),
     "every share embeds foreign tokens": (
         _SPLIT_EMBEDDING, "factor = own.astype(self.weight.dtype) +", "factor = 1.0 +"),

@@ -16,7 +16,7 @@ from paddle_impl.process import runtime
 runtime.import_paddle("cpu")
 from safetensors.numpy import save_file  # noqa: E402
 
-from paddle_impl.config.model import named_model  # noqa: E402
+from paddle_impl.config.registry import named_model  # noqa: E402
 from paddle_impl.convert import hugging_face  # noqa: E402
 from paddle_impl.model import GPTForCausalLM, initialize  # noqa: E402
 from paddle_impl.training.flops import training_flops  # noqa: E402

@@ -2,7 +2,8 @@
 
 import pytest
 
-from paddle_impl.config.model import ALIASES, MODELS, ModelConfig, named_model
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.registry import ALIASES, MODELS, named_model
 
 # Requirements table M: formula checked against the published numbers of the GPT-2 family.
 PARAMETERS = {

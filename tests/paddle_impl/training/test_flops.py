@@ -6,7 +6,8 @@ import paddle
 import pytest
 from paddle import nn
 
-from paddle_impl.config.model import ModelConfig, named_model
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.registry import named_model
 from paddle_impl.training import flops
 from paddle_impl.training.flops import gpu_peak, mfu, peak_flops, training_flops
 

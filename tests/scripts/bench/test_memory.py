@@ -4,7 +4,7 @@ import math
 
 import pytest
 
-from paddle_impl.config.model import named_model
+from paddle_impl.config.registry import named_model
 
 
 @pytest.fixture
@@ -68,6 +68,7 @@ def _held(weights: float, state: float) -> dict:
     return {"weights_mib": [weights, 50.0], "state_mib": [state, 100.0]}
 
 
+@pytest.mark.long
 def test_each_process_reports_its_peak(memory, tmp_path):
     """The whole bench on two processes: what it needs of run_pretrain.py is still there."""
     data, out = tmp_path / "data", tmp_path / "out"
