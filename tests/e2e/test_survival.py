@@ -99,6 +99,7 @@ def was_tested(run) -> bool:
 THIRTY = pytest.param(30, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)])
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("kills", [3, THIRTY])
 @pytest.mark.parametrize("processes", [1, 2])
 def test_killed_at_random_and_resumed_it_is_the_same_run(

@@ -29,6 +29,7 @@ def test_parity_exits_with_zero_and_writes_both_reports(tmp_path, capsys):
     assert "| loss | B |" in (tmp_path / "report.md").read_text()
 
 
+@pytest.mark.long
 def test_processes_that_share_the_rungs_find_what_one_finds(tmp_path, capsys, monkeypatch):
     monkeypatch.setenv("OMP_NUM_THREADS", "1")  # set for the processes, and put back
     found = {}
