@@ -2,6 +2,7 @@
 
 from functools import partial
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 from paddle_impl.config.model import ModelConfig
@@ -21,6 +22,7 @@ class Pretraining(Task):
     """Predict the next token in windows over all documents, or in blocks of one document."""
 
     name = "pretraining"
+    measures = MappingProxyType(dict.fromkeys(("loss", "perplexity", "bits_per_byte"), False))
     facts = (
         Fact("corpus", "data.ids_sha256", "name its data with --input_dir"),
         Fact("order key", "order_key", "--input_dir, --split, --max_seq_len, --packing, "

@@ -11,7 +11,7 @@ from paddle_impl.checkpoint import manifest, state
 from paddle_impl.checkpoint.names import step_of
 from paddle_impl.parallel.ranks import Ranks
 
-BEST = "best"  # folder of the checkpoint with the lowest valid loss
+BEST = "best"  # folder of the checkpoint of the best evaluation
 ONE_PROCESS = Ranks()
 _TEMPORARY = re.compile(r"\.model_[0-9]+\.tmp")
 

@@ -26,6 +26,7 @@ from paddle_impl.checkpoint.names import step_of
 FILE = "training_state.json"
 FORMAT_VERSION = 2
 PRETRAINING = "pretraining"
+BEST_VALID = "best_valid_"  # in progress, before the name of the metric that decides
 _ADDED = ("data", "world", "precision", "progress")  # by format 2
 _MOST = 2**63 - 1
 _FIELDS = {
@@ -41,7 +42,7 @@ _FIELDS = {
 }
 _WORLD = dict.fromkeys(("world_size", "sharding_degree", "mp_degree"), whole(1))
 _PROGRESS = {
-    "loss_scale": number(0), "best_valid_loss": optional(number()),
+    "loss_scale": number(0),
     **dict.fromkeys(("good_steps", "evaluations_since_best", "skipped_steps"), whole()),
 }
 
@@ -70,6 +71,13 @@ class TrainingState:
     precision: str | None = None
     progress: dict = field(default_factory=dict)
     task: str = PRETRAINING
+
+    @property
+    def best_metric(self) -> str | None:
+        """The metric that decides which checkpoint is the best; None if the state does not tell."""
+        named = [name.removeprefix(BEST_VALID) for name in self.progress
+                 if name.startswith(BEST_VALID)]
+        return named[0] if named else None
 
     def to_json(self) -> dict:
         """The object that `read` reads."""
@@ -115,7 +123,9 @@ def _check(values: dict, version: int) -> None:
     check(values, _FIELDS, required=sorted(known - optional_ones))
     if values.get("world"):
         check(values["world"], _WORLD, required=_WORLD, inside="world")
-    check(values.get("progress", {}), _PROGRESS, inside="progress")
+    progress = values.get("progress", {})
+    best = {name: optional(number()) for name in progress if name.startswith(BEST_VALID)}
+    check(progress, _PROGRESS | best, inside="progress")
 
 
 def _check_agreement(state: TrainingState, folder: str) -> None:

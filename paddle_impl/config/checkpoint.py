@@ -16,8 +16,8 @@ class CheckpointOptions(Options):
         False, "start from weights that were trained with another tokenizer than the data's")
     save_steps: int = flag(500, "a checkpoint every so many steps, and one at the end")
     keep_checkpoints: int = flag(0, "newest checkpoints to keep, older ones are removed (0: all)")
-    keep_best: bool = flag(False, "keep the checkpoint of the lowest valid loss too, in the folder "
-                           "best of output_dir")
+    keep_best: bool = flag(False, "keep the checkpoint of the best evaluation too, in the folder "
+                           "best of output_dir; see --metric_for_best_model")
 
     def __post_init__(self):
         require_at_least_one(self, "save_steps")

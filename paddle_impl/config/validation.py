@@ -15,7 +15,10 @@ from paddle_impl.config.options import (
 class ValidationOptions(Options):
     eval_freq: int = flag(500, "an evaluation every so many steps, on the same batches each time")
     eval_iters: int = flag(10, "batches of an evaluation; the test at the end takes ten times it")
-    early_stop: int = flag(0, "stop after so many evaluations without a lower valid loss; 0 never")
+    early_stop: int = flag(0, "stop after so many evaluations without a better one; 0 never")
+    metric_for_best_model: str = flag(
+        "loss", "the measure of the valid split that decides for --early_stop and --keep_best, "
+        "such as loss or perplexity")
     test_file: str | None = flag(None, "prompts, one a line, completed at each evaluation")
 
     def __post_init__(self):

@@ -1,25 +1,30 @@
-"""--early_stop: end a run whose validation loss no longer falls."""
+"""Which evaluation was the best, and --early_stop: end a run that no longer improves."""
 
 import math
 
+from paddle_impl.checkpoint.state import BEST_VALID
+
 
 class EarlyStop:
-    """Counts the evaluations since the one with the lowest loss.
+    """Counts the evaluations since the best one.
 
-    patience: end the run after so many evaluations without a new lowest loss; 0 never ends it.
-    An equal loss or NaN is not a new lowest one. ValueError for a negative patience.
+    patience: end the run after so many evaluations without a better one; 0 never ends it.
+    metric: the measure of the valid split that decides. greater_is_better: whether a greater value
+    is a better one. An equal value or NaN is not better. ValueError for a negative patience.
     """
 
-    def __init__(self, patience: int):
+    def __init__(self, patience: int, metric: str = "loss", greater_is_better: bool = False):
         if patience < 0:
             raise ValueError(f"--early_stop must not be negative, got {patience}")
         self.patience = patience
-        self.best, self.since = math.inf, 0
+        self.metric, self.greater_is_better = metric, greater_is_better
+        self._worst = -math.inf if greater_is_better else math.inf
+        self.best, self.since = self._worst, 0
 
-    def saw(self, loss: float) -> bool:
-        """Count an evaluation with this loss; returns whether the run ends with it."""
-        if loss < self.best:
-            self.best, self.since = float(loss), 0
+    def saw(self, value: float) -> bool:
+        """Count an evaluation with this value; returns whether the run ends with it."""
+        if value > self.best if self.greater_is_better else value < self.best:
+            self.best, self.since = float(value), 0
         else:
             self.since += 1
         return self.over
@@ -31,11 +36,11 @@ class EarlyStop:
 
     def state(self) -> dict[str, float | int | None]:
         """The state for a checkpoint, as JSON values; the best is None before an evaluation."""
-        best = None if self.best == math.inf else self.best
-        return {"best_valid_loss": best, "evaluations_since_best": self.since}
+        best = None if self.best == self._worst else self.best
+        return {BEST_VALID + self.metric: best, "evaluations_since_best": self.since}
 
     def restore(self, state: dict) -> None:
         """Continue from `state()`; missing values mean that there was no evaluation yet."""
-        best = state.get("best_valid_loss")
-        self.best = math.inf if best is None else float(best)
+        best = state.get(BEST_VALID + self.metric)
+        self.best = self._worst if best is None else float(best)
         self.since = int(state.get("evaluations_since_best") or 0)

@@ -1,7 +1,9 @@
 """Reports of a run while it trains: records of steps, evaluations, texts and events."""
 
+from collections.abc import Iterable
 from pathlib import Path
 
+from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.run import RunConfig
 from paddle_impl.process import runtime
 from paddle_impl.tracking import Tracker
@@ -33,6 +35,23 @@ class Reports:
             self.say(f"warning: {source}")
         else:
             self.say(f"MFU is of {self.peak / 1e12:.3g} TFLOP/s a process ({source})")
+
+    def introduce(
+        self, shape: ModelConfig, parameters: int, source: Path | None, start_step: int,
+        warnings: Iterable[str],
+    ) -> None:
+        """Say what is trained, from which checkpoint if any, and the warnings, each once."""
+        task = self.task
+        self.say(
+            f"model of {parameters:,} parameters ({shape.n_layer} layers, width "
+            f"{shape.n_embd}, vocabulary {shape.vocab_size}), "
+            + (f"from {source}" if source else "initialised")
+            + f"; {task.describe()}; steps {start_step + 1} to "
+            f"{self.config.training.max_steps} of {task.samples_per_step} x "
+            f"{task.sample_tokens} tokens"
+        )
+        for warning in dict.fromkeys(warnings):
+            self.say(f"warning: {warning}")
 
     def log(self, record: dict) -> None:
         """Report the trainer's record: step, loss, lr, grad_norm, steps_per_s, metrics."""

@@ -40,6 +40,7 @@ def _precision_flags(precision: str) -> str:
 _UNKNOWN = "not told"
 SEED = Fact("seed", "seed", "pass --seed {was}")
 PRECISION = Fact("precision", "precision", _precision_flags)
+METRIC = Fact("metric of the best checkpoint", "best_metric", "pass --metric_for_best_model {was}")
 
 
 class Start(NamedTuple):
@@ -134,10 +135,10 @@ def start_step(
     if state is None:
         note = manifest.rewritten_since(source) if source else None
         return 0, [note] if note else []
-    _check_complete(source, state, now)
     if others := _differences(facts, state, now):
         raise ValueError(f"{source} was trained with another {'; another '.join(others)}; to train "
                          f"its weights on something else, start anew with --init_from {source}")
+    _check_complete(source, state, now)
     notes = [manifest.unchecked(source), _changed_world(source, state, now),
              _changed_schedule(source, state.schedule, now.schedule)]
     if state.sample_order != now.sample_order:
@@ -184,7 +185,7 @@ def _value(state: TrainingState, key: str) -> Any:
     value = getattr(state, field)
     if inside:
         return value.get(inside, _UNKNOWN)
-    return _UNKNOWN if value is None and field == "precision" else value
+    return _UNKNOWN if value is None and field in ("precision", "best_metric") else value
 
 
 def _known(old: Any, new: Any) -> tuple[Any, Any]:

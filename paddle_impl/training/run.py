@@ -60,11 +60,14 @@ class Run:
             require(not config.flat()[flag] or self.task.loaders.get("valid") is not None,
                     f"--{flag} needs a valid split, and this run has none")
         self.scaler = self.precision.scaler(config.precision.scale_loss)
-        self.early_stop = EarlyStop(config.validation.early_stop)
+        metric, known = config.validation.metric_for_best_model, self.task.measures
+        require(metric in known, f"--metric_for_best_model {metric}: {self.task.name} measures "
+                f"{', '.join(known)}")
+        self.early_stop = EarlyStop(config.validation.early_stop, metric, known[metric])
         self.skipped = 0
         self.start_step, notes = resume.start_step(
             config.training.max_steps, start, self._state(0),
-            (resume.SEED, *self.task.facts, resume.PRECISION))
+            (resume.SEED, *self.task.facts, resume.PRECISION, resume.METRIC))
         if (source := start.source) is not None and not self.start_step:
             self.task.check_weights(source)
         if config.parallel.use_sharding and self.ranks.sharding.size == 1:
@@ -114,7 +117,8 @@ class Run:
                             self.reports.say) if self.profiler_options else None
         self.reports.open(self.start_step)
         self.ranks.barrier()
-        self._introduce()
+        self.reports.introduce(self.model.config, self.parameters, self.source, self.start_step,
+                               self.warnings)
         self.unsaved: OSError | None = None
         with StopSignals() as signals:
             self.trainer = Trainer(
@@ -148,19 +152,6 @@ class Run:
     def _loss(self, model, batch):
         with self.precision.autocast():
             return self.task.objective.loss(model, batch)
-
-    def _introduce(self) -> None:
-        shape, say = self.model.config, self.reports.say
-        say(
-            f"model of {self.parameters:,} parameters ({shape.n_layer} layers, width "
-            f"{shape.n_embd}, vocabulary {shape.vocab_size}), "
-            + (f"from {self.source}" if self.source else "initialised")
-            + f"; {self.task.describe()}; steps {self.start_step + 1} to "
-            f"{self.config.training.max_steps} of {self.task.samples_per_step} x "
-            f"{self.task.sample_tokens} tokens"
-        )
-        for warning in dict.fromkeys(self.warnings):
-            say(f"warning: {warning}")
 
     def _state(self, step: int) -> TrainingState:
         ranks, task, options = self.ranks, self.task, self.config.optimizer
@@ -207,14 +198,15 @@ class Run:
         """Evaluate; returns whether --early_stop ends the run, the same in all processes."""
         measured = self._measure(step, "valid", self.config.validation.eval_iters)
         self._show_texts(step)
-        ends = bool(measured) and self.early_stop.saw(measured["loss"])
-        if measured and self.early_stop.since == 0 and self.config.checkpoint.keep_best:
+        stop = self.early_stop
+        ends = bool(measured) and stop.saw(measured.get(stop.metric, math.nan))
+        if measured and stop.since == 0 and self.config.checkpoint.keep_best:
             self._save(step, best=True)
         (votes,) = self.ranks.world.total(float(ends))
         if votes:
-            best, since = self.early_stop.best, self.early_stop.since
-            self.reports.event(
-                step, "early stop", f"no valid loss below {best:.9f} in {since} evaluation(s)")
+            which = "above" if stop.greater_is_better else "below"
+            self.reports.event(step, "early stop", f"no valid {stop.metric} {which} "
+                               f"{stop.best:.9f} in {stop.since} evaluation(s)")
         return votes > 0
 
     def _show_texts(self, step: int) -> None:

@@ -5,8 +5,9 @@ change when a run is resumed. The run does the rest: processes, optimizer, loop,
 checkpoints and reports.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, Protocol
 
 from paddle import nn
@@ -44,7 +45,8 @@ class Task:
     objective: the loss to minimize. loaders: set by `fit`, for "train", "valid" and "test"; the
     last two may be None. samples_per_step, step_tokens: samples and tokens of all processes in an
     optimizer step. sample_tokens: tokens in one sample, for the cost of attention. facts: what must
-    be equal when a run is resumed. tokenizer: saved with each checkpoint. has_texts: whether
+    be equal when a run is resumed. measures: what `evaluate` may return, and whether a greater
+    value is a better one. tokenizer: saved with each checkpoint. has_texts: whether
     evaluations call `texts`. same_tokenizer: set by `start_from`, whether the weights that the run
     starts from have the same tokenizer. warnings: lines to show the user.
     """
@@ -56,6 +58,7 @@ class Task:
     step_tokens: int
     sample_tokens: int
     facts: tuple[Fact, ...] = ()
+    measures: Mapping[str, bool] = MappingProxyType({"loss": False})
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
     same_tokenizer: bool = False
@@ -131,8 +134,9 @@ class Task:
     ) -> dict[str, float]:
         """Measures of the split's first batches, by name; empty if nothing is counted.
 
-        "loss" decides about early stopping and the best checkpoint. objective: the task's, in the
-        precision of the run. All processes call it together.
+        --metric_for_best_model names the one that decides about early stopping and the best
+        checkpoint. objective: the task's, in the precision of the run. All processes call it
+        together.
         """
         return measure(model, objective, self.loaders[split].first(batches), self.ranks)
 

@@ -36,8 +36,8 @@ class Cadence:
 class Trainer:
     """The loop and what it calls.
 
-    log: gets a record of the last steps. evaluate: (step) -> True to end the run. save: (step)
-    writes a checkpoint.
+    log: gets a record of the last steps. evaluate: (step) -> True to end the run; called at the
+    last step too. save: (step) writes a checkpoint, always one at the end.
     stop: called at the start of every step; True in any process ends the run in all processes,
     after the step and a checkpoint.
     stepped: called after every step; True, which all processes must return alike, ends the run.
@@ -85,7 +85,8 @@ class Trainer:
                 assert not own.keys() & metrics.keys(), f"reserved names among {metrics.keys()}"
                 self.log(own | metrics)
                 window, seconds = 0, 0.0
-            if step % self.cadence.eval_freq == 0 and self.evaluate(step):
+            due = step % self.cadence.eval_freq == 0 or step == self.cadence.max_steps
+            if due and self.evaluate(step):
                 ends = True
             ends |= self.stepped()
             if step % self.cadence.save_steps == 0 or ends:

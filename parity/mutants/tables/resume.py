@@ -39,8 +39,8 @@ BUGS = {
     "early stop not restored": (f"{_RUN}._restore", "self.early_stop.restore(progress)", "pass"),
     "early stop's count not restored": (f"{_STOP}.restore", _SINCE, "0"),
     "early stop's best not restored": (
-        f"{_STOP}.restore", "self.best = math.inf if best is None else float(best)", "pass"),
-    "an equal loss is a better one": (f"{_STOP}.saw", "loss < self.best", "loss <= self.best"),
+        f"{_STOP}.restore", "self.best = self._worst if best is None else float(best)", "pass"),
+    "an equal loss is a better one": (f"{_STOP}.saw", "value < self.best", "value <= self.best"),
     "an evaluation too patient": (
         f"{_STOP}.over", "0 < self.patience <= self.since", "0 < self.patience < self.since"),
     "an evaluation too impatient": (

@@ -84,6 +84,7 @@ def prefer(model, batch):
 
 class Pairs(Double):
     name = "pairs"
+    measures = {"loss": False, "accuracy": True, "margin": True}
     objective = Objective(lambda batch: len(batch["chosen"]), prefer)
 
     def __init__(self, base, ranks, seed=0):

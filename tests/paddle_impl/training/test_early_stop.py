@@ -44,6 +44,16 @@ def test_the_state_says_what_was_best():
     assert early_stop.state() == {"best_valid_loss": 2.4, "evaluations_since_best": 3}
 
 
+@pytest.mark.parametrize("cut", range(5))
+def test_where_greater_is_better(cut):
+    values = [0.5, 0.7, 0.7, math.nan, 0.6]
+    whole, resumed = (EarlyStop(3, "accuracy", greater_is_better=True) for _ in range(2))
+    assert [whole.saw(value) for value in values[:cut]] == [False] * cut
+    resumed.restore(json.loads(json.dumps(whole.state(), allow_nan=False)))
+    assert [resumed.saw(value) for value in values[cut:]] == [False] * (4 - cut) + [True]
+    assert resumed.state() == {"best_valid_accuracy": 0.7, "evaluations_since_best": 3}
+
+
 def test_a_checkpoint_without_a_state_starts_afresh():
     early_stop = EarlyStop(1)
     early_stop.restore({})

@@ -148,6 +148,34 @@ def test_the_best_checkpoint_is_kept_beside_the_newest(base, tmp_path):
     assert [*checkpoint.checkpoints(output_dir)] == [6]
 
 
+def test_another_measure_decides(base, tmp_path):
+    flags = {"eval_freq": 1, "keep_best": True, "metric_for_best_model": "margin"}
+    doubles.run("pairs", base, tmp_path, **flags).train()
+    margins = {r["step"]: r["valid_margin"] for r in records(tmp_path, "valid_margin")}
+    best = max(margins, key=margins.get)
+    assert best != min(margins, key=margins.get)
+    (kept,) = (tmp_path / "best").iterdir()
+    assert kept.name == f"model_{best}"
+    progress = checkpoint.load_state(kept).progress
+    assert progress["best_valid_margin"] == margins[best] and "best_valid_loss" not in progress
+    with pytest.raises(ValueError, match="another metric of the best checkpoint: margin there, "
+                       r"loss now \(pass --metric_for_best_model margin\)"):
+        doubles.run("pairs", base, tmp_path, resume=True, max_steps=9)
+    doubles.run("pairs", base, tmp_path, resume=True, max_steps=9, **flags)
+
+
+def test_a_measure_that_the_task_lacks_is_refused(base, tmp_path):
+    with pytest.raises(ValueError, match="--metric_for_best_model bleu: pairs measures loss, "
+                                         "accuracy, margin"):
+        doubles.run("pairs", base, tmp_path, metric_for_best_model="bleu")
+
+
+def test_the_last_step_is_evaluated_and_saved(base, tmp_path):
+    doubles.run("pairs", base, tmp_path, max_steps=5, eval_freq=2, save_steps=3).train()
+    assert [r["step"] for r in records(tmp_path, "valid_loss")] == [2, 4, 5]
+    assert [*checkpoint.checkpoints(tmp_path)] == [3, 5]
+
+
 def test_a_best_one_of_later_steps_is_written_again(base, tmp_path):
     """A run that continues before the best step comes to it once more, and one remains."""
     output_dir = tmp_path / "run"
