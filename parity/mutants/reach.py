@@ -9,12 +9,13 @@ import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property, partial
-from types import CodeType
+from types import CodeType, ModuleType
 from unittest.mock import patch
 
 from parity import ladder
 from parity.cases import Case
 from parity.compare import Result
+from parity.mutants import cpp
 from parity.mutants.mutant import Mutant
 from parity.mutants.plant import live, load_all
 
@@ -22,11 +23,13 @@ from parity.mutants.plant import live, load_all
 def rungs_of(mutant: Mutant) -> list[str]:
     """Names of the rungs that run the mutant's code, in the ladder's order.
 
-    All rungs for a constant, for compiled code, and for a mutant without changes.
+    For compiled code these are the rungs that run a function of a Python file that uses it. All
+    rungs for a constant, and for a mutant without changes.
     """
     reached, _ = control()
-    codes = {_code(live(change.path)) for change in mutant.changes}
-    return [rung for rung, ran in reached.items() if not codes or None in codes or codes & ran]
+    changed = [live(change.path) for change in mutant.changes]
+    return [rung for rung, ran in reached.items()
+            if not changed or any(_may_run(one, ran) for one in changed)]
 
 
 @cache
@@ -81,6 +84,31 @@ def _watched(
     finally:
         sys.setprofile(None)
         threading.setprofile(None)
+
+
+def _may_run(definition, ran: set[CodeType]) -> bool:
+    """Whether a rung that runs these functions can run the definition."""
+    if isinstance(definition, ModuleType):
+        files = _users(definition)
+        return any(code.co_filename in files for code in ran)
+    code = _code(definition)
+    return code is None or code in ran
+
+
+@cache
+def _users(compiled: ModuleType) -> set[str]:
+    """Files of the Python modules that hold a compiled module, a function or class of it, or a
+    module that does.
+    """
+    named = [module for module in sys.modules.values() if getattr(module, "__file__", None)]
+    held = [compiled, *cpp.definitions(compiled).values()]
+    direct = [module for module in named if _holds(module, held)]
+    return {module.__file__ for module in named if module in direct or _holds(module, direct)}
+
+
+def _holds(module: ModuleType, values: Sequence) -> bool:
+    sought = {id(value) for value in values}
+    return any(id(value) in sought for value in vars(module).values())
 
 
 def _code(definition) -> CodeType | None:

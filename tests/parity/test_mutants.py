@@ -186,6 +186,17 @@ def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
         assert reach.rungs_of(by_name(of_all)) == ["weights", "loss", "schedule"]
 
 
+def test_compiled_code_is_sought_in_the_rungs_that_use_it(monkeypatch):
+    climb, small = ladder.climb, [cases.case("std_0.2")]
+    monkeypatch.setattr(
+        ladder, "climb", lambda names, on: climb(["weights", "order", "blocks"], small))
+    ran = reach.control.__wrapped__()
+    assert ran[1] == []
+    monkeypatch.setattr(reach, "control", lambda: ran)
+    assert reach.rungs_of(by_name("C++: variance of a sample")) == ["blocks"]
+    assert reach.rungs_of(by_name("windows share no token")) == ["order"]
+
+
 def test_the_float32_gate_is_asked_only_where_a_rung_has_it(monkeypatch):
     monkeypatch.setattr(reach, "rungs_of", lambda mutant: ["schedule"])
     assert run.examine(by_name("warm-up starts at zero"))["float32"] is None
