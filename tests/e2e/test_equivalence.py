@@ -1,4 +1,4 @@
-"""In float64 every way to share the work is the same computation, 100 steps long."""
+"""In float64 every way to share the work is the same computation, however many steps long."""
 
 import json
 import os
@@ -17,7 +17,7 @@ from paddle_impl.convert import hugging_face
 from paddle_impl.model import GPTForCausalLM, initialize
 
 ROOT = Path(__file__).parents[2]
-STEPS = 100
+STEPS, MANY = 40, 100  # MANY with the exhaustive tests
 # The way -> processes, flags. Every step reads the same 4 samples. Those of two processes are parts
 # of the last; alone, to tell which part an error lies in, they run with the exhaustive tests.
 WAYS = {
@@ -35,7 +35,12 @@ MODEL = ModelConfig(n_layer=2, n_embd=16, n_head=2, vocab_size=301, n_positions=
 
 
 @pytest.fixture(scope="module")
-def train(tiny_data, tmp_path_factory):
+def steps(pytestconfig) -> int:
+    return STEPS if "not exhaustive" in pytestconfig.option.markexpr else MANY
+
+
+@pytest.fixture(scope="module")
+def train(tiny_data, tmp_path_factory, steps):
     """train(output, processes, flags) in float64, on documents of their own: masks are uneven."""
     start = tmp_path_factory.mktemp("start")
     paddle.set_default_dtype("float64")
@@ -53,9 +58,9 @@ def train(tiny_data, tmp_path_factory):
         command = [sys.executable, *launcher, Path(__file__).with_name("float64_run.py"), *(
             "--model_type", "gpt", "--model_name_or_path", source, "--input_dir", tiny_data,
             "--output_dir", output, "--split", "80,15,5", "--max_seq_len", 16, "--packing", "keep",
-            "--global_batch_size", 4, "--max_lr", 1e-3, "--min_lr", 1e-4, "--decay_steps", STEPS,
+            "--global_batch_size", 4, "--max_lr", 1e-3, "--min_lr", 1e-4, "--decay_steps", steps,
             "--warmup_rate", 0.1, "--weight_decay", 0.1, "--grad_clip", 1.0, "--check_accuracy",
-            "--max_steps", STEPS, "--save_steps", STEPS // 2, "--eval_freq", STEPS,
+            "--max_steps", steps, "--save_steps", steps // 2, "--eval_freq", steps,
             "--eval_iters", 1, "--device", "cpu", *flags)]
         process = subprocess.run(
             [str(word) for word in command], cwd=ROOT, env=os.environ | {"PYTHONPATH": str(ROOT)},
@@ -78,9 +83,10 @@ def curves(output: Path) -> np.ndarray:
     return np.array([(r["loss"], r["grad_norm"]) for r in records if "loss" in r])
 
 
-def assert_same_computation(output: Path, alone: Path) -> None:
+def assert_same_computation(output: Path, alone: Path, steps: int) -> None:
+    assert len(curves(alone)) == steps
     np.testing.assert_allclose(curves(output), curves(alone), rtol=1e-10)
-    got, expected = (load_file(path / f"model_{STEPS}" / "model.safetensors")
+    got, expected = (load_file(path / f"model_{steps}" / "model.safetensors")
                      for path in (output, alone))
     assert got.keys() == expected.keys()
     for name, value in expected.items():
@@ -93,21 +99,21 @@ def assert_same_computation(output: Path, alone: Path) -> None:
     pytest.param(way, marks=pytest.mark.exhaustive if processes == 2 else ())
     for way, (processes, _) in WAYS.items()
 ])
-def test_the_way_does_not_matter(train, alone, tmp_path, way):
-    assert len(curves(alone)) == STEPS
+def test_the_way_does_not_matter(train, alone, tmp_path, steps, way):
     train(tmp_path, *WAYS[way])
-    assert_same_computation(tmp_path, alone)
+    assert_same_computation(tmp_path, alone, steps)
 
 
 @pytest.mark.long
-def test_a_run_goes_on_in_another_way(train, alone, tmp_path):
+def test_a_run_goes_on_in_another_way(train, alone, tmp_path, steps):
     """From the middle of the run alone: sharded, then written, read and finished split by two."""
     shutil.copytree(alone, tmp_path, dirs_exist_ok=True)
-    shutil.rmtree(tmp_path / f"model_{STEPS}")
+    shutil.rmtree(tmp_path / f"model_{steps}")
     _, sharded = WAYS["sharding degree 2"]
     _, split = WAYS["tensor parallel degree 2"]
-    train(tmp_path, 2, [*sharded, "--resume", "--max_steps", 75, "--save_steps", 25])
+    train(tmp_path, 2, [*sharded, "--resume", "--max_steps", 3 * steps // 4,
+                        "--save_steps", steps // 4])
     train(tmp_path, 2, [*split, "--resume"])
-    assert sorted(p for p in os.listdir(tmp_path) if p.startswith("model_")) == [
-        "model_100", "model_50", "model_75"]
-    assert_same_computation(tmp_path, alone)
+    assert {p for p in os.listdir(tmp_path) if p.startswith("model_")} == {
+        f"model_{step}" for step in (steps // 2, 3 * steps // 4, steps)}
+    assert_same_computation(tmp_path, alone, steps)
