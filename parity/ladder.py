@@ -13,7 +13,7 @@ from functools import cache, partial
 
 from paddle_impl.process.runtime import import_paddle
 from parity import cases, workers
-from parity.cases import Case
+from parity.cases import Case, schedules
 from parity.compare import Place, Point, Result, Trace, compare
 from parity.tolerances.checkpoint import rows_of
 
@@ -68,6 +68,7 @@ RUNGS = (
     Rung("draws", "statistics of the dropout masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
+    Rung("schedules", "schedules by their names", "schedule.by_name", "A", schedules.GOLDEN),
     Rung("validation", "validation loss during training", "evaluation.mean_loss"),
     Rung("evaluation", "held-out documents, strided windows", "evaluation.code_length"),
     Rung("metrics", "perplexity, accuracy, bits per byte", "metrics.reported"),

@@ -12,13 +12,12 @@ from paddle_impl import checkpoint, model, objectives, pretraining
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.decoding.native_decoder import NativeDecoder
 from paddle_impl.optim import clip, optimizer, schedule
+from paddle_impl.training import trainer
 from parity import cases, ladder
 from parity.mutants import cpp, plant, reach, run
 from parity.mutants.mutant import Change, Mutant
 from parity.mutants.plant import live, mutated, planted
 from parity.mutants.tables import MUTANTS, ROOMS
-
-RATES = {"max_lr": 1.0, "min_lr": 0.1, "warmup_rate": 0.5, "decay_steps": 10}
 
 
 def one(path: str, *codes: tuple[str, str]) -> Mutant:
@@ -49,12 +48,12 @@ def test_every_mutant_is_planted_and_taken_out(mutant):
 
 
 def test_a_function_is_replaced_wherever_it_was_imported_to():
-    right = pretraining.lr_at
-    with planted(one("paddle_impl.optim.schedule.lr_at", ("max_lr * step / warmup", "7.0"))):
-        assert pretraining.lr_at is schedule.lr_at
-        assert pretraining.lr_at(1, **RATES) == 7.0
-    assert pretraining.lr_at is schedule.lr_at is right
-    assert schedule.lr_at(1, **RATES) == 0.2
+    right = trainer.mean
+    with planted(one("paddle_impl.objectives.mean", ("total / (weight or 1.0)", "7.0"))):
+        assert trainer.mean is objectives.mean
+        assert trainer.mean(2.0, 4.0) == 7.0
+    assert trainer.mean is objectives.mean is right
+    assert objectives.mean(2.0, 4.0) == 0.5
 
 
 def test_compiled_mutants_are_built_imported_and_put_back(monkeypatch):

@@ -12,6 +12,7 @@ from parity.mutants.tables import (
     model,
     parallel,
     resume,
+    schedules,
     sharding,
     text,
     training,
@@ -19,8 +20,8 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, data, model, loss, evaluation, dropout, training, parallel, sharding,
-                  generation, kernels, beam, checkpoint, resume)
+    for table in (text, data, model, loss, evaluation, dropout, training, schedules, parallel,
+                  sharding, generation, kernels, beam, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
