@@ -7,6 +7,7 @@ from parity.mutants.tables import (
     dropout,
     evaluation,
     generation,
+    infilling,
     kernels,
     loss,
     model,
@@ -19,8 +20,8 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, data, model, loss, evaluation, dropout, training, parallel, sharding,
-                  generation, kernels, beam, checkpoint, resume)
+    for table in (text, infilling, data, model, loss, evaluation, dropout, training, parallel,
+                  sharding, generation, kernels, beam, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
