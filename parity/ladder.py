@@ -47,6 +47,7 @@ RUNGS = (
     Rung("vocabulary", "tokenizers opened by the other side", "tokenizer.opened", "D",
          handover="tokenizer.written"),
     Rung("corpus", "a folder of files to token files", "tokenizer.corpus", "D"),
+    Rung("fim", "fill-in-the-middle documents", "infilling.documents", "D"),
     Rung("order", "token files to the batches of a rank", "order.batches", "D",
          cases.SPLIT_BOUNDS),
     Rung("weights", "weights HF -> ours -> HF, bit for bit", "weights.round_trip", "D",

@@ -39,8 +39,12 @@ _COMMAND = _no_number("a command: reads flags and calls rooms that are listed he
 DECISIONS = {
     "data_tools": _COMMAND,
     "data_tools/cleaning": _no_number("keeps or drops documents by rules, each with its own test"),
+    "data_tools/completion": _test("data_tools/completion/test_making.py"),
+    "data_tools/completion/languages.py": _no_number("names of files"),
+    "data_tools/completion/options.py": _FLAGS,
     "data_tools/create_pretraining_data.py": _rung,
     "data_tools/files.py": _no_number("whole files or none; checksums of hashlib"),
+    "data_tools/fim.py": _rung,
     "data_tools/flag_values.py": _FLAGS,
     "data_tools/formats": _test("data_tools/test_convert_megatron.py"),
     "data_tools/formats/hugging_face.py": _test("data_tools/test_convert_hf.py"),
