@@ -1,5 +1,6 @@
 """The mutants: their tables, planting and removing them, and the kill table."""
 
+import ctypes
 from functools import cached_property
 
 import numpy as np
@@ -183,6 +184,21 @@ def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
     assert reach.rungs_of(by_name("top-k keeps one more")) == []
     for of_all in ("unmutated code", "all attention biases taken for buffers"):
         assert reach.rungs_of(by_name(of_all)) == ["weights", "loss", "schedule"]
+
+
+def test_compiled_mutants_do_not_share_their_tables(tmp_path):
+    """The second module that a process loads has its own values in a template's table."""
+    found = []
+    for value in (1, 2):
+        file = tmp_path / f"table{value}.cpp"
+        file.write_text(
+            "template <typename T> struct Table { static constexpr T values[] = {VALUE, 0}; };\n"
+            'extern "C" __attribute__((visibility("default"))) int value(int at) {\n'
+            "  return Table<int>::values[at];\n}\n".replace("VALUE", str(value)))
+        binary = file.with_suffix(".so")
+        cpp._compile(file, binary)
+        found.append(ctypes.CDLL(str(binary)).value(0))
+    assert found == [1, 2]
 
 
 def test_compiled_code_is_sought_in_the_rungs_that_use_it(monkeypatch):
