@@ -39,13 +39,13 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, make_task: Callable[[Ranks], Task]):
-        self.config = config
         self.output_dir = Path(config.checkpoint.output_dir)
         self.precision = Precision(*config.precision.level_and_dtype())
         self.precision.check_device(config.runtime.device)
         tracking.check(config.tracking.report_to)
         self.ranks = join_grid(config.parallel)
         self.task = make_task(self.ranks)
+        self.config = config = self.task.complete(config)
         with output_lock.taken(self.output_dir, self.ranks.is_main):
             self._prepare(config)
 

@@ -15,6 +15,7 @@ from paddle import nn
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.run import RunConfig
 from paddle_impl.data.batch import Batch
 from paddle_impl.model import GPTForCausalLM
 from paddle_impl.objectives import Objective
@@ -66,6 +67,10 @@ class Task:
     def __init__(self, ranks: Ranks):
         self.ranks = ranks
         self.warnings: list[str] = []
+
+    def complete(self, config: RunConfig) -> RunConfig:
+        """The run's flags with what the data decide, such as the number of steps of an epoch."""
+        return config
 
     def start_from(self, source: Path) -> None:
         """Called before `fit` where the run starts from a checkpoint directory, or continues it.
