@@ -9,10 +9,12 @@ import sys
 
 COMMANDS = {
     "prepare": ("data_tools.create_pretraining_data", "text files -> token files"),
+    "prepare_completion": ("data_tools.create_completion_data", "source code -> records"),
     "inspect": ("data_tools.inspect", "show and check token files"),
     "convert": ("data_tools.convert", "token files from and to other programs' formats"),
     "merge": ("data_tools.merge", "join the parts that several machines made"),
     "pretrain": ("run_pretrain", "train a GPT on token files"),
+    "finetune": ("run_finetune", "train a GPT further on examples"),
     "generate": ("run_generation", "write text, serve completions, export a model"),
     "evaluate": ("run_evaluation", "measure a model"),
     "parity": ("parity", "hold this project against PyTorch (needs the extra `parity`)"),

@@ -90,7 +90,7 @@ class Completion(Task):
             [token for token, number in added if number >= base.vocab_size])
         self.same_tokenizer = grown.fingerprint() == self.tokenizer.fingerprint()
         if self.same_tokenizer:
-            self.tokenizer = self.tokenizer.named_as(base)
+            self.tokenizer = grown
 
     def check_weights(self, source: Path) -> None:
         """ValueError if the records were made with another tokenizer than that of the weights."""
