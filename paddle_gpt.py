@@ -9,11 +9,11 @@ import sys
 
 COMMANDS = {
     "prepare": ("data_tools.create_pretraining_data", "text files -> token files"),
-    "prepare-completion": ("data_tools.create_completion_data",
-                           "source code -> windows for fine-tuning a model to complete code"),
     "inspect": ("data_tools.inspect", "show and check token files"),
     "convert": ("data_tools.convert", "token files from and to other programs' formats"),
     "merge": ("data_tools.merge", "join the parts that several machines made"),
+    "prepare-completion": ("data_tools.create_completion_data",
+                           "source code -> windows for fine-tuning a model to complete code"),
     "pretrain": ("run_pretrain", "train a GPT on token files"),
     "generate": ("run_generation", "write text, serve completions, export a model"),
     "evaluate": ("run_evaluation", "measure a model"),
