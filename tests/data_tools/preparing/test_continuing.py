@@ -89,7 +89,7 @@ def contents(folder):
 FLAGS = {
     "plain": (),
     "without duplicates and bad texts, with fill-in-the-middle": (
-        "--dedup", "exact", "--min_chars_per_token", "2.4", "--fim_rate", "0.5"),
+        "--dedup", "exact", "--min_chars_per_token", "2.56", "--fim_rate", "0.5"),
 }
 
 
