@@ -13,6 +13,8 @@ COMMANDS = {
     "inspect": ("data_tools.inspect", "show and check token files"),
     "convert": ("data_tools.convert", "token files from and to other programs' formats"),
     "merge": ("data_tools.merge", "join the parts that several machines made"),
+    "prepare-completion": ("data_tools.create_completion_data",
+                           "source code -> windows for fine-tuning a model to complete code"),
     "pretrain": ("run_pretrain", "train a GPT on token files"),
     "finetune": ("run_finetune", "train a GPT further on examples"),
     "generate": ("run_generation", "write text, serve completions, export a model"),

@@ -60,7 +60,7 @@ def make(options: Namespace) -> None:
         else:
             save_tokenizer(tokenizer, folder / "tokenizer")
         stored = _stored(options, files, tokenizer, report, folder)
-        counts = _counts_of_files(options, stored, report)
+        counts = _counts_of_files(options, stored)
         infilling = Infilling(options, tokenizer) if options.fim_rate else None
         _write(options, stored, infilling, counts, folder)
         stored = None
@@ -95,7 +95,10 @@ def _check_ours(target: Path) -> None:
 
 
 def _stored(options: Namespace, files, tokenizer, report: CorpusReport, folder: Path) -> Files:
-    """Encode every file, and keep its tokens, with the end token where files end in one."""
+    """Encode every file, and keep its tokens, with the end token where files end in one.
+
+    ValueError where there is no file at all.
+    """
     filters = filters_from(options)
     reading = _known(options, documents(options, files, report, filters), report)
     language, keys = bytearray(), []
@@ -115,6 +118,8 @@ def _stored(options: Namespace, files, tokenizer, report: CorpusReport, folder: 
             keys.append(np.array([_draw(text, options.seed) for text in batch.texts], np.uint64))
             skipped.write(batch.skipped_log())
             progress.update(CorpusReport.from_json(batch.report))
+        if not writer.documents:
+            raise ValueError(nothing_found(options, report))
     if not report.skipped:
         (folder / "skipped.jsonl").unlink()
     return Files(TokenFile.open(folder / "stored"), np.frombuffer(bytes(language), np.uint8),
@@ -137,10 +142,8 @@ def _draw(text: str, seed: int) -> int:
     return int.from_bytes(digest, "little")
 
 
-def _counts_of_files(options, stored: Files, report: CorpusReport) -> dict[str, dict[str, int]]:
-    """By language; ValueError where there is no file at all, or none of a language asked for."""
-    if not len(stored.tokens):
-        raise ValueError(nothing_found(options, report))
+def _counts_of_files(options, stored: Files) -> dict[str, dict]:
+    """By language; ValueError where there is no file of one that was asked for."""
     found = np.bincount(stored.language, minlength=len(options.suffixes_of)).tolist()
     counts = {}
     for (name, suffixes), files in zip(options.suffixes_of.items(), found, strict=True):

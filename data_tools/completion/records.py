@@ -8,6 +8,7 @@ read too; beside them lies no meta.json, and then every record gets an end token
 from __future__ import annotations
 
 import hashlib
+import json
 import os
 from array import array
 from pathlib import Path
@@ -43,6 +44,8 @@ FIELDS = {
 
 class CompletionRecords:
     """The records of one file, in its order; use as a context manager, or call close().
+
+    Threads and forked processes may read at once.
 
     lengths: int32 [records], of input_ids(i). labels: those that occur, as Python, Java. sha256: of
     the file, which tells whether a resumed run has the same data.
@@ -82,8 +85,9 @@ class CompletionRecords:
         """
         if not 0 <= number < len(self):
             raise IndexError(f"record {number} of {self.path}, which has {len(self)}")
-        self._file.seek(self._places[number])
-        return self._input_ids(self._file.readline(), number + 1)
+        start, stop = self._places[number : number + 2]
+        record = json.loads(os.pread(self._file.fileno(), stop - start, start))
+        return np.array(self._given(record), dtype=np.int64)
 
     def close(self) -> None:
         self._file.close()
@@ -112,32 +116,22 @@ class CompletionRecords:
         for number, line in enumerate(self._file, start=1):
             digest.update(line)
             if line.strip():
+                try:
+                    record = self._checked(line)
+                except ValueError as error:
+                    raise ValueError(f"{self.path}, line {number}: {error}") from None
                 places.append(place)
-                lengths.append(len(self._input_ids(line, number)))
+                lengths.append(len(self._given(record)))
+                self.labels.add(label_of(record["label"]))
             place += len(line)
-        if not places:
+        places.append(place)  # where the last one ends
+        if not lengths:
             raise ValueError(f"{self.path} holds no records")
         self._places, self.lengths = places, np.frombuffer(lengths, np.int32)
         self.sha256 = digest.hexdigest()
 
-    def _input_ids(self, line: bytes, number: int) -> np.ndarray:
-        try:
-            ids, language = self._checked(line)
-        except ValueError as error:
-            raise ValueError(f"{self.path}, line {number}: {error}") from None
-        end = [self._eos] if self._ends_each and ids[-1] != self._eos else []
-        room = self.max_seq_length - 1 - len(end)
-        if len(ids) > room:
-            if ids[0] == self._infilled:
-                raise ValueError(
-                    f"{self.path}, line {number}: {len(ids)} ids and a language token are more "
-                    f"than max_seq_length {self.max_seq_length}, and a fill-in-the-middle record "
-                    "cannot be cut: make the data again with a smaller --segment_len")
-            ids = ids[-room:] if ids[-1] == self._eos else ids[:room]
-        return np.array([language, *ids, *end], dtype=np.int64)
-
-    def _checked(self, line: bytes) -> tuple[list[int], int]:
-        """The ids of a record, and the id of its language's token."""
+    def _checked(self, line: bytes) -> dict:
+        """The record of a line; ValueError where it is none, or cannot be given to the model."""
         record = parsed(line)
         check(record, FIELDS, FIELDS)
         ids, label = record["token_ids"], record["label"]
@@ -146,5 +140,24 @@ class CompletionRecords:
         token = token_of(label)
         if token not in self._special or token in (PAD, *FIM_TOKENS):
             raise ValueError(f"label is {shown(label)}, but the tokenizer has no token {token}")
-        self.labels.add(label_of(label))
-        return ids, self._special[token]
+        if ids[0] == self._infilled and len(ids) > self._room(ids):
+            raise ValueError(
+                f"{len(ids)} ids and the tokens that are added are more than max_seq_length "
+                f"{self.max_seq_length}, and a fill-in-the-middle record cannot be cut: make the "
+                "data again with a smaller --segment_len")
+        return record
+
+    def _given(self, record: dict) -> list[int]:
+        """What the model is given of a record."""
+        ids, room = record["token_ids"], self._room(record["token_ids"])
+        if len(ids) > room:
+            ids = ids[-room:] if ids[-1] == self._eos else ids[:room]
+        end = [self._eos] if self._is_ended(ids) else []
+        return [self._special[token_of(record["label"])], *ids, *end]
+
+    def _room(self, ids: list[int]) -> int:
+        return self.max_seq_length - 1 - self._is_ended(ids)
+
+    def _is_ended(self, ids: list[int]) -> bool:
+        """Whether an end token is added."""
+        return self._ends_each and ids[-1] != self._eos

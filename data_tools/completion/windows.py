@@ -18,7 +18,7 @@ def windows(length: int, segment_len: int, stride: int, least: int) -> list[tupl
     stride: at most segment_len.
     """
     starts = [i * stride for i in range(count(length, segment_len, stride))]
-    starts[-1] = min(starts[-1], max(0, length - least))
+    starts[-1] = min(starts[-1], max(0, length - min(least, segment_len)))
     return [(start, min(start + segment_len, length)) for start in starts]
 
 
