@@ -6,13 +6,17 @@ from parity.mutants.tables import (
     data,
     dropout,
     evaluation,
+    exporting,
+    formats,
     generation,
     kernels,
     loss,
     model,
     parallel,
     resume,
+    serving,
     sharding,
+    stops,
     text,
     training,
 )
@@ -20,7 +24,7 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, data, model, loss, evaluation, dropout, training, parallel, sharding,
-                  generation, kernels, beam, checkpoint, resume)
+                  generation, kernels, exporting, stops, serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
