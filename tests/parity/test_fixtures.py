@@ -12,10 +12,10 @@ from paddle_impl.decoding import paddle_decoder
 from parity import cases, ladder
 from parity.cases import blocks as cases_blocks
 from parity.cases import decoding as cases_decoding
-from parity.cases import generation as cases_generation
 from parity.cases import evaluation as cases_evaluation
 from parity.cases import exporting as cases_exporting
 from parity.cases import forms as cases_forms
+from parity.cases import generation as cases_generation
 from parity.cases import odd
 from parity.cases import serving as cases_serving
 from parity.cases import text as cases_text
