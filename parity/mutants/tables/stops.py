@@ -16,16 +16,16 @@ BUGS = {
     "a mismatch begins anew": (f"{_STOPS}.step", "state = self._shorter[state]", "state = 0"),
     "a mismatch falls back once": (
         f"{_STOPS}.step", "while (longer := self._longer.get(256 * state + byte)) is None and "
-        "state:\n            state = self._shorter[state]",
-        "longer = self._longer.get(256 * state + byte)\n        if longer is None:\n"
-        "            longer = self._longer.get(256 * self._shorter[state] + byte)"),
+        "state:\n        state = self._shorter[state]",
+        "longer = self._longer.get(256 * state + byte)\n    if longer is None:\n"
+        "        longer = self._longer.get(256 * self._shorter[state] + byte)"),
     "falls back to one byte at most": (
         f"{_STOPS}.__init__", "self.step(self._shorter[before], byte)", "self.step(0, byte)"),
     "stop strings counted in characters": (
         f"{_STOPS}._add", "self.complete[state] = len(text)",
         "self.complete[state] = len(text.decode())"),
     "the last stop string alone": (
-        f"{_STOPS}._add", "state = 0\n", "state = 0\n        self.complete = array('l', "
+        f"{_STOPS}._add", "state = 0\n", "state = 0\n    self.complete = array('l', "
         "[0] * len(self.length))\n"),
     "cut by the beginning of a longer one": (
         f"{_TEXT}.add", "del self._bytes[-self._stops.complete[self._state] :]",
@@ -34,7 +34,7 @@ BUGS = {
         f"{_TEXT}.add", "del self._bytes[-self._stops.complete[self._state] :]", "pass"),
     "what a token has after a stop string is kept": (f"{_TEXT}.add", "break", "pass"),
     "stop strings inside of one token alone": (
-        f"{_TEXT}.add", "for byte in", "self._state = 0\n        for byte in"),
+        f"{_TEXT}.add", "for byte in", "self._state = 0\n    for byte in"),
     "stop strings that end with a token alone": (
         f"{_TEXT}.add", "if may_stop and", "if may_stop and byte == self._decode([token])[-1] and"),
     "beginnings of stop strings are given away": (
