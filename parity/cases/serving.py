@@ -31,6 +31,8 @@ REQUESTS = {
     "stop, pairs": {"prompt": _TEXTS, "max_tokens": 25, "n": 3, "seed": 4, "stop": _PAIRS},
     "stop, not yet": {"prompt": _IDS, "max_tokens": 20, "n": 2, "seed": 7, "stop": _STOPS,
                       "min_tokens": 5},
+    "many stops, not yet": {"prompt": _IDS, "max_tokens": 6, "n": 3, "seed": 3, "min_tokens": 2,
+                            "stop": [*string.ascii_letters, *string.digits]},
 }
 # Of a server whose end tokens are a third of all.
 ENDS = tuple(range(1, VOCABULARY, 3))
