@@ -25,7 +25,7 @@ PHASES = {
     # The reference of some is a restatement in this project, because PyTorch has none.
     DATA: (
         "token ids", "prompt ids", "decoded", "token file", "split bounds", "batch", "epochs",
-        "learning rate", "golden rate", "dropout", "state dict", "config", "newest",
+        "samples", "learning rate", "golden rate", "dropout", "state dict", "config", "newest",
     ),
     REFUSALS: ("refusal",),
     STATISTICS: ("initial weight", "weights apart", "seeds apart", "initial constant", "keep rate",

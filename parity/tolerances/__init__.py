@@ -134,6 +134,8 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "split bounds"): _EXACT,
     ("D", "batch"): _EXACT,
     ("D", "epochs"): _EXACT,
+    ("D", "samples"): _EXACT,
+    ("D", "chosen ids"): _EXACT,
     ("D", "state dict"): _EXACT,
     ("D", "form"): _EXACT,
     ("D", "refusal"): _EXACT,

@@ -6,6 +6,8 @@ from parity.mutants.tables import (
     data,
     dropout,
     evaluation,
+    exporting,
+    formats,
     generation,
     infilling,
     kernels,
@@ -14,7 +16,9 @@ from parity.mutants.tables import (
     parallel,
     resume,
     schedules,
+    serving,
     sharding,
+    stops,
     text,
     training,
 )
@@ -22,7 +26,8 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, infilling, data, model, loss, evaluation, dropout, training, schedules,
-                  parallel, sharding, generation, kernels, beam, checkpoint, resume)
+                  parallel, sharding, generation, kernels, exporting, stops, serving, beam,
+                  formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
