@@ -6,6 +6,7 @@ from parity.mutants.tables import (
     data,
     dropout,
     evaluation,
+    frozen,
     generation,
     infilling,
     kernels,
@@ -13,6 +14,7 @@ from parity.mutants.tables import (
     model,
     parallel,
     resume,
+    rows,
     schedules,
     sharding,
     text,
@@ -21,8 +23,8 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, infilling, data, model, loss, evaluation, dropout, training, schedules,
-                  parallel, sharding, generation, kernels, beam, checkpoint, resume)
+    for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
+                  schedules, parallel, sharding, generation, kernels, beam, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
