@@ -91,7 +91,11 @@ class Task:
         return shape
 
     def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
-        """The model, before its weights are set. Set stop_gradient of frozen parameters here."""
+        """The model, before its weights are set.
+
+        What is trained is decided here: the parameters whose stop_gradient is False. The others,
+        frozen ones, are saved as they are, and have neither optimizer state nor decay.
+        """
         return GPTForCausalLM(shape, parts)
 
     def check_weights(self, source: Path) -> None:
@@ -155,3 +159,12 @@ class Task:
     def describe(self) -> str:
         """The data that the run trains on, as a phrase for messages."""
         return self.name
+
+
+def check_trainable(model: nn.Layer, mp_degree: int) -> None:
+    """ValueError where parameters are frozen in a model that is split over processes."""
+    frozen = [name for name, value in model.named_parameters() if value.stop_gradient]
+    if frozen and mp_degree > 1:
+        raise ValueError(
+            f"--mp_degree {mp_degree} with frozen parameters ({frozen[0]}, {len(frozen)} in all): "
+            "LoRA and freezing are not built for tensor parallelism yet; leave --mp_degree out")

@@ -112,6 +112,8 @@ DECISIONS = {
     "paddle_impl/generate.py": _rung,
     "paddle_impl/heads.py": _test("paddle_impl/test_heads.py"),
     "paddle_impl/kernels": _rung,
+    "paddle_impl/layer_norm.py": _rung,
+    "paddle_impl/masks.py": _rung,
     "paddle_impl/model.py": _rung,
     "paddle_impl/notebook.py": _COMMAND,
     "paddle_impl/objectives.py": _rung,

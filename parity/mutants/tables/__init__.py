@@ -8,6 +8,7 @@ from parity.mutants.tables import (
     evaluation,
     exporting,
     formats,
+    frozen,
     generation,
     infilling,
     kernels,
@@ -15,6 +16,7 @@ from parity.mutants.tables import (
     model,
     parallel,
     resume,
+    rows,
     schedules,
     serving,
     sharding,
@@ -25,9 +27,9 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, infilling, data, model, loss, evaluation, dropout, training, schedules,
-                  parallel, sharding, generation, kernels, exporting, stops, serving, beam,
-                  formats, checkpoint, resume)
+    for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
+                  schedules, parallel, sharding, generation, kernels, exporting, stops, serving,
+                  beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
