@@ -85,6 +85,7 @@ RUNGS = (
     Rung("beams", "PaddleNLP's and LoRA's beam search", "decoding.other_beams", "A"),
     Rung("blocks", "batches over the ends of cache blocks", "decoding.blocks", "A"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
+    Rung("grown", "rows for new tokens, and a step with them", "growth.vocabulary"),
     Rung("odd", "a model without round sizes", "training.odd_steps"),
     Rung("files", "checkpoints opened by the other side", "files.opened", "D",
          handover="files.written"),

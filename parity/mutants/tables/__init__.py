@@ -7,6 +7,7 @@ from parity.mutants.tables import (
     dropout,
     evaluation,
     generation,
+    growth,
     kernels,
     loss,
     model,
@@ -20,8 +21,8 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, data, model, loss, evaluation, dropout, training, schedules, parallel,
-                  sharding, generation, kernels, beam, checkpoint, resume)
+    for table in (text, data, model, loss, evaluation, dropout, training, schedules, growth,
+                  parallel, sharding, generation, kernels, beam, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
