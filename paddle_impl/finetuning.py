@@ -7,17 +7,14 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
-from paddle import nn
 
 from data_tools.completion.languages import PAD
 from data_tools.completion.records import CompletionRecords
 from data_tools.tokenizing.bpe_files import find_files
 from data_tools.tokenizing.tokenizer import Tokenizer
-from paddle_impl import checkpoint
 from paddle_impl.config.finetune import FinetuneConfig
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
-from paddle_impl.convert.resizing import grown_config
 from paddle_impl.data.supervised import SupervisedLoader
 from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.schedule import Schedule
@@ -104,15 +101,12 @@ class Completion(Task):
         require(self.sample_tokens <= shape.n_positions,
                 f"--max_seq_length {self.sample_tokens} is beyond the model's {shape.n_positions} "
                 "positions")
-        shape = grown_config(shape, self.tokenizer)
+        shape = super().fit(shape)
         end = self.tokenizer.eos_token_id
         if end not in shape.end_tokens:
             shape = shape.with_(eos_token_id=end, bos_token_id=end, generation_config=None)
         return self.config.training.with_dropout(
             shape.with_(pad_token_id=self.tokenizer.special_tokens[PAD]))
-
-    def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
-        checkpoint.load_weights(source, model, grow_vocabulary=not continues)
 
     def learning_rate(self, step: int) -> float:
         return self.schedule.learning_rate(step)

@@ -16,6 +16,7 @@ from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.run import RunConfig
+from paddle_impl.convert.resizing import grown_config
 from paddle_impl.data.batch import Batch
 from paddle_impl.model import GPTForCausalLM
 from paddle_impl.objectives import Objective
@@ -86,9 +87,10 @@ class Task:
     def fit(self, shape: ModelConfig) -> ModelConfig:
         """The configuration to build the model with; also makes the loaders.
 
-        shape: that of the checkpoint or of the registry. ValueError if the data do not fit it.
+        shape: that of the checkpoint or of the registry; here it gets rows for the tokens that the
+        task's tokenizer has beyond them. ValueError if the data do not fit it.
         """
-        return shape
+        return grown_config(shape, self.tokenizer) if self.tokenizer is not None else shape
 
     def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
         """The model, before its weights are set.
@@ -106,9 +108,10 @@ class Task:
     def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
         """Set the weights from a checkpoint directory.
 
-        continues: whether the checkpoint is one of this run; otherwise the run starts from it.
+        continues: whether the checkpoint is one of this run; otherwise the run starts from it, and
+        tokens that `fit` has added get the mean of the others' rows.
         """
-        checkpoint.load_weights(source, model)
+        checkpoint.load_weights(source, model, grow_vocabulary=not continues)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of optimizer step `step`, counted from 1."""

@@ -91,7 +91,6 @@ DECISIONS = {
     "paddle_impl/config/decoding.py": _rung,
     "paddle_impl/config/model.py": _rung,
     "paddle_impl/convert": _rung,
-    "paddle_impl/convert/resizing.py": _test("paddle_impl/convert/test_resizing.py"),
     "paddle_impl/data": _rung,
     "paddle_impl/data/batch.py": _no_number("names of types"),
     "paddle_impl/data/origin.py": _no_number("messages"),

@@ -26,7 +26,7 @@ def learning_rates(case: Case, dtype: str) -> Trace:
 def by_name(case: Case, dtype: str) -> Trace:
     """Every schedule at each step of a run and after it; published values."""
     trace: Trace = {}
-    for what, (flags, steps) in schedules.made().items():
+    for what, (flags, steps) in schedules.made(case).items():
         trace[Point(0, "learning rate", what)] = np.array(_rates(flags, steps))
     for point, (flags, steps, step) in schedules.GOLDEN_PLACES.items():
         trace[point] = np.asarray(_rates(flags, steps)[step - 1])

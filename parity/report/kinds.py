@@ -19,7 +19,7 @@ PHASES = {
         "hidden", "logits", "choice", "loss", "gradient", "null gradient", "raw norm",
         "clipped gradient", "loss curve", "norm curve", "clip fired", "clip rested", "loss scale",
         "held-out loss", "update", "first moment", "second moment", "null moment", "beta powers",
-        "code length", "tokens", "filtered", "chosen ids", "ended", "score", "skipped",
+        "new rows", "code length", "tokens", "filtered", "chosen ids", "ended", "score", "skipped",
         "kind of number", "extreme",
     ),
     # The reference of some is a restatement in this project, because PyTorch has none.

@@ -57,7 +57,7 @@ def by_name(case: Case, dtype: str) -> Trace:
     by the formula of its source; published values.
     """
     trace: Trace = {}
-    for what, (flags, steps) in schedules.made().items():
+    for what, (flags, steps) in schedules.made(case).items():
         trace[Point(0, "learning rate", what)] = np.array(_rates(flags, steps))
     for point, (flags, steps, step) in schedules.GOLDEN_PLACES.items():
         trace[point] = np.asarray(_rates(flags, steps)[step - 1])
@@ -80,8 +80,7 @@ def _scheduler(optimizer, flags: dict, steps: int):
     warmup = flags.get("warmup_steps", math.ceil(steps * flags.get("warmup_ratio", 0)))
     own = flags.get("scheduler")
     if own is None:
-        schedule = flags | {"decay_steps": flags["decay_steps"] or steps}
-        return LambdaLR(optimizer, lambda step: rate(step, schedule)), 1
+        return LambdaLR(optimizer, lambda step: rate(step, flags)), 1
     if own == "llms_from_scratch":
         return LambdaLR(optimizer, lambda step: _from_scratch(step, flags, warmup, steps)), 1
     (name,) = (name for name, (alias, _) in schedules.NAMES.items() if own in (name, alias))

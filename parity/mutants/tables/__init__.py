@@ -10,6 +10,7 @@ from parity.mutants.tables import (
     formats,
     frozen,
     generation,
+    growth,
     infilling,
     kernels,
     loss,
@@ -28,8 +29,8 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
-                  schedules, parallel, sharding, generation, kernels, exporting, stops, serving,
-                  beam, formats, checkpoint, resume)
+                  schedules, growth, parallel, sharding, generation, kernels, exporting, stops,
+                  serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

@@ -33,7 +33,8 @@ BUGS = {
     "cosine without cycles": (
         _PEERS, "math.pi * num_cycles * 2.0 * progress", "math.pi * progress"),
     "cosine by half its angle": (_PEERS, "num_cycles * 2.0 * progress", "num_cycles * progress"),
-    "warm-up lasts a step longer": (_PEERS, "step < warmup_steps", "step <= warmup_steps"),
+    "warm-up lasts a step longer": (
+        _PEERS, "step < warmup_steps", "0 < warmup_steps and step <= warmup_steps"),
     "warm-up begins at its first part": (
         _PEERS, "(step / warmup_steps)", "((step + 1) / warmup_steps)"),
     "line over all steps": (
@@ -65,7 +66,8 @@ BUGS = {
         _SCRATCH, "(step - warmup_steps) / (total_steps - warmup_steps)", "step / total_steps"),
     "llms_from_scratch: cosine to zero": (_SCRATCH, "* (max_lr - min_lr)", "* max_lr - min_lr"),
     "llms_from_scratch: rises after its end": (
-        _SCRATCH, "step >= total_steps", "step == total_steps"),
+        _SCRATCH, "step >= total_steps",
+        "step == total_steps or total_steps <= warmup_steps"),
     "llms_from_scratch: last warm-up step falls": (
         _SCRATCH, "step <= warmup_steps", "step < warmup_steps"),
 }
@@ -73,8 +75,11 @@ BUGS = {
 CONTROLS = {
     "cosine by its half angle squared": (
         _PEERS, "0.5 * (1.0 + math.cos(angle))", "math.cos(0.5 * angle) ** 2"),
-    "llms_from_scratch by a sine": (
-        _SCRATCH, _COSINE, "max_lr - (max_lr - min_lr) * math.sin(0.5 * math.pi * progress) ** 2"),
+    "llms_from_scratch rearranged": [
+        (_SCRATCH, "step * ((max_lr - initial_lr) / warmup_steps)",
+         "step / warmup_steps * (max_lr - initial_lr)"),
+        (_SCRATCH, _COSINE,
+         "min_lr + 0.5 * (max_lr - min_lr) * (1.0 + math.cos(math.pi * progress))")],
 }
 
 MUTANTS = room("schedules", BUGS, CONTROLS)
