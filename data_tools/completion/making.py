@@ -63,7 +63,6 @@ def make(options: Namespace) -> None:
         counts = _counts_of_files(options, stored)
         infilling = Infilling(options, tokenizer) if options.fim_rate else None
         _write(options, stored, infilling, counts, folder)
-        stored = None
         for path in folder.glob("stored_*"):
             path.unlink()
         meta = {

@@ -216,8 +216,9 @@ def meta_of(options: Namespace, files: FileList, report: CorpusReport, eos: int 
 
 def nothing_found(options: Namespace, report: CorpusReport) -> str:
     skipped = "; ".join(report.skipped_lines())
+    chosen_by = "--languages" if "languages" in options else "--suffixes"
     return (
         f"no documents in {', '.join(options.input_path)}: looked in folders and archives for "
-        f"{' '.join(options.suffixes)} (--suffixes changes that), in records for "
+        f"{' '.join(options.suffixes)} ({chosen_by} changes that), in records for "
         f"{options.json_key!r} (--json_key){'; ' + skipped if skipped else ''}"
     )

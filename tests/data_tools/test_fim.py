@@ -5,10 +5,10 @@ import json
 import numpy as np
 import pytest
 
-from data_tools import create_pretraining_data
+from data_tools import create_pretraining_data, merge
 from data_tools.fim import FimEncoder, arranged, cut, draws_of
 from data_tools.preparing.flags import FIM_TOKENS
-from data_tools.token_files.token_file import TokenFile
+from data_tools.token_files.token_file import TokenFile, find_prefixes
 from data_tools.tokenizing.tokenizer import Tokenizer
 
 TEXTS = [f"def f_{i}(x):\n    return {i} * x  # é\n" for i in range(200)] + ["a <fim_middle> b\n"]
@@ -97,7 +97,8 @@ def prepared(in_process, source_tree, tokenizer, tmp_path):
     def prepare(name, *flags):
         assert in_process("--input_path", source_tree, "--output_prefix", tmp_path / name / "x",
                           "--tokenizer", tmp_path / "given", "--quiet", *flags) == 0
-        return TokenFile.open(tmp_path / name / "x")
+        (prefix,) = find_prefixes(tmp_path / name)[-1:]  # of a part the newest
+        return TokenFile.open(prefix)
 
     return prepare
 
@@ -154,3 +155,13 @@ def test_refusals(flags, said, capsys):
     with pytest.raises(SystemExit, match="2"):
         create_pretraining_data.parse(flags)
     assert said in capsys.readouterr().err
+
+
+def test_parts_of_several_machines_are_the_bytes_of_one(prepared, tmp_path):
+    whole = prepared("whole", "--fim_rate", 0.5)
+    for part in (0, 1):
+        assert prepared("parts", "--fim_rate", 0.5, "--shard", f"{part}/2")
+    merge.merge(str(tmp_path / "parts" / "x"))
+    merged = TokenFile.open(tmp_path / "parts" / "x")
+    assert merged.ids.tobytes() == whole.ids.tobytes()
+    assert merged.meta["source"]["fim"] == whole.meta["source"]["fim"]

@@ -144,7 +144,7 @@ def test_one_file_leaves_dev_empty_with_a_warning(make, tree, capsys):
 
 @pytest.mark.parametrize(("inputs", "flags", "said"), [
     (("nowhere",), (), "nowhere' does not exist"),
-    (("empty",), (), "no documents in"),
+    (("empty",), (), "(--languages changes that)"),
     (("src",), ("--languages", "python,go"), "no go files in"),
 ])
 def test_what_is_not_there_is_one_line_and_nothing_is_written(
