@@ -1,4 +1,4 @@
-"""What the server answers to requests: its ASGI application and engine, without a socket."""
+"""What the server answers to requests, from a body to a response, by its engine, without HTTP."""
 
 import asyncio
 import json
@@ -6,10 +6,10 @@ import json
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.decoding.choice import make_decoder
-from paddle_impl.serving.app import make_app
-from paddle_impl.serving.endpoints import Admission
 from paddle_impl.serving.engine import Engine
+from paddle_impl.serving.job import Job, Piece
 from paddle_impl.serving.request import Reader
+from paddle_impl.serving.response import Completion
 from parity.cases import Case
 from parity.cases import serving as fixtures
 from parity.compare import Trace
@@ -31,37 +31,25 @@ async def _answers(model, engine: Engine) -> Trace:
     trace: Trace = {}
     tokenizer = Tokenizer.byte_level()
     for name, ends, body in fixtures.requests():
-        options = ServingOptions(model_name_or_path=fixtures.MODEL_ID, rows=fixtures.ROWS,
-                                 eos_token_ids=ends)
-        app = make_app(Admission(engine, tokenizer.decode_bytes, options),
-                       Reader(model.config, tokenizer, options, None))
+        reader = Reader(model.config, tokenizer, ServingOptions(
+            model_name_or_path=fixtures.MODEL_ID, rows=fixtures.ROWS, eos_token_ids=ends), None)
         body = {"model": fixtures.MODEL_ID, **body}
-        trace |= _whole(f"{name}, whole", json.loads(await _posted(app, body)))
-        streaming = {"stream": True, "stream_options": {"include_usage": True}}
-        events = (await _posted(app, body | streaming)).decode().split("\n\n")
-        *chunks, done = [event.removeprefix("data: ") for event in events if event]
-        assert done == "[DONE]", done
-        trace |= _streamed(f"{name}, streamed", [json.loads(chunk) for chunk in chunks])
+        job = Job(reader.completion(json.dumps(body).encode()), tokenizer.decode_bytes)
+        assert not await _pieces(engine, job), "a request that is not streamed has pieces"
+        trace |= _whole(f"{name}, whole", Completion(job, fixtures.MODEL_ID).whole())
+        body |= {"stream": True, "stream_options": {"include_usage": True}}
+        job = Job(reader.completion(json.dumps(body).encode()), tokenizer.decode_bytes)
+        pieces, answer = await _pieces(engine, job), Completion(job, fixtures.MODEL_ID)
+        trace |= _streamed(f"{name}, streamed", [
+            *answer.openings(), *map(answer.piece, pieces), *answer.closings()])
     return trace
 
 
-async def _posted(app, body: dict) -> bytes:
-    """The body of the answer to a POST; AssertionError unless its status is 200."""
-    scope = {"type": "http", "method": "POST", "path": "/v1/completions", "query_string": b"",
-             "headers": [(b"host", b"localhost"), (b"content-type", b"application/json")]}
-    sent = iter([{"type": "http.request", "body": json.dumps(body).encode()}])
-    status, content = [], bytearray()
-
-    async def receive() -> dict:
-        return next(sent, None) or await asyncio.Event().wait()
-
-    async def send(message: dict) -> None:
-        status.append(message.get("status"))
-        content.extend(message.get("body", b""))
-
-    await app(scope, receive, send)
-    assert status[0] == 200, bytes(content)
-    return bytes(content)
+async def _pieces(engine: Engine, job: Job) -> list[Piece]:
+    """Compute the job; RequestError where it fails."""
+    engine.submit(job)
+    await job.begun()
+    return [piece async for piece in job.pieces()]
 
 
 def _whole(name: str, answer: dict) -> Trace:
