@@ -69,10 +69,12 @@ def read_runs(names: Sequence[str]) -> dict[str, dict[str, Curve]]:
     found: dict[str, dict[str, Curve]] = {}
     for name in dict.fromkeys(names):
         path = Path(name)
+        if not path.exists():
+            raise ValueError(f"there is no {path}")
         curves = read_curves(path / METRICS) if (path / METRICS).is_file() else \
             {} if path.is_dir() else read_curves(path)
         if curves:
-            found[name] = curves
+            found[str(path)] = curves
         else:
             print(f"warning: {name} is passed over: it holds no metrics", file=sys.stderr)
     if not found:

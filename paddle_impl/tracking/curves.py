@@ -73,6 +73,7 @@ def draw_runs(
     score_axes.set_title(f"{score} (star: best)")
     for axes in (loss_axes, lr_axes, score_axes):
         axes.set_xlabel("step")
+        axes.xaxis.get_major_locator().set_params(integer=True)
     if len(runs) > 1:
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
     save_figure(figure, path)
