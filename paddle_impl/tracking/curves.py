@@ -4,12 +4,13 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from data_tools.files import whole_file
-from data_tools.json_fields import check, number, parsed, whole
+from data_tools.json_fields import check, number, optional, parsed, whole
 
 CURVES = "curves.png"
 ENDINGS = ("png", "svg")
 Curve = dict[int, float]  # step -> value, the steps ascending
 _NUMBER = number()
+_RECORD = {"step": whole(), "loss": optional(_NUMBER), "lr": optional(_NUMBER)}
 
 
 def read_curves(path: Path) -> dict[str, Curve]:
@@ -26,7 +27,7 @@ def read_curves(path: Path) -> dict[str, Curve]:
             break
         try:
             record = parsed(line)
-            check(record, {"step": whole()}, required=["step"])
+            check(record, _RECORD, required=["step"])
         except ValueError as error:
             raise ValueError(f"{path}, line {row}: {error}") from None
         step = record.pop("step")

@@ -54,7 +54,7 @@ def main() -> None:
     for step in (1, 2, 3):
         loss = (config.lr - 0.3) ** 2 + 1 / config.width + 1 / step
         lines += [{"step": step, "loss": loss, "lr": config.lr / step},
-                  {"step": step, "valid_loss": loss + (0.5 if step == 3 else 0), "valid_hits": step}]
+                  {"step": step, "valid_loss": loss + 0.5 * (step == 3), "valid_hits": step}]
     with open(output / "metrics.jsonl", "w") as file:
         file.writelines(json.dumps(line) + "\n" for line in lines)
     if config.style == "diverge":
