@@ -11,6 +11,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from data_tools.json_fields import read_object
 from paddle_impl.process.runtime import core_count
 from paddle_impl.process.stopping import StopSignals
 from paddle_impl.tracking.curves import read_curves
@@ -97,6 +98,8 @@ class Job:
         self.resumed = has_output(claim.directory) and "resume" in command.flags
         if not self.resumed:
             clear(claim.directory)
+        self._metrics = claim.directory / "metrics.jsonl"
+        self._before = _changed(self._metrics)
         environment = {"OMP_NUM_THREADS": str(max(1, core_count() // workers))} \
             if workers > 1 else {}
         with open(claim.directory / CONSOLE, "ab") as console:
@@ -112,22 +115,35 @@ class Job:
 
     def result(self) -> Result | None:
         """How the process ended; None if a signal has stopped it."""
-        code, directory = self.process.returncode, self.claim.directory
+        code = 0 if self.had_ended() else self.process.returncode
         if code in _STOPPED:
             return None
         curves, error = {}, None
         try:
-            curves = read_curves(directory / "metrics.jsonl")
+            curves = read_curves(self._metrics)
         except (ValueError, OSError) as found:
             error = str(found)
         if code:
-            error = _last_line(directory / CONSOLE) or f"exit code {code}"
+            error = _last_line(self.claim.directory / CONSOLE) or f"exit code {code}"
         elif not curves:
             error = error or "the run has measured nothing"
         return Result(
             FAILED if error else DONE, code, error and _one_line(error),
             time.monotonic() - self.began, max((max(one) for one in curves.values()), default=0),
             summary(curves))
+
+    def had_ended(self) -> bool:
+        """Whether an earlier process had taken the last step, when its sweep died: the command then
+        refuses to resume it, and has written nothing.
+        """
+        if not self.resumed or self.process.returncode != 2 or self._before is None \
+                or self._before != _changed(self._metrics):
+            return False
+        settings = read_object(self.claim.directory / SETTINGS)
+        with contextlib.suppress(ValueError):
+            return "max_steps" in settings and settings["max_steps"] <= max(
+                max(curve) for curve in read_curves(self._metrics).values())
+        return False
 
     def kill(self) -> None:
         with contextlib.suppress(ProcessLookupError):
@@ -180,7 +196,7 @@ def _after(job: Job, folder, command, workers, say, finished) -> Job | None:
     code = job.process.poll()
     if code is None:
         return job
-    if code == 2 and job.resumed:
+    if code == 2 and job.resumed and not job.had_ended():
         say(f"run {job.name} cannot be resumed, it begins anew: "
             f"{_one_line(_last_line(job.claim.directory / CONSOLE))}")
         clear(job.claim.directory)
@@ -198,6 +214,11 @@ def _over(job: Job, folder: Folder, say, finished) -> None:
         return
     folder.finish(job.claim, result)
     finished(job.name)
+
+
+def _changed(path: Path) -> int | None:
+    """When the file was last written, in nanoseconds; None where there is none."""
+    return path.stat().st_mtime_ns if path.exists() else None
 
 
 def _path() -> str:

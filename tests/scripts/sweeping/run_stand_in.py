@@ -21,6 +21,7 @@ class StandIn(Options):
     names: list[str] | None = flag(None, "a list of texts")
     style: str = flag("plain", "what happens: diverge and crash fail, wait waits for the file go",
                       choices=("plain", "diverge", "crash", "wait", "silent", "stopped"))
+    max_steps: int = flag(3, "steps, of which there are three")
     go: str | None = flag(None, "a file to wait for")
 
     def __post_init__(self):

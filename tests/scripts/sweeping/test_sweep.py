@@ -135,6 +135,20 @@ def test_what_cannot_be_resumed_begins_anew(begin, sweep, grid_file, tmp_path, s
     assert starts(tmp_path / "sweep")[directory.name] == ["new"]  # the folder was cleared
 
 
+def test_a_run_that_had_ended_when_its_sweep_died_is_not_run_again(sweep, grid_file, tmp_path, rows,
+                                                                    starts):
+    path = grid_file({"lr": [0.1]}, flags={"max_steps": 3})
+    assert sweep(path) == 0
+    before = rows(tmp_path / "sweep")[0]
+    (directory,) = {path.parent for path in (tmp_path / "sweep").glob("*/starts")}
+    (directory / "result.json").unlink()
+    (directory / "refuses").touch()
+    assert sweep(path) == 0
+    assert starts(tmp_path / "sweep")[directory.name] == ["new", "resumed"]
+    (after,) = rows(tmp_path / "sweep")
+    assert after | {"seconds": 0} == before | {"seconds": 0}
+
+
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])
 def test_a_signal_stops_the_runs_and_keeps_the_results(begin, grid_file, tmp_path, rows, number,
                                                        code):
