@@ -13,6 +13,7 @@ import os
 import re
 import secrets
 import shutil
+import socket
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -124,6 +125,44 @@ def temporary_folder(path: str | os.PathLike) -> Iterator[Path]:
     finally:
         _remove(temporary)
         os.close(descriptor)
+
+
+def lock_file(path: str | os.PathLike) -> int | None:
+    """Lock the file, made where it is missing, and write this process's name into it.
+
+    Returns its descriptor; the kernel releases the lock when the last process that has it is gone
+    or has closed it. None where the file cannot be written or its file system has no locks.
+    BlockingIOError, with the holder's name as its text, where another process holds it.
+    """
+    while True:
+        try:
+            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+        except OSError:
+            return None
+        try:
+            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
+            os.close(descriptor)
+            raise BlockingIOError(holder or "another process") from None
+        except OSError:
+            os.close(descriptor)
+            return None
+        with contextlib.suppress(FileNotFoundError):
+            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
+                break
+        os.close(descriptor)  # the process that held it has removed it meanwhile
+    with contextlib.suppress(OSError):  # a full disk: the lock holds without the name
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
+    return descriptor
+
+
+def unlock_file(path: str | os.PathLike, descriptor: int) -> None:
+    """Remove a file that lock_file has locked, and give the lock back."""
+    with contextlib.suppress(OSError):
+        os.unlink(path)
+    os.close(descriptor)
 
 
 def target_of(name: str) -> str | None:

@@ -1,4 +1,4 @@
-"""Records of a run: console, metrics.jsonl, and the curves of VisualDL, TensorBoard and W&B."""
+"""Records of a run: console, metrics.jsonl, curves of VisualDL, TensorBoard and W&B, a picture."""
 
 from paddle_impl.tracking.sinks import check
 from paddle_impl.tracking.tracker import METRICS, Tracker

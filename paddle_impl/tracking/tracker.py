@@ -7,6 +7,7 @@ from pathlib import Path
 
 from tqdm import tqdm
 
+from paddle_impl.tracking.curves import CURVES, draw_runs, read_curves
 from paddle_impl.tracking.metrics_file import MetricsFile
 from paddle_impl.tracking.sinks import Guarded, check, open_sinks
 
@@ -59,9 +60,9 @@ class Tracker:
             total=max_steps, initial=start_step, unit="step", dynamic_ncols=True, leave=False,
             disable=not sys.stderr.isatty(),
         )
-        self._sinks = open_sinks(
-            check(report_to), output_dir, start_step, config or {}, self._warn
-        )
+        self._output_dir, names = output_dir, check(report_to)
+        self._draws = bool(names)
+        self._sinks = open_sinks(names, output_dir, start_step, config or {}, self._warn)
         # Last: a directory with this file counts as used, and opening a sink may have failed.
         self._metrics = Guarded(METRICS, MetricsFile(output_dir / METRICS, start_step), self._warn)
 
@@ -105,6 +106,20 @@ class Tracker:
             return
         self._metrics("write", {"step": step, "event": kind, "message": message})
         self.say(f"global step {step}, {kind}: {message}")
+
+    def draw(self, score: str, greater_is_better: bool) -> None:
+        """Draw the whole run's loss, lr and score into curves.png, unless --report_to is none.
+
+        score: a measure by its name in the records. A picture that cannot be drawn is a warning.
+        """
+        if not self.enabled or not self._draws:
+            return
+        try:
+            curves = read_curves(self._output_dir / METRICS)
+            if curves:
+                draw_runs(self._output_dir / CURVES, {"": curves}, score, greater_is_better)
+        except Exception as error:  # the run is over and whole: no picture may make it fail
+            self._warn(f"{CURVES} is not drawn: {' '.join(str(error).split())}")
 
     def say(self, line: str) -> None:
         """Print a line above the progress bar."""

@@ -6,12 +6,11 @@ remove each other's temporary files and set each other's checkpoints aside.
 """
 
 import contextlib
-import fcntl
 import os
-import socket
 from collections.abc import Iterator
 from pathlib import Path
 
+from data_tools.files import lock_file, unlock_file
 from paddle_impl import checkpoint
 from paddle_impl.tracking import METRICS
 
@@ -28,30 +27,15 @@ def take(output_dir: Path) -> bool:
     directory, path = os.path.realpath(output_dir), output_dir / FILE
     if directory in _held or not output_dir.is_dir():
         return False
-    while True:
-        try:
-            descriptor = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
-        except OSError:
-            return False
-        try:
-            fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except BlockingIOError:
-            holder = os.pread(descriptor, 200, 0).decode(errors="replace").strip()
-            os.close(descriptor)
-            raise BlockingIOError(
-                f"--output_dir {output_dir} is in use by {holder or 'another process'}: stop that "
-                "run or wait for its end, or name another --output_dir") from None
-        except OSError:
-            os.close(descriptor)
-            return False
-        with contextlib.suppress(FileNotFoundError):
-            if os.path.samestat(os.stat(path), os.fstat(descriptor)):
-                break
-        os.close(descriptor)  # the run that held it has removed it meanwhile
+    try:
+        descriptor = lock_file(path)
+    except BlockingIOError as holder:
+        raise BlockingIOError(
+            f"--output_dir {output_dir} is in use by {holder}: stop that run or wait for its end, "
+            "or name another --output_dir") from None
+    if descriptor is None:
+        return False
     _held[directory] = descriptor
-    with contextlib.suppress(OSError):  # a full disk: the lock holds without the name
-        os.ftruncate(descriptor, 0)
-        os.pwrite(descriptor, f"process {os.getpid()} on {socket.gethostname()}\n".encode(), 0)
     return True
 
 
@@ -88,6 +72,4 @@ def release(output_dir: Path) -> None:
     """Give the lock back and remove its file; nothing where this process does not hold it."""
     descriptor = _held.pop(os.path.realpath(output_dir), None)
     if descriptor is not None:
-        with contextlib.suppress(OSError):
-            os.unlink(output_dir / FILE)
-        os.close(descriptor)
+        unlock_file(output_dir / FILE, descriptor)

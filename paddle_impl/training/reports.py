@@ -84,4 +84,6 @@ class Reports:
 
     def close(self) -> None:
         self.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")
+        metric = self.config.validation.metric_for_best_model
+        self.tracker.draw(f"valid_{metric}", self.task.measures[metric])
         self.tracker.close()

@@ -16,11 +16,10 @@ from matplotlib import pyplot  # noqa: E402
 from matplotlib.ticker import LogLocator, NullLocator, StrMethodFormatter  # noqa: E402
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
-from data_tools.json_fields import check, number, optional, parsed, whole  # noqa: E402
+from paddle_impl.tracking.curves import read_curves  # noqa: E402
 
 BLUE, ORANGE, GREY = "#2563eb", "#ea580c", "#94a3b8"
 PROG = "picture.py"
-RECORD = {"step": whole(), "loss": optional(number()), "valid_loss": optional(number())}
 
 
 def main(argv: list[str] | None = None) -> int:
@@ -40,19 +39,10 @@ def main(argv: list[str] | None = None) -> int:
 
 def read_losses(path: Path) -> tuple[list, list]:
     """(step, loss) of the training steps and of the evaluations; a resumed step counts once."""
-    train, valid = {}, {}
-    for row, line in enumerate(path.read_bytes().splitlines(), 1):
-        try:
-            record = parsed(line)
-            check(record, RECORD, required=["step"])
-        except ValueError as error:
-            raise ValueError(f"{path}, line {row}: {error}") from None
-        for found, name in ((train, "loss"), (valid, "valid_loss")):
-            if record.get(name) is not None:
-                found[record["step"]] = record[name]
-    if not train:
+    curves = read_curves(path)
+    if "loss" not in curves:
         raise ValueError(f"{path} has no training step")
-    return sorted(train.items()), sorted(valid.items())
+    return [*curves["loss"].items()], [*curves.get("valid_loss", {}).items()]
 
 
 def read_errors(path: Path) -> list[tuple[float, float]]:

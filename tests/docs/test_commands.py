@@ -22,6 +22,8 @@ SMALLER = {
     "scripts/run_generate.sh": "--max_dec_len 4",
     "run_generation.py": "--max_dec_len 4",
     "scripts/run_exported.py": "--max_dec_len 4",
+    "scripts/sweep.py": "--total 2 --set max_steps=1 max_seq_len=32 micro_batch_size=2 "
+                        "eval_iters=1 split=80,15,5",
 }
 COUNTED = "max_steps|decay_steps|save_steps|eval_freq"
 STEPS = 500  # steps are divided by it: model_1500 is the third step's

@@ -189,3 +189,44 @@ def test_a_sink_that_does_not_open_stops_a_new_run_only(tmp_path, recorder, caps
     tracker.close()
     assert steps(tmp_path) == [6]
     assert "recorder does not start: no login; training goes on" in capsys.readouterr().out
+
+
+def test_the_picture_is_of_the_whole_run_and_of_no_step_twice(tmp_path, recorder, monkeypatch):
+    drawn = []
+    monkeypatch.setattr("paddle_impl.tracking.tracker.draw_runs",
+                        lambda path, runs, *score: drawn.append((path, runs, score)))
+    for start, stop in ((0, 4), (2, 5)):
+        tracker = Tracker(tmp_path, start, 9, report_to="recorder")
+        for step in range(start + 1, stop + 1):
+            tracker.train({"step": step, "loss": 10.0 * start + step})
+        tracker.draw("valid_hits", True)
+        tracker.close()
+    (path, runs, score), (_, again, _) = drawn
+    assert path == tmp_path / "curves.png" and score == ("valid_hits", True)
+    assert [*runs.values()] == [{"loss": {1: 1, 2: 2, 3: 3, 4: 4}}]
+    assert [*again.values()] == [{"loss": {1: 1, 2: 2, 3: 23, 4: 24, 5: 25}}]
+
+
+@pytest.mark.parametrize("error", [ValueError("pictures need\nmatplotlib"), RuntimeError("odd")])
+def test_a_picture_that_fails_is_one_warning(tmp_path, recorder, monkeypatch, capsys, error):
+    def fail(*_):
+        raise error
+
+    monkeypatch.setattr("paddle_impl.tracking.tracker.draw_runs", fail)
+    tracker = Tracker(tmp_path, 0, 9, report_to="recorder")
+    tracker.draw("valid_loss", False)  # there is nothing yet
+    tracker.train({"step": 1, "loss": 1.0})
+    tracker.draw("valid_loss", False)
+    tracker.close()
+    said = [line for line in capsys.readouterr().out.splitlines() if "curves.png" in line]
+    assert said == [f"warning: curves.png is not drawn: {' '.join(str(error).split())}"]
+
+
+@pytest.mark.parametrize(("enabled", "report_to"), [(False, "recorder"), (True, "none")])
+def test_other_processes_and_runs_without_sinks_draw_nothing(tmp_path, recorder, enabled,
+                                                             report_to):
+    tracker = Tracker(tmp_path, 0, 9, enabled=enabled, report_to=report_to)
+    tracker.train({"step": 1, "loss": 1.0})
+    tracker.draw("valid_loss", False)
+    tracker.close()
+    assert not (tmp_path / "curves.png").exists()

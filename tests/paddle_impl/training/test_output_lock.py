@@ -1,5 +1,6 @@
 """Two runs never write to one output_dir: the second is told the process of the first."""
 
+import fcntl
 import os
 import signal
 import subprocess
@@ -85,7 +86,7 @@ def test_a_lock_that_was_removed_while_one_waited_is_not_taken(output, monkeypat
     the one that others find.
     """
     output.mkdir()
-    flock, calls = output_lock.fcntl.flock, []
+    flock, calls = fcntl.flock, []
 
     def late(descriptor, how):
         calls.append(descriptor)
@@ -93,7 +94,7 @@ def test_a_lock_that_was_removed_while_one_waited_is_not_taken(output, monkeypat
             (output / ".lock").unlink()
         flock(descriptor, how)
 
-    monkeypatch.setattr(output_lock.fcntl, "flock", late)
+    monkeypatch.setattr(fcntl, "flock", late)
     assert output_lock.take(output) and len(calls) == 2
     assert (output / ".lock").exists()
 

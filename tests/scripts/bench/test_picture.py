@@ -46,7 +46,7 @@ def test_files_without_numbers_are_refused(bench, files, tmp_path, capsys):
 ])
 def test_a_line_that_is_no_record_is_named(bench, files, tmp_path, capsys, line, said):
     with open(files[0], "a") as file:
-        file.write(line)
+        file.write(line + "\n")
     assert bench("picture").main([*map(str, files), str(tmp_path / "out.png")]) == 2
     err = capsys.readouterr().err
     assert f"metrics.jsonl, line 7: {said}" in err or f"metrics.jsonl, line 7: it is {said}" in err

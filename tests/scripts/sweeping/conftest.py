@@ -1,0 +1,34 @@
+"""A sweep of the stand-in command."""
+
+import json
+from pathlib import Path
+
+import pytest
+
+STAND_IN = Path(__file__).parent / "run_stand_in.py"
+
+
+@pytest.fixture
+def grid_file(tmp_path):
+    """grid_file(parameters, **more) writes a grid of the stand-in and returns its path."""
+
+    def write(parameters: dict, **more) -> Path:
+        path = tmp_path / "grid.json"
+        path.write_text(json.dumps({"command": str(STAND_IN), "parameters": parameters} | more))
+        return path
+
+    return write
+
+
+@pytest.fixture
+def rows():
+    """rows(folder): the lines of its sweep.jsonl."""
+    return lambda folder: [json.loads(line)
+                           for line in (folder / "sweep.jsonl").read_text().splitlines()]
+
+
+@pytest.fixture
+def starts():
+    """starts(folder): how often each run was started, by its name, as the runs have noted it."""
+    return lambda folder: {path.parent.name: path.read_text().split()
+                           for path in folder.glob("*/starts")}
