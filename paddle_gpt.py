@@ -9,7 +9,6 @@ import sys
 
 COMMANDS = {
     "prepare": ("data_tools.create_pretraining_data", "text files -> token files"),
-    "prepare_completion": ("data_tools.create_completion_data", "source code -> records"),
     "inspect": ("data_tools.inspect", "show and check token files"),
     "convert": ("data_tools.convert", "token files from and to other programs' formats"),
     "merge": ("data_tools.merge", "join the parts that several machines made"),

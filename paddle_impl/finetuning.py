@@ -41,7 +41,7 @@ class Completion(Task):
              "were", implied=True),
         Fact("tokenizer", "tokenizer", "name the folder of its records with --dataset_name"),
         Fact("global batch size", "global_batch_size", "{moved}it was {was}: processes x "
-             "--micro_batch_size x --accumulation_steps"),
+             "--per_gpu_train_batch_size x --accumulation_steps"),
     )
 
     def __init__(self, config: FinetuneConfig, ranks: Ranks):
@@ -60,11 +60,12 @@ class Completion(Task):
         share = {"pad_id": self.tokenizer.special_tokens[PAD], "rank": data.rank,
                  "world_size": data.size}
         train = SupervisedLoader(
-            self.records["train"], options.micro_batch_size, seed=config.runtime.seed,
+            self.records["train"], options.per_gpu_train_batch_size, seed=config.runtime.seed,
             accumulation_steps=options.accumulation_steps, **share)
         valid = SupervisedLoader(self.records["dev"], options.dev_batch_size, **share)
         self.loaders = {"train": train, "valid": valid, "test": None}
-        self.samples_per_step = options.micro_batch_size * options.accumulation_steps * data.size
+        self.samples_per_step = (
+            options.per_gpu_train_batch_size * options.accumulation_steps * data.size)
         self.step_tokens = self.samples_per_step * self.sample_tokens
 
     def complete(self, config: FinetuneConfig) -> FinetuneConfig:
@@ -114,7 +115,7 @@ class Completion(Task):
     def settings(self) -> dict[str, Any]:
         options, training = self.config.examples, self.config.training
         return self.schedule.settings | {
-            "micro_batch_size": options.micro_batch_size,
+            "per_gpu_train_batch_size": options.per_gpu_train_batch_size,
             "hidden_dropout_prob": training.hidden_dropout_prob,
             "attention_probs_dropout_prob": training.attention_probs_dropout_prob,
             "check_accuracy": training.check_accuracy,
@@ -136,7 +137,7 @@ class Completion(Task):
     def describe(self) -> str:
         train, dev = (len(self.records[split]) for split in ("train", "dev"))
         return (f"{train:,} records and {dev:,} held out; the schedule is over "
-                f"{self.config.training.max_steps:,} steps, {self.config.examples.num_epochs} "
+                f"{self.config.training.max_steps:,} steps, {self.config.examples.num_epochs_train} "
                 f"epochs of {self.loaders['train'].steps_per_epoch:,}")
 
 

@@ -40,7 +40,8 @@ COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
 FLOORS = (
     "config", "process", "parallel", "kernels", "layer_norm", "masks", "model", "heads", "data",
     "objectives", "optim", "convert", "checkpoint", "decoding", "generate", "text", "tracking",
-    "training", "evaluation", "export", "serving", "pretraining", "notebook",
+    "training", "evaluation", "export", "serving", "pretraining", "finetuning",
+    "notebook",
 )
 
 

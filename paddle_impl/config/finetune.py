@@ -1,4 +1,4 @@
-"""Flags of run_finetune.py; in parentheses behind a flag its name in auto_coding, the source."""
+"""Flags of run_finetune.py, under the names that auto_coding gave them where it has them."""
 
 import math
 from dataclasses import dataclass, replace
@@ -26,16 +26,18 @@ class ExamplesOptions(Options):
         "source_code", "folder with json/train.jsonl and json/dev.jsonl, as "
         "data_tools.create_completion_data writes it; a name is one in ./dataset")
     max_seq_length: int = flag(256, "tokens of an example at most, control tokens included")
-    micro_batch_size: int = flag(
-        8, "examples in one forward pass of one process", aliases=("--per_gpu_train_batch_size",))
+    per_gpu_train_batch_size: int = flag(
+        8, "examples in one forward pass of one process",
+        aliases=("--per_device_train_batch_size",))
     dev_batch_size: int = flag(8, "examples in one forward pass of an evaluation")
     accumulation_steps: int = flag(4, "forward passes of an optimizer step; the last of an epoch "
                                    "has what is left")
-    num_epochs: int = flag(4, "times that each example is seen", aliases=("--num_epochs_train",))
+    num_epochs_train: int = flag(
+        4, "times that each example is seen", aliases=("--num_train_epochs",))
 
     def __post_init__(self):
-        require_at_least_one(self, "max_seq_length", "micro_batch_size", "dev_batch_size",
-                             "accumulation_steps", "num_epochs")
+        require_at_least_one(self, "max_seq_length", "per_gpu_train_batch_size", "dev_batch_size",
+                             "accumulation_steps", "num_epochs_train")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -64,7 +66,7 @@ class WandbOptions(Options):
 class FinetuneConfig(RunConfig):
     """The groups of every training run, the examples, and what the command does by itself.
 
-    The number of steps follows from the examples and --num_epochs.
+    The number of steps follows from the examples and --num_epochs_train.
     """
 
     task: str = flag("completion", "what is learned", choices=TASKS)
@@ -109,7 +111,7 @@ class FinetuneConfig(RunConfig):
 
     def of_length(self, steps_per_epoch: int) -> "FinetuneConfig":
         """The flags with the number of steps, and the values that follow from it."""
-        steps = steps_per_epoch * self.examples.num_epochs
+        steps = steps_per_epoch * self.examples.num_epochs_train
         schedule = self.schedule
         takes = SCHEDULERS[schedule.name]
         if "warmup_steps" in takes and schedule.warmup_ratio is schedule.warmup_steps is None:

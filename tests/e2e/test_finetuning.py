@@ -175,9 +175,10 @@ def test_flags_may_come_from_a_file_by_either_name(flags, tmp_path, capsys):
                                 "model_select": "distilgpt2",
                                 "visiable_device": "1", "restore_training": True}))
     config = run_finetune.parse([str(file), "--lr", "0.25"])
-    assert (config.schedule.max_lr, config.examples.micro_batch_size) == (0.25, 3)
+    assert (config.schedule.max_lr, config.examples.per_gpu_train_batch_size) == (0.25, 3)
     assert (config.processes.visible_device, config.checkpoint.resume) == ("1", True)
-    file.write_text('{"output_dir": "o", "num_epoch": 3}')
+    file.write_text('{"output_dir": "o", "num_epochs": 3}')
     with pytest.raises(SystemExit):
         run_finetune.parse([str(file)])
-    assert "there is no flag num_epoch; the nearest one is num_epochs" in capsys.readouterr().err
+    told = capsys.readouterr().err
+    assert "there is no flag num_epochs; the nearest one is num_train_epochs" in told
