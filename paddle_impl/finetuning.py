@@ -136,9 +136,10 @@ class Completion(Task):
 
     def describe(self) -> str:
         train, dev = (len(self.records[split]) for split in ("train", "dev"))
+        epochs = self.config.examples.num_epochs_train
         return (f"{train:,} records and {dev:,} held out; the schedule is over "
-                f"{self.config.training.max_steps:,} steps, {self.config.examples.num_epochs_train} "
-                f"epochs of {self.loaders['train'].steps_per_epoch:,}")
+                f"{self.config.training.max_steps:,} steps, {epochs} epochs of "
+                f"{self.loaders['train'].steps_per_epoch:,}")
 
 
 class _Records(CompletionRecords):
