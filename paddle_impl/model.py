@@ -134,6 +134,8 @@ class GPTModel(nn.Layer):
             positions = position_ids
         x = self.drop(self.wte(input_ids) + self.wpe(positions))  # (B, T, C)
         mask = causal_mask(new, past + new, x.dtype)
+        if attention_mask is not None:  # softmax leaves 1e-28 of a hidden key, this no gradient
+            x = x * attention_mask.astype(x.dtype).unsqueeze(-1)
         if seen is not None:
             mask = masks.additive(seen, x.dtype)  # (B, 1, T, T)
         for layer, block in enumerate(self.h):

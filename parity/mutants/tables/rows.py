@@ -45,7 +45,7 @@ BUGS = {
     "position ids ignored": (_GPT, "positions = position_ids", "pass"),
     "position ids of the first row for all": (
         _GPT, "positions = position_ids", "positions = position_ids[0]"),
-    "hidden keys at -10": (_ADDED, "-1e9", "-10.0"),
+    "hidden keys at -10": (_ADDED, "zero, -1e9", "zero, -10.0"),
     "mask of rows transposed": (_ADDED, ".unsqueeze(1)", ".transpose([0, 2, 1]).unsqueeze(1)"),
     "mask of the first row for all": (_GPT, _MASK, "mask = masks.additive(seen[:1], x.dtype)"),
     "causal mask alone": (_GPT, _MASK, "pass"),
@@ -60,7 +60,7 @@ BUGS = {
 }
 
 CONTROLS = {
-    "hidden keys at -1e8": (_ADDED, "-1e9", "-1e8"),
+    "hidden keys at -1e8": (_ADDED, "zero, -1e9", "zero, -1e8"),
     "padding sees other padding": (
         _SEEN, _REAL, f"({_REAL} | (attention_mask == 0).unsqueeze(2))"),
 }
