@@ -6,6 +6,7 @@ import sys
 import pytest
 
 import run_evaluation
+import run_finetune
 import run_generation
 import run_pretrain
 
@@ -15,6 +16,7 @@ EVALUATE = ["--model_name_or_path", "m"]
 GENERATE = ["--model_name_or_path", "m"]
 COMMANDS = [
     (run_pretrain, [word for name, value in PRETRAIN.items() for word in (f"--{name}", value)]),
+    (run_finetune, ["--model_select", "distilgpt2", "--output_dir", "o", "--lr", "0.5"]),
     (run_generation, GENERATE), (run_evaluation, [*EVALUATE, "--minitest"]),
 ]
 

@@ -7,6 +7,7 @@ import re
 import pytest
 
 import run_evaluation
+import run_finetune
 import run_generation
 import run_pretrain
 from data_tools import convert, create_completion_data, create_pretraining_data, inspect, merge
@@ -37,7 +38,8 @@ def help_of(main, *words: str) -> str:
 @pytest.fixture(scope="module")
 def known_flags() -> set[str]:
     """The flags in every command's --help and in every script's text."""
-    commands = [run_pretrain.main, run_generation.main, run_evaluation.main, inspect.main,
+    commands = [run_pretrain.main, run_finetune.main, run_generation.main, run_evaluation.main,
+                inspect.main,
                 create_pretraining_data.main, create_completion_data.main, merge.main, convert.main,
                 parity]
     texts = [help_of(main) for main in commands]

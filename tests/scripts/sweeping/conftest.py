@@ -32,3 +32,14 @@ def starts():
     """starts(folder): how often each run was started, by its name, as the runs have noted it."""
     return lambda folder: {path.parent.name: path.read_text().split()
                            for path in folder.glob("*/starts")}
+
+
+@pytest.fixture
+def sweep(script, monkeypatch, tmp_path):
+    """sweep(grid file, *flags) runs one to its end in tmp_path/sweep; returns the exit code."""
+    main = script("sweep").main
+
+    def run(path, *more) -> int:
+        return main([str(path), "--output_dir", str(tmp_path / "sweep"), *map(str, more)])
+
+    return run
