@@ -110,8 +110,8 @@ def _add(place, flag, given: dict[str, Any]) -> None:
             options["choices"] = flag.choices
         else:
             options["metavar"] = _metavar(flag)
-    names = [flag.name] if flag.positional else [f"--{flag.name}", flag.short]
-    place.add_argument(*filter(None, names), **options)
+    names = [flag.name] if flag.positional else [f"--{flag.name}", *flag.aliases]
+    place.add_argument(*names, **options)
     if flag.type is bool:
         place.add_argument(
             f"--no-{flag.name}", dest=flag.name, action="store_false", default=argparse.SUPPRESS,

@@ -5,11 +5,14 @@ not finite or a full disk; 143 or 130 stopped by SIGTERM or SIGINT after a check
 error.
 """
 
+import pkgutil
 import sys
+from functools import partial
 from typing import NoReturn
 
 import args
 from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.config.run import RunConfig
 from paddle_impl.process import launch, stopping
 
 PROG = "run_pretrain.py"
@@ -21,15 +24,23 @@ def parse(argv: list[str] | None = None) -> PretrainConfig:
 
 def main(argv: list[str] | None = None) -> None:
     launch.prepare()
-    config = parse(argv)
-    with launch.end_job_on_error(PROG):
-        signal = pretrain(config)
+    train(PROG, parse(argv), "paddle_impl.pretraining:pretraining_run")
+
+
+def train(prog: str, config: RunConfig, put_together: str) -> None:
+    """Train, and exit with the code of a run that a signal has ended early.
+
+    put_together: `module:function` from config to a Run, which is imported after Paddle.
+    """
+    with launch.end_job_on_error(prog):
+        signal = _trained(prog, config, put_together)
     if signal is not None:
         sys.exit(stopping.exit_code(signal))
 
 
-def pretrain(config: PretrainConfig) -> str | None:
+def _trained(prog: str, config: RunConfig, put_together: str) -> str | None:
     """Train; returns the name of the signal that ended the run early, or None."""
+    fail = partial(_fail, prog)
     try:
         from paddle_impl.process import runtime
 
@@ -37,9 +48,8 @@ def pretrain(config: PretrainConfig) -> str | None:
         runtime.import_paddle(config.runtime.device)
         stopping.undo_paddles_handler()
         from paddle_impl.data.loader import DamagedData
-        from paddle_impl.pretraining import pretraining_run
 
-        run = pretraining_run(config)
+        run = pkgutil.resolve_name(put_together)(config)
     except (ValueError, OSError) as error:
         fail(error)
     # Besides the run's own handler: the launcher sends SIGTERM several times, and to one process
@@ -55,13 +65,13 @@ def pretrain(config: PretrainConfig) -> str | None:
     return signal
 
 
-def fail(error: Exception) -> NoReturn:
+def _fail(prog: str, error: Exception) -> NoReturn:
     """Exit with the error in one line. An error because a peer is gone is raised again instead:
     `end_job_on_error` handles it.
     """
     if launch.lost_peer(error):
         raise error
-    args.fail(PROG, error)
+    args.fail(prog, error)
 
 
 if __name__ == "__main__":

@@ -14,6 +14,7 @@ import sys
 import time
 import warnings
 from argparse import Namespace
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
@@ -23,8 +24,6 @@ from data_tools.tokenizing import preload
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help and after --workers is known
     from data_tools.preparing.partial_run import PartialRun
-
-SELF_CHECK_CHARS = 100_000
 
 
 def parse(argv: list[str] | None = None) -> PreparingConfig:
@@ -37,23 +36,32 @@ def parse(argv: list[str] | None = None) -> PreparingConfig:
 def main(argv: list[str] | None = None) -> int:
     """Exit code: 0, 2 for an input that cannot be used (one line on stderr), 130 interrupted."""
     config = parse(argv)
+
+    def make() -> None:
+        if config.tokenizing.tokenizer and not config.fim.fim_rate:
+            preload.begin(config.tokenizing.tokenizer)
+        create(config)
+
+    return run(make, config.running.workers, "the same command continues from the last checkpoint")
+
+
+def run(make: Callable[[], None], workers: int, after: str) -> int:
+    """Call `make` as a command; its exit code. after: what to do after an interruption."""
     # Read once, when the tokenizers libraries start their threads.
-    os.environ["RAYON_NUM_THREADS"] = str(config.running.workers)
+    os.environ["RAYON_NUM_THREADS"] = str(workers)
     os.environ["TOKENIZERS_PARALLELISM"] = "true"
-    if config.tokenizing.tokenizer:
-        preload.begin(config.tokenizing.tokenizer)
     from data_tools.preparing.report import say
 
     warnings.showwarning = lambda message, *_: say(f"warning: {message}")
     # A terminated run must still close its files.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
     try:
-        create(config)
+        make()
     except (ValueError, OSError) as error:
         say(f"error: {' '.join(str(error).split())}")
         return 2
     except KeyboardInterrupt:
-        say("error: interrupted; the same command continues from the last checkpoint")
+        say(f"error: interrupted; {after}")
         return 130
     return 0
 
@@ -92,12 +100,21 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     """Encode the documents that an earlier run did not, and put the files in place."""
     from data_tools.cleaning.filters import filters_from
     from data_tools.cleaning.late_filter import LateFilter
-    from data_tools.preparing.batches import SLOW_BATCH_CHARS, batched, encoded, with_end
+    from data_tools.fim import FimEncoder
+    from data_tools.preparing.batches import (
+        SLOW_BATCH_CHARS,
+        batched,
+        encoded,
+        first_texts,
+        with_end,
+    )
     from data_tools.preparing.inputs import documents, keep_tokenizer, meta_of, nothing_found
     from data_tools.preparing.report import Progress, Summary, peak_memory_mib
     from data_tools.reading.corpus import CorpusReport
     from data_tools.tokenizing.any_tokenizer import end_of
 
+    encoder = tokenizer if not options.fim_rate else FimEncoder(
+        tokenizer, options.fim_rate, options.fim_spm_rate, options.seed)
     eos = tokenizer.eos_token_id if options.append_eos else end_of(tokenizer)
     filters = filters_from(options)
     memories = [one for one in filters if one.remembers]
@@ -112,12 +129,12 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
     reading = batched(documents(options, files, report, filters, start), report, memories,
                       SLOW_BATCH_CHARS if tokenizer.holds_gil else None)
     first = next(reading)
-    tokenizer.self_check(_first_texts(first.texts))
+    tokenizer.self_check(first_texts(first.texts))
     encoding_started, busy, unknown = time.perf_counter(), 0.0, 0
     with (Progress(options, files.total_bytes, report) as progress,
           ThreadPoolExecutor(1) as beside):
         beside.submit(keep_tokenizer, tokenizer, run.tokenizer_folder)
-        for batch, ids, offsets, seconds in encoded(_chain(first, reading), tokenizer,
+        for batch, ids, offsets, seconds in encoded(_chain(first, reading), encoder,
                                                     options.workers):
             busy += seconds
             if tokenizer.unk_token_id is not None:
@@ -152,17 +169,6 @@ def _fill(options: Namespace, files, tokenizer, run: PartialRun, started: float)
 def _chain(first, rest):
     yield first
     yield from rest
-
-
-def _first_texts(texts: list[str]) -> list[str]:
-    """The first documents of a run, few enough that checking the encoder on them takes a moment."""
-    taken, characters = [], 0
-    for text in texts:
-        characters += len(text)
-        if taken and characters > SELF_CHECK_CHARS:
-            break
-        taken.append(text[:SELF_CHECK_CHARS])
-    return taken
 
 
 if __name__ == "__main__":

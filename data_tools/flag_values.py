@@ -16,15 +16,22 @@ def checked(flags: Iterable, values: Mapping[str, Any], place: str = "") -> dict
     """The values as the command line would give them.
 
     flags: data_tools.options.Flag of every flag. place: what stands before a flag's name in a
-    message. ValueError for a name that is no flag, with the nearest one, and for a value of another
-    type or beside the flag's choices.
+    message. ValueError for a name that is no flag, with the nearest one, for two names of one flag,
+    and for a value of another type or beside the flag's choices.
     """
-    known = {flag.name: flag for flag in flags}
-    for name in values:
+    known = {name: flag for flag in flags
+             for name in (flag.name, *(alias.lstrip("-") for alias in flag.aliases))}
+    found, told = {}, {}
+    for name, value in values.items():
         if name not in known:
             (nearest,) = difflib.get_close_matches(str(name), known, n=1, cutoff=0.0)
             raise ValueError(f"{place}there is no flag {name}; the nearest one is {nearest}")
-    return {name: _value(f"{place}{name}", value, known[name]) for name, value in values.items()}
+        flag = known[name]
+        if flag.name in found:
+            raise ValueError(f"{place}{told[flag.name]} and {name} are names of one flag")
+        told[flag.name] = name
+        found[flag.name] = _value(f"{place}{name}", value, flag)
+    return found
 
 
 def _value(place: str, value: Any, flag) -> Any:

@@ -132,9 +132,9 @@ def parsed(content: bytes) -> dict[str, Any]:
         level = [inner for outer in level
                  for inner in (outer.values() if isinstance(outer, dict) else outer)
                  if isinstance(inner, dict | list)]
-    if level:
-        raise ValueError(_TOO_DEEP)
-    return values
+        if not level:
+            return values
+    raise ValueError(_TOO_DEEP)
 
 
 def shown(value: Any) -> str:

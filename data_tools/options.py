@@ -45,6 +45,8 @@ class Flag:
     path: the names of the fields that lead to its value, its own name last. type: of one value;
     many: the value is a list of them. default: MISSING where the flag is required. choices: the
     values that are allowed; of a boolean, the words that are allowed beside true and false.
+    aliases: its other names on a command line, such as -p or --lr, and without the hyphens in a
+    file.
     """
 
     name: str
@@ -54,7 +56,7 @@ class Flag:
     default: Any
     help: str
     choices: tuple | None
-    short: str
+    aliases: tuple[str, ...]
     positional: bool
 
     @property
@@ -66,14 +68,14 @@ class Flag:
 
 
 def flag(
-    default: Any = MISSING, help: str = "", *, choices: tuple | None = None, short: str = "",
-    positional: bool = False,
+    default: Any = MISSING, help: str = "", *, choices: tuple | None = None,
+    aliases: tuple[str, ...] = (), positional: bool = False,
 ):
     """A dataclass field that args.py turns into `--name`; no default makes it required.
 
-    short: a second name such as -p. positional: the value is given without `--name`.
+    aliases: other names such as -p. positional: the value is given without `--name`.
     """
-    metadata = {"help": help, "choices": choices, "short": short, "positional": positional}
+    metadata = {"help": help, "choices": choices, "aliases": aliases, "positional": positional}
     return field(default=default, metadata=metadata)
 
 
@@ -84,17 +86,22 @@ class Change:
     default: Any
     help: str | None
     choices: tuple | None
+    aliases: tuple[str, ...]
 
     def applied(self, one: Flag) -> Flag:
         return replace(
             one, default=one.default if self.default is MISSING else self.default,
             help=self.help or one.help, choices=self.choices or one.choices,
+            aliases=(*one.aliases, *self.aliases),
         )
 
 
-def changed(default: Any = MISSING, help: str | None = None, choices: tuple | None = None):
-    """For group(): another default, help or choices of a flag."""
-    return Change(default, help, choices)
+def changed(
+    default: Any = MISSING, help: str | None = None, choices: tuple | None = None,
+    aliases: tuple[str, ...] = (),
+):
+    """For group(): another default, help or choices of a flag, and more names for it."""
+    return Change(default, help, choices, aliases)
 
 
 def group(options: type[Options], *, only: tuple[str, ...] | None = None, **changes: Any):
@@ -127,7 +134,8 @@ class Options:
                 found += _of_group(item)
             elif "help" in item.metadata:
                 found.append(_flag(item, hints[item.name]))
-        names = [one.name for one in found]
+        names = [name for one in found
+                 for name in (one.name, *(alias.lstrip("-") for alias in one.aliases))]
         assert len({*names}) == len(names), f"{cls.__name__} has a flag twice: {sorted(names)}"
         return tuple(found)
 

@@ -16,7 +16,7 @@ class GPTForSequenceClassification(GPT):
 
     Padding is `config.pad_token_id`, on either side of a row; of a row of padding alone the first
     token is used. Positions count padding, as in transformers.GPT2ForSequenceClassification without
-    position_ids. ValueError if the config has no labels.
+    position_ids, unless there is an attention_mask. ValueError if the config has no labels.
     """
 
     architecture = CLASSIFIER
@@ -27,12 +27,17 @@ class GPTForSequenceClassification(GPT):
             raise ValueError("a classifier needs labels: its config has none")
         self.score = Score(config.n_embd, len(config.labels))
 
-    def forward(self, input_ids: paddle.Tensor) -> paddle.Tensor:
-        """ValueError for several rows if the config has no pad_token_id: where each one ends is
-        then unknown.
+    def forward(
+        self, input_ids: paddle.Tensor, *, attention_mask: paddle.Tensor | None = None,
+        position_ids: paddle.Tensor | None = None,
+    ) -> paddle.Tensor:
+        """attention_mask, position_ids (B, T): see GPTModel. With the mask a row gives the same on
+        whichever side it is padded. The row's end goes by pad_token_id all the same; ValueError for
+        several rows if the config has none, because where each one ends is then unknown.
         """
         recompute = self.recompute and self.training
-        hidden = self.transformer(input_ids, recompute=recompute)  # (B, T, C)
+        hidden = self.transformer(input_ids, recompute=recompute, attention_mask=attention_mask,
+                                  position_ids=position_ids)  # (B, T, C)
         rows = paddle.arange(input_ids.shape[0], dtype="int64")
         at = paddle.stack([rows, self._last(input_ids)], axis=1)  # (B, 2)
         return self.score(paddle.gather_nd(hidden, at))  # (B, L)

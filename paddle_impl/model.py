@@ -15,7 +15,9 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.distributed.fleet.utils import recompute as recompute_block
 
+from paddle_impl import masks
 from paddle_impl.config.model import LANGUAGE_MODEL, ModelConfig
+from paddle_impl.layer_norm import LayerNorm
 from paddle_impl.parallel.linear import ColumnLinear, RowLinear
 from paddle_impl.parallel.tensor import WHOLE, Parts
 
@@ -53,17 +55,23 @@ class GPTForCausalLM(GPT):
 
     architecture = LANGUAGE_MODEL
 
-    def forward(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
+    def forward(
+        self, input_ids: paddle.Tensor, cache: Cache | None = None, **rows: paddle.Tensor | None
+    ) -> paddle.Tensor:
         """Logits of the whole vocabulary, in every process.
 
         cache: see `new_cache`; the tokens follow those in it, and it is extended in place.
+        rows: attention_mask, position_ids and segments of padded or packed rows, see GPTModel.
         """
-        return self.parts.gather_from(self.own_logits(input_ids, cache), self.config.vocab_size)
+        own = self.own_logits(input_ids, cache, **rows)
+        return self.parts.gather_from(own, self.config.vocab_size)
 
-    def own_logits(self, input_ids: paddle.Tensor, cache: Cache | None = None) -> paddle.Tensor:
+    def own_logits(
+        self, input_ids: paddle.Tensor, cache: Cache | None = None, **rows: paddle.Tensor | None
+    ) -> paddle.Tensor:
         """The columns of the logits for the tokens of this process, (B, T, V / n)."""
         recompute = self.recompute and self.training and cache is None
-        return self._own_head(self.transformer(input_ids, cache, recompute))  # (B, T, V)
+        return self._own_head(self.transformer(input_ids, cache, recompute, **rows))  # (B, T, V)
 
     def next_logits(self, input_ids: paddle.Tensor, cache: Cache) -> paddle.Tensor:
         """Logits (B, V) at the last position; at all of a long prompt's the head would be slow."""
@@ -89,13 +97,21 @@ class GPTModel(nn.Layer):
         self.wpe = _embedding(config.n_positions, config.n_embd)
         self.drop = nn.Dropout(config.embd_pdrop)
         self.h = nn.LayerList([Block(config, parts) for _ in range(config.n_layer)])
-        self.ln_f = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
+        self.ln_f = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
 
     def forward(
-        self, input_ids: paddle.Tensor, cache: Cache | None = None, recompute: bool = False
+        self, input_ids: paddle.Tensor, cache: Cache | None = None, recompute: bool = False, *,
+        attention_mask: paddle.Tensor | None = None, position_ids: paddle.Tensor | None = None,
+        segments: paddle.Tensor | None = None,
     ) -> paddle.Tensor:
         """input_ids (B, T) -> (B, T, C). recompute: recompute the blocks in the backward pass; not
         with a cache. ValueError for more tokens than the model has positions.
+
+        The others are (B, T) integers, for whole passes without a cache. None is the fast path.
+        attention_mask: 1 for a token, 0 for padding, on any side. segments: a token sees only those
+        of its own number. position_ids: by default they begin at 0 in each segment and leave
+        padding out. What comes out at padding means nothing, but is finite. ValueError for another
+        shape, other values, or a cache: `generate` takes prompts of several lengths without pads.
         """
         new = input_ids.shape[1]
         past = 0 if cache is None or cache[0] is None else cache[0][0].shape[2]
@@ -103,11 +119,28 @@ class GPTModel(nn.Layer):
             raise ValueError(
                 f"{past + new} tokens exceed the model's {self.config.n_positions} positions"
             )
+        rows = (attention_mask, position_ids, segments)
+        seen = None
+        if any(one is not None for one in rows):
+            if cache is not None:
+                raise ValueError(f"{', '.join(masks.ROWS)} do not go with a cache: leave them out")
+            masks.check(input_ids.shape, self.config.n_positions,
+                        **dict(zip(masks.ROWS, rows, strict=True)))
         positions = paddle.arange(past, past + new, dtype="int64")  # (T,)
+        if attention_mask is not None or segments is not None:
+            seen = masks.visible(attention_mask, segments)  # (B, T, T)
+            positions = masks.positions(seen)  # (B, T)
+        if position_ids is not None:
+            positions = position_ids
         x = self.drop(self.wte(input_ids) + self.wpe(positions))  # (B, T, C)
         mask = causal_mask(new, past + new, x.dtype)
+        if attention_mask is not None:  # softmax leaves 1e-28 of a hidden key, this no gradient
+            x = x * attention_mask.astype(x.dtype).unsqueeze(-1)
+        if seen is not None:
+            mask = masks.additive(seen, x.dtype)  # (B, 1, T, T)
         for layer, block in enumerate(self.h):
-            if recompute:
+            if recompute and not (x.stop_gradient and _frozen(block)):
+                x.stop_gradient = False  # else Paddle's recompute would give gradients of 0
                 x = recompute_block(block.without_past, x, mask)
                 continue
             x, present = block(x, mask, None if cache is None else cache[layer])
@@ -119,9 +152,9 @@ class GPTModel(nn.Layer):
 class Block(nn.Layer):
     def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
         super().__init__()
-        self.ln_1 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
+        self.ln_1 = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
         self.attn = Attention(config, parts)
-        self.ln_2 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
+        self.ln_2 = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
         self.mlp = MLP(config, parts)
 
     def forward(self, x, mask, past):
@@ -184,6 +217,11 @@ def causal_mask(new: int, total: int, dtype) -> paddle.Tensor | None:
     if new == 1:
         return None
     return paddle.triu(paddle.full([new, total], -1e9, dtype), diagonal=total - new + 1)
+
+
+def _frozen(block: Block) -> bool:
+    """Whether training changes none of the block's parameters."""
+    return all(parameter.stop_gradient for parameter in block.parameters())
 
 
 def initialize(model: GPT, seed: int) -> None:

@@ -12,6 +12,7 @@ import paddle
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
+from paddle_impl import masks
 from paddle_impl.data.batch import IGNORED, Batch
 from paddle_impl.parallel.tensor import WHOLE, Parts, nan_outside, own_ids
 
@@ -49,10 +50,12 @@ def counted_labels(batch: Batch) -> float:
 def causal_lm(model, batch) -> tuple[paddle.Tensor, Metrics]:
     """Cross entropy of the next token, in nats, summed over the labels that are not -100.
 
-    batch: input_ids (B, T), labels (B, T) already shifted.
+    batch: input_ids (B, T), labels (B, T) already shifted, -100 at padding and at the last token
+    of a segment; where rows are padded or packed also attention_mask, position_ids or segments
+    (B, T), see GPTModel.
     """
     labels = batch["labels"]
-    logits = model.own_logits(batch["input_ids"])  # (B, T, V / n)
+    logits = model.own_logits(batch["input_ids"], **masks.of_batch(batch))  # (B, T, V / n)
     losses = cross_entropy(logits, labels, model.parts, model.config.vocab_size)  # (B, T)
     return losses.sum(), {}
 

@@ -9,7 +9,7 @@ from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.pretraining_data import PretrainingData
 from paddle_impl.objectives import CAUSAL_LM
-from paddle_impl.optim.schedule import lr_at
+from paddle_impl.optim.schedule import Schedule
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.completions import Completions
 from paddle_impl.training.resume import Fact
@@ -37,6 +37,7 @@ class Pretraining(Task):
         super().__init__(ranks)
         self.config = config
         self.objective = CAUSAL_LM
+        self.schedule = Schedule(config.schedule, config.training.max_steps)
         self.inputs = PretrainingData(config, ranks)
         self.warnings = self.inputs.warnings
         self.tokenizer = self.inputs.tokenizer
@@ -58,11 +59,11 @@ class Pretraining(Task):
             self.inputs.check_tokenizer_of(source)
 
     def learning_rate(self, step: int) -> float:
-        return lr_at(step, **self._schedule())
+        return self.schedule.learning_rate(step)
 
     def settings(self) -> dict[str, Any]:
         training = self.config.training
-        return self._schedule() | {
+        return self.schedule.settings | {
             "micro_batch_size": self.config.data.micro_batch_size,
             "hidden_dropout_prob": training.hidden_dropout_prob,
             "attention_probs_dropout_prob": training.attention_probs_dropout_prob,
@@ -89,15 +90,6 @@ class Pretraining(Task):
 
     def describe(self) -> str:
         return f"data {self.inputs.data}"
-
-    def _schedule(self) -> dict[str, Any]:
-        schedule = self.config.schedule
-        return {
-            "max_lr": schedule.max_lr, "min_lr": schedule.min_lr,
-            "warmup_rate": schedule.warmup_rate,
-            "decay_steps": schedule.decay_steps or self.config.training.max_steps,
-            "style": schedule.lr_decay_style,
-        }
 
 
 def pretraining_run(config: PretrainConfig) -> Run:

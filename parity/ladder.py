@@ -13,7 +13,7 @@ from functools import cache, partial
 
 from paddle_impl.process.runtime import import_paddle
 from parity import cases, workers
-from parity.cases import Case
+from parity.cases import Case, evaluation, schedules, text
 from parity.compare import Place, Point, Result, Trace, compare
 from parity.tolerances.checkpoint import rows_of
 
@@ -47,8 +47,9 @@ RUNGS = (
     Rung("vocabulary", "tokenizers opened by the other side", "tokenizer.opened", "D",
          handover="tokenizer.written"),
     Rung("corpus", "a folder of files to token files", "tokenizer.corpus", "D"),
+    Rung("fim", "fill-in-the-middle documents", "infilling.documents", "D"),
     Rung("order", "token files to the batches of a rank", "order.batches", "D",
-         cases.SPLIT_BOUNDS),
+         cases.SPLIT_BOUNDS | text.MEGATRON_SAMPLES),
     Rung("weights", "weights HF -> ours -> HF, bit for bit", "weights.round_trip", "D",
          checkpoint=True),
     Rung("refusals", "damaged checkpoints are refused", "weights.refusals", "D"),
@@ -60,6 +61,7 @@ RUNGS = (
     Rung("extremes", "functions at inf, NaN, 1e4, denormals", "extremes.functions", "DA"),
     Rung("numbers", "a weight that is NaN is never scored", "extremes.refused", "D"),
     Rung("gradients", "gradient of every parameter", "backward.gradients", checkpoint=True),
+    Rung("rows", "rows that are packed, or padded on a side", "rows.passes"),
     Rung("clip", "gradient norm and clipped gradients", "backward.clipped_gradients"),
     Rung("dropout", "gradients under shared dropout masks", "dropout.masked_step",
          handover="dropout.masks"),
@@ -68,9 +70,12 @@ RUNGS = (
     Rung("draws", "statistics of the dropout masks", "dropout.draws", "Z"),
     Rung("schedule", "learning rate of every step", "schedule.learning_rates", "A",
          cases.GOLDEN_RATES),
+    Rung("schedules", "schedules by their names", "schedule.by_name", "A", schedules.GOLDEN),
     Rung("validation", "validation loss during training", "evaluation.mean_loss"),
     Rung("evaluation", "held-out documents, strided windows", "evaluation.code_length"),
     Rung("metrics", "perplexity, accuracy, bits per byte", "metrics.reported"),
+    Rung("counted", "measures of counts, by lm-eval's code", "metrics.of_counts", "A",
+         evaluation.LM_EVAL),
     Rung("wikitext", "WikiText: word and token perplexities", "evaluation.wikitext"),
     Rung("lambada", "LAMBADA: last words predicted greedily", "evaluation.last_words"),
     Rung("cache", "logits with and without the KV cache", "generation.cached_logits"),
@@ -78,15 +83,21 @@ RUNGS = (
     Rung("greedy", "greedy continuations, token by token", "generation.greedy"),
     Rung("sampled", "sampled continuations, shared draws", "generation.sampled"),
     Rung("export", "continuations by an exported model", "generation.exported", "B"),
+    Rung("batches", "batches of prompts by an exported model", "exporting.ids", "D"),
     Rung("many", "200 tiny models, batches of prompts", "decoding.many", "A"),
     Rung("stops", "stop strings", "decoding.stopped", "A"),
+    Rung("answers", "the completion server's answers", "serving.answers", "A"),
     Rung("beam", "beam search of the 200 tiny models", "decoding.beam", "A"),
     Rung("beams", "PaddleNLP's and LoRA's beam search", "decoding.other_beams", "A"),
     Rung("blocks", "batches over the ends of cache blocks", "decoding.blocks", "A"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
+    Rung("frozen", "training with frozen parameters", "frozen.steps"),
+    Rung("grown", "rows for new tokens, and a step with them", "growth.vocabulary"),
     Rung("odd", "a model without round sizes", "training.odd_steps"),
     Rung("files", "checkpoints opened by the other side", "files.opened", "D",
          handover="files.written"),
+    Rung("forms", "types, shards and names of others' files", "forms.logits",
+         handover="forms.written"),
     Rung("foreign", "config.json of another model is refused", "files.foreign", "D"),
     Rung("newest", "the checkpoint that a run resumes from", "files.newest", "D"),
     Rung("resume", "training, stopped and resumed", "resume.steps"),

@@ -11,6 +11,7 @@ import run_pretrain
 from paddle_impl.config.evaluation import EvaluationConfig
 from paddle_impl.config.generation import GenerationConfig
 from paddle_impl.config.pretrain import PretrainConfig
+from paddle_impl.config.schedule import ALIASES, SCHEDULERS
 
 ROOT = Path(__file__).resolve().parent.parent
 CONFIG = ROOT / "paddle_impl" / "config"
@@ -57,6 +58,21 @@ BAD = {
     ("--skip_nonfinite", "-1"): "--skip_nonfinite must not be negative",
     ("--peak_tflops", "0"): "--peak_tflops must be positive",
     ("--peak_tflops", "inf"): "--peak_tflops must be positive",
+    ("--scheduler", "linear", "--decay_steps", "9"):
+        "--decay_steps 9 means nothing with --scheduler linear, which takes --max_lr, "
+        "--warmup_steps, --warmup_ratio",
+    ("--scheduler", "constantlr", "--warmup_steps", "9"): "which takes --max_lr",
+    ("--scheduler", "warmuplinear", "--num_cycles", "2"): "--num_cycles 2.0 means nothing",
+    ("--scheduler", "cosine", "--min_lr", "0"): "--min_lr 0.0 means nothing",
+    ("--warmup_ratio", "0.1"): "--warmup_ratio 0.1 means nothing with --scheduler paddlenlp, which "
+                               "takes --max_lr, --min_lr, --warmup_rate",
+    ("--scheduler", "linear", "--warmup_steps", "9", "--warmup_ratio", "0.5"): "two warm-ups",
+    ("--scheduler", "linear", "--warmup_ratio", "1.5"): "--warmup_ratio must lie in [0, 1]",
+    ("--scheduler", "linear", "--warmup_steps", "-1"): "--warmup_steps must not be negative",
+    ("--scheduler", "cosine", "--num_cycles", "0"): "--num_cycles must be positive",
+    ("--scheduler", "llms_from_scratch", "--initial_lr", "1"): "--initial_lr 1.0 is above --max_lr",
+    ("--scheduler", "llms_from_scratch", "--min_lr", "1"): "--min_lr 1.0 is above --max_lr",
+    ("--first_step", "2"): "invalid choice",
     ("--max_lr", "inf"): "--max_lr must not be negative or infinite",
     ("--use_amp", "--scale_loss", "0"): "--scale_loss must be positive and fit float32",
     ("--early_stop", "3", "--max_steps", "6"): "--eval_freq 500 is above --max_steps 6",
@@ -94,6 +110,18 @@ def test_a_bare_boolean_switches_on():
         assert config.training.check_accuracy is expected
 
 
+def test_a_rate_below_the_default_min_lr_goes_with_schedules_that_end_at_0(capsys):
+    assert "--min_lr 1e-05 is above --max_lr 5e-06" in one_line_error(capsys, "--max_lr", "5e-6")
+    config = run_pretrain.parse([*REQUIRED, "--max_lr", "5e-6", "--scheduler", "linear"])
+    assert config.schedule.max_lr == 5e-6
+
+
+def test_an_unknown_schedule_is_told_the_known_ones(capsys):
+    told = one_line_error(capsys, "--scheduler", "lineal")
+    for name in (*SCHEDULERS, *ALIASES):
+        assert name in told
+
+
 def test_short_form_reaches_the_same_flag():
     assert run_pretrain.parse([*REQUIRED, "-p", "x"]).tracking.profiler_options == "x"
 
@@ -101,7 +129,8 @@ def test_short_form_reaches_the_same_flag():
 @pytest.mark.parametrize(("config", "files"), [
     (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
         "pretraining", "data/pretraining_data", "training/reports", "training/completions",
-        "training/resume", "training/run", "parallel/ranks")] + ["run_pretrain.py"]),
+        "training/resume", "training/run", "parallel/ranks", "optim/schedule")]
+        + ["run_pretrain.py"]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
         "text/writing", "serving/server", "serving/engine", "serving/app", "serving/endpoints",
         "serving/request")] + ["run_generation.py"]),

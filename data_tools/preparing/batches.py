@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import itertools
+import json
 import os
 import threading
 import time
@@ -20,6 +21,7 @@ from data_tools.reading.corpus import CorpusReport, Document
 
 BATCH_CHARS = 4_000_000  # enough for all cores at work; encoded, some 30 MB
 SLOW_BATCH_CHARS = 250_000  # half a second for a tokenizer in Python: a run can be stopped there
+SELF_CHECK_CHARS = 100_000
 
 
 @dataclass
@@ -34,6 +36,13 @@ class Batch:
     report: dict  # CorpusReport.to_json()
     skipped: list[tuple[str, str]]  # (name, reason) since the batch before
     learnt: list[bytes]  # by each filter that remembers, since the batch before
+
+    def skipped_log(self) -> bytes:
+        """The lines of skipped.jsonl."""
+        lines = "".join(json.dumps({"name": name, "reason": reason}, ensure_ascii=False) + "\n"
+                        for name, reason in self.skipped)
+        # A file's name need not be UTF-8: Python then holds lone surrogates.
+        return lines.encode("utf-8", "backslashreplace")
 
 
 class Encoded(NamedTuple):
@@ -87,6 +96,17 @@ def encoded(batches: Iterable[Batch], tokenizer, workers: int) -> Iterator[Encod
                           "fewer --workers; the same command continues") from None
         finally:
             pool.shutdown(cancel_futures=True)
+
+
+def first_texts(texts: list[str]) -> list[str]:
+    """The first documents of a run, few enough that checking the encoder on them takes a moment."""
+    taken, characters = [], 0
+    for text in texts:
+        characters += len(text)
+        if taken and characters > SELF_CHECK_CHARS:
+            break
+        taken.append(text[:SELF_CHECK_CHARS])
+    return taken
 
 
 def with_end(ids: np.ndarray, offsets: np.ndarray, eos: int) -> tuple[np.ndarray, np.ndarray]:

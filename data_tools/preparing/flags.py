@@ -17,6 +17,8 @@ BYTES = "bytes"  # --tokenizer bytes
 # What None stands for, where a flag that was not given must be told from one that was.
 NEAR_THRESHOLD, SEGMENTER, SPLIT_BY = 0.85, "jieba", " "
 SAMPLE_MB, MOST_SAMPLE_MB = 16.0, 1024.0
+FIM_SPM_RATE = 0.5
+FIM_TOKENS = ("<fim_prefix>", "<fim_middle>", "<fim_suffix>", "<fim_pad>")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -163,6 +165,25 @@ class TokenizerOptions(Options):
                 "--cn_split_dimer is for --cn_splited")
         require(not (self.cn_splited and self.cn_seg_func),
                 "--cn_splited text is cut already, so --cn_seg_func has nothing to cut")
+
+
+@dataclass(frozen=True, kw_only=True)
+class FimOptions(Options):
+    """Fill-in-the-middle (data_tools/fim.py); off by default."""
+
+    fim_rate: float = flag(
+        0.0, "the share of documents whose middle is moved behind the rest, so that the model "
+        f"learns to fill gaps; adds {' '.join(FIM_TOKENS)} to the vocabulary (the paper: 0.5)")
+    fim_spm_rate: float | None = flag(
+        None, "of those, the share whose suffix stands before the prefix (default: "
+        f"{FIM_SPM_RATE})")
+
+    def __post_init__(self):
+        for name in ("fim_rate", "fim_spm_rate"):
+            share = getattr(self, name)
+            require(share is None or 0 <= share <= 1, f"--{name}: {share} is not from 0 to 1")
+        require(self.fim_spm_rate is None or self.fim_rate > 0,
+                "--fim_spm_rate is for --fim_rate above 0")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -9,7 +9,7 @@ from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from data_tools import VERSION
-from data_tools.preparing.flags import BYTES, MOST_SAMPLE_MB, SAMPLE_MB
+from data_tools.preparing.flags import BYTES, FIM_TOKENS, MOST_SAMPLE_MB, SAMPLE_MB
 from data_tools.preparing.report import say
 from data_tools.reading.corpus import CorpusReport, Document, iter_documents
 from data_tools.reading.file_list import FileList
@@ -69,7 +69,18 @@ def _documents(options, files, report, filters=(), start=(0, 0)) -> Iterator[Doc
 
 
 def given_tokenizer(options: Namespace):
-    """The tokenizer that the flags name; None where one is to be trained."""
+    """The tokenizer that the flags name, with control tokens; None where one is to be trained."""
+    given = _given(options)
+    return with_control_tokens(given, options) if given else None
+
+
+def with_control_tokens(tokenizer, options: Namespace):
+    """The tokenizer with options.control_tokens, which no text becomes."""
+    return tokenizer.with_added_tokens(options.control_tokens) if options.control_tokens else (
+        tokenizer)
+
+
+def _given(options: Namespace):
     if options.tokenizer == BYTES:
         return Tokenizer.byte_level()
     if options.tokenizer_name == "GPTChineseTokenizer":
@@ -115,14 +126,15 @@ def trained_tokenizer(options: Namespace, files: FileList, folder: Path) -> Toke
     files.order(options.seed if options.shuffle else None)
     if report.documents == 0:
         raise ValueError(nothing_found(options, report))
+    learnt, tokenizer = tokenizer.vocab_size, with_control_tokens(tokenizer, options)
     save_tokenizer(tokenizer, folder)
     read = f"{report.documents:,} documents, {report.utf8_bytes / 1e6:.1f} MB"
     if not options.quiet:
-        say(f"tokenizer: {tokenizer.vocab_size:,} tokens learned in "
+        say(f"tokenizer: {learnt:,} tokens learned in "
             f"{time.perf_counter() - started:.1f} s from {read}")
-    if tokenizer.vocab_size < options.vocab_size:
+    if learnt < options.vocab_size:
         say(f"warning: {options.vocab_size:,} tokens were asked for (--vocab_size), "
-            f"{tokenizer.vocab_size:,} were learnt: in the {'corpus' if is_whole else 'sample'} of "
+            f"{learnt:,} were learnt: in the {'corpus' if is_whole else 'sample'} of "
             f"{read}, no other pair of tokens occurs twice"
             + ("" if is_whole else "; a larger --tokenizer_sample_mb learns more"))
     return tokenizer
@@ -196,13 +208,17 @@ def meta_of(options: Namespace, files: FileList, report: CorpusReport, eos: int 
             "skipped": dict(sorted(report.skipped.items())),
         },
     }
+    if options.fim_rate:
+        meta["source"]["fim"] = {"rate": options.fim_rate, "spm_rate": options.fim_spm_rate,
+                                 "tokens": list(FIM_TOKENS)}
     return meta | ({"shard": list(options.shard)} if options.shard else {})
 
 
 def nothing_found(options: Namespace, report: CorpusReport) -> str:
     skipped = "; ".join(report.skipped_lines())
+    chosen_by = "--languages" if "languages" in options else "--suffixes"
     return (
         f"no documents in {', '.join(options.input_path)}: looked in folders and archives for "
-        f"{' '.join(options.suffixes)} (--suffixes changes that), in records for "
+        f"{' '.join(options.suffixes)} ({chosen_by} changes that), in records for "
         f"{options.json_key!r} (--json_key){'; ' + skipped if skipped else ''}"
     )

@@ -7,10 +7,13 @@ from dataclasses import dataclass
 
 from data_tools.options import Options, group, require
 from data_tools.preparing.flags import (
+    FIM_SPM_RATE,
+    FIM_TOKENS,
     NEAR_THRESHOLD,
     SEGMENTER,
     SPLIT_BY,
     CleaningOptions,
+    FimOptions,
     ReadingOptions,
     RefusedOptions,
     RunningOptions,
@@ -25,23 +28,30 @@ class PreparingConfig(Options):
     reading: ReadingOptions = group(ReadingOptions)
     cleaning: CleaningOptions = group(CleaningOptions)
     tokenizing: TokenizerOptions = group(TokenizerOptions)
+    fim: FimOptions = group(FimOptions)
     running: RunningOptions = group(RunningOptions)
     refused: RefusedOptions = group(RefusedOptions)
 
     def __post_init__(self):
         require(not (self.running.shard and self.cleaning.dedup),
                 "--dedup needs the whole corpus in one run, so it does not go with --shard")
+        require(self.tokenizing.append_eos or not self.fim.fim_rate,
+                "--fim_rate needs the end tokens that --no-append_eos leaves out: they tell where "
+                "a middle ends")
 
     def filled_in(self) -> Namespace:
         """The flags' values by name, with the defaults that depend on other flags.
 
         suffixes: those of --language too. output_prefix: of the part. shard: (index, count).
+        control_tokens: what is added to the tokenizer.
         """
         default_corpus = not self.reading.input_path
         options = self.values(
             include=(), exclude=(), near_threshold=NEAR_THRESHOLD, cn_seg_func=SEGMENTER,
+            fim_spm_rate=FIM_SPM_RATE,
             vocab_size=2048 if default_corpus else 50257,
         )
+        options.control_tokens = FIM_TOKENS if options.fim_rate else ()
         options.cn_split_dimer = options.cn_split_dimer or SPLIT_BY
         options.default_corpus, options.exclude_dirs = default_corpus, ()
         options.suffixes = self.reading.suffixes_taken()

@@ -93,10 +93,7 @@ class PartialRun:
 
     def log(self, batch: Batch) -> None:
         """Append the names of a batch's skipped texts, and what the filters learnt from it."""
-        for name, reason in batch.skipped:
-            line = json.dumps({"name": name, "reason": reason}, ensure_ascii=False) + "\n"
-            # A file's name need not be UTF-8: Python then holds lone surrogates.
-            self._skipped.write(line.encode("utf-8", "backslashreplace"))
+        self._skipped.write(batch.skipped_log())
         for stream, learnt in zip(self._memories, batch.learnt, strict=True):
             stream.write(learnt)
 

@@ -153,6 +153,8 @@ def unlike(state: dict) -> str | None:
     if [step["type"] for step in pre_tokenizer_steps(state)] != ["ByteLevel"]:
         return "cuts text into words in its own way for other pre-tokenizers than ByteLevel"
     added = state["added_tokens"]
+    if all(token["special"] for token in added):  # which are not looked for in a text
+        return None
     for token in added:
         if token["single_word"] and not token["special"]:
             return f"finds the word {token['content']!r}, an added token, in other places"

@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Sequence
-from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 
@@ -105,14 +104,13 @@ class Tokenizer(WithChatTemplate):
 
         special: only encode(special_tokens=True) recognises them, and they decode to nothing, as
         for control tokens of a chat; else they are found in any text. What is there already keeps
-        its id. ValueError for an empty text, and for a special token that plain text becomes.
+        its id. A special `<pad>` is the pad_token unless there is one. ValueError for an empty
+        text, and for a special token that plain text becomes.
         """
         library, tokens = twin(self._prompt), list(tokens)
         added_tokens.add(library, tokens, special)
-        named = {*self.special_tokens_map.values(), *self._config.more}
-        more = dict.fromkeys(token for token in tokens if special and token not in named)
-        config = replace(self._config, more=(*self._config.more, *more))
-        return Tokenizer(library, config=config)
+        config = self._config.with_special(tokens, self.special_tokens_map) if special else None
+        return Tokenizer(library, config=config or self._config)
 
     def encode_batch(self, texts: Sequence[str]) -> list[np.ndarray]:
         """One int32 array of ids per text, in parallel; special tokens in a text are plain text."""

@@ -22,6 +22,7 @@ from tokenizers import AddedToken
 
 NAMES = ("bos_token", "eos_token", "unk_token", "sep_token", "pad_token", "cls_token",
          "mask_token")
+PAD = "<pad>"
 CONFIG, SPECIAL, ADDED = "tokenizer_config.json", "special_tokens_map.json", "added_tokens.json"
 TEMPLATE, TEMPLATES = "chat_template.jinja", "additional_chat_templates"
 MORE = ("extra_special_tokens", "additional_special_tokens")  # of transformers 5, and before
@@ -77,6 +78,16 @@ class TokenizerConfig:
         """With the names, special tokens and templates of `other`, as far as it has them."""
         return replace(self, names=other.names or self.names, more=other.more or self.more,
                        chat_template=other.chat_template or self.chat_template)
+
+    def with_special(self, tokens: list[str], names: dict[str, str]) -> TokenizerConfig:
+        """With these special tokens too. names: those that are in use, declared or not."""
+        known = {*names.values(), *self.more}
+        more = dict.fromkeys(token for token in tokens if token not in known)
+        own = dict(self.names)
+        if PAD in more and "pad_token" not in own:
+            own["pad_token"] = PAD
+            del more[PAD]
+        return replace(self, names=own, more=(*self.more, *more))
 
     @property
     def texts(self) -> set[str]:

@@ -43,6 +43,7 @@ class RunConfig(Options):
     tracking: TrackingOptions = group(TrackingOptions)
 
     def __post_init__(self):
+        self.schedule.check_given(self.given())
         validation = self.validation
         name, init_from = self.model.model_name_or_path, self.checkpoint.init_from
         require(name is not None or init_from is not None,

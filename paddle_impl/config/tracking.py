@@ -14,7 +14,8 @@ class TrackingOptions(Options):
     peak_tflops: float | None = flag(None, "the device's peak in TFLOP/s, for MFU (default: known "
                                      "for GPUs, measured on a CPU)")
     profiler_options: str | None = flag(
-        None, "profile some steps, as in 'batch_range=[10,20]; profile_path=trace'", short="-p")
+        None, "profile some steps, as in 'batch_range=[10,20]; profile_path=trace'",
+        aliases=("-p",))
 
     def __post_init__(self):
         require_at_least_one(self, "logging_freq")

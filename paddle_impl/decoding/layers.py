@@ -33,6 +33,7 @@ def _classes() -> dict[str, tuple[type, ...]]:
     """The classes that model.py uses for each layer, by the last part of the layer's name."""
     # Imported here: an exported model is decoded without the model's code.
     from paddle_impl import model as gpt
+    from paddle_impl.layer_norm import LayerNorm
     from paddle_impl.parallel.linear import ColumnLinear, RowLinear
     from paddle_impl.parallel.tensor import HeadDropout, SplitEmbedding
 
@@ -40,7 +41,7 @@ def _classes() -> dict[str, tuple[type, ...]]:
         "": (gpt.GPTForCausalLM,), "transformer": (gpt.GPTModel,), "h": (nn.LayerList,),
         "block": (gpt.Block,), "attn": (gpt.Attention,), "mlp": (gpt.MLP,),
         "wte": (nn.Embedding, SplitEmbedding), "wpe": (nn.Embedding,), "drop": (nn.Dropout,),
-        "ln_1": (nn.LayerNorm,), "ln_2": (nn.LayerNorm,), "ln_f": (nn.LayerNorm,),
+        "ln_1": (LayerNorm,), "ln_2": (LayerNorm,), "ln_f": (LayerNorm,),
         "c_attn": (ColumnLinear,), "c_fc": (ColumnLinear,), "c_proj": (RowLinear,),
         "attn_dropout": (nn.Dropout, HeadDropout), "resid_dropout": (nn.Dropout,),
         "dropout": (nn.Dropout,),

@@ -98,7 +98,7 @@ class Optimizer:
 
     @paddle.no_grad()
     def weights(self, keep: bool = True) -> dict[str, np.ndarray]:
-        """Name -> entire parameter, frozen ones too; the master weight if there is one.
+        """Name -> entire parameter; the master weight if there is one, a frozen one as it was.
 
         keep: with False this process takes part in the collective calls and returns nothing, so
         that only the process that writes the checkpoint holds all tensors at once.
@@ -109,7 +109,7 @@ class Optimizer:
             tensor = self.share.value(trained[name]) if name in trained else parameter
             array = self.model.parts.whole(name, tensor)
             if keep:
-                found[name] = array
+                found[name] = self.share.frozen.get(name, array)
         return found
 
     @paddle.no_grad()
@@ -132,6 +132,7 @@ class Optimizer:
 
         state: entire tensors; each process reads those of the parameters that it updates.
         """
+        self._check_trainable({key.rpartition(".")[0] for key in state})
         needed = {f"{weight.name}.{slot}" for weight in self.share.weights
                   for slot in self.rule.slots}
         missing, extra = needed - state.keys(), state.keys() - needed
@@ -148,6 +149,18 @@ class Optimizer:
             dtype = str(tensor.dtype).rpartition(".")[2]
             tensor.set_value(np.ascontiguousarray(values, dtype=dtype))
 
+    def _check_trainable(self, was: set[str]) -> None:
+        """ValueError unless `was`, the trainable parameters of a state, are those of the model."""
+        now = {weight.name for weight in self.share.weights}
+        known = {name for name, _ in self.model.named_parameters()}
+        told = [f"{_listed(names)} {what}" for names, what in (
+            ((was & known) - now, "trained there and frozen now"),
+            (now - was, "trained now and not there")) if names]
+        if told and was <= known:
+            raise ValueError(f"the optimizer state is of other trainable parameters: "
+                             f"{'; '.join(told)}; train the same ones, or start anew from the "
+                             "weights alone")
+
     def _norm_reduction(self) -> NormReduction | None:
         """None if every process holds all gradients entirely."""
         divided = self.share.stage > 1
@@ -155,3 +168,9 @@ class Optimizer:
             return None
         split = [self.model.parts.splits(weight.name) for weight in self.share.weights]
         return NormReduction(split, self.ranks.model, self.ranks.sharding if divided else ALONE)
+
+
+def _listed(names: set[str]) -> str:
+    """The first few names, and how many more there are."""
+    first = sorted(names)[:3]
+    return ", ".join(first) + (f" and {len(names) - 3} more" if len(names) > 3 else "")

@@ -16,8 +16,8 @@ def owners(sizes: Sequence[int], processes: int) -> list[int]:
     elements so far. ValueError if there are more processes than tensors.
     """
     if processes > len(sizes):
-        raise ValueError(f"--sharding_degree {processes} is more than the {len(sizes)} tensors of "
-                         "the model, each of which has one owner: name a smaller one")
+        raise ValueError(f"--sharding_degree {processes} is more than the {len(sizes)} tensors "
+                         "to train, each of which has one owner: name a smaller one")
     loads, chosen = [0] * processes, [0] * len(sizes)
     for index in sorted(range(len(sizes)), key=lambda index: -sizes[index]):
         chosen[index] = loads.index(min(loads))

@@ -32,6 +32,8 @@ from paddle_impl.parallel.ranks import Ranks
 class Share:
     """The trainable parameters of a model, and which of them this process owns and updates.
 
+    frozen: the values, as they were, of those frozen parameters that are cast to the lower type.
+
     Load the model's weights before. Creating this copies the master weights, casts layers to the
     lower type, and in stage 3 frees the block weights of other owners. ValueError if the model has
     no trainable parameter, or fewer than there are processes.
@@ -52,6 +54,8 @@ class Share:
                    parameter.dtype, separate_grad)
             for (name, parameter), owner in zip(named, owned_by, strict=True)
         ]
+        self.frozen = {name: parameter.numpy() for name, parameter in model.named_parameters()
+                       if parameter.stop_gradient and parameter.name in lowered}
         precision.cast(model)
         if separate_grad:
             for weight in self.weights:

@@ -1,4 +1,4 @@
-"""Find the first tensor that is not finite, in this process and over all processes."""
+"""Errors that stop a run before an update; the first tensor that is not finite, and where."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +11,10 @@ from paddle_impl.parallel.ranks import Group, Ranks
 
 class NonFiniteError(FloatingPointError):
     """The loss or a gradient is not finite; the message names step, batch and first bad tensor."""
+
+
+class NoGradientError(FloatingPointError):
+    """No trainable parameter has a gradient other than zero; the message says what to look at."""
 
 
 def first_bad_tensor(model, forward: Callable[[], paddle.Tensor]) -> str | None:

@@ -12,6 +12,7 @@ from paddle_impl.config.checkpoint import CheckpointOptions
 from paddle_impl.config.model import ModelConfig, ModelOptions
 from paddle_impl.config.options import require
 from paddle_impl.config.registry import named_model
+from paddle_impl.config.schedule import PADDLENLP
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.tracking import METRICS
 
@@ -222,6 +223,8 @@ def _processes(state: TrainingState) -> str:
 
 
 def _changed_schedule(source: Path, was: dict, now: dict) -> str | None:
+    if "scheduler" in now:  # older checkpoints do not tell it: there was one schedule
+        was = {"scheduler": PADDLENLP, "first_step": 1} | was
     told = {name: (was.get(name, _UNKNOWN), now.get(name, _UNKNOWN)) for name in sorted(was | now)}
     changes = [f"{name} {old} there, {new} now" for name, (old, new) in told.items() if old != new]
     if not changes:

@@ -27,7 +27,7 @@ from paddle_impl.training.early_stop import EarlyStop
 from paddle_impl.training.measuring import gathered
 from paddle_impl.training.profiling import Profiler, ProfilerOptions
 from paddle_impl.training.reports import Reports
-from paddle_impl.training.task import Task
+from paddle_impl.training.task import Task, check_trainable
 from paddle_impl.training.trainer import Cadence, Trainer
 
 
@@ -39,13 +39,13 @@ class Run:
     """
 
     def __init__(self, config: RunConfig, make_task: Callable[[Ranks], Task]):
-        self.config = config
         self.output_dir = Path(config.checkpoint.output_dir)
         self.precision = Precision(*config.precision.level_and_dtype())
         self.precision.check_device(config.runtime.device)
         tracking.check(config.tracking.report_to)
         self.ranks = join_grid(config.parallel)
         self.task = make_task(self.ranks)
+        self.config = config = self.task.complete(config)
         with output_lock.taken(self.output_dir, self.ranks.is_main):
             self._prepare(config)
 
@@ -76,6 +76,7 @@ class Run:
             config.tracking.profiler_options, config.runtime.device,
             config.training.max_steps - self.start_step)
         self.model = self.task.build(shape, Parts(self.ranks.model))
+        check_trainable(self.model, self.ranks.model.size)
         self.model.recompute = config.parallel.use_recompute
         if source is None:
             initialize(self.model, config.runtime.seed)
@@ -106,7 +107,8 @@ class Run:
         """Train to max_steps and measure the test split at the end.
 
         Returns the name of the signal that ended the run early, or None. NonFiniteError for a loss
-        or gradient that is not finite; OSError if the last checkpoint could not be written.
+        or gradient that is not finite, NoGradientError where all are zero; OSError if the last
+        checkpoint could not be written.
         """
         config = self.config
         self.ranks.barrier()  # all processes have read output_dir, so one may write
@@ -236,11 +238,12 @@ class Run:
         return checkpoint.save(directory, self.model, self.optimizer, self._state(step),
                                self.task.tokenizer, keep=keep, ranks=self.ranks)
 
-    def _keep_evidence(self, step: int, message: str) -> None:
-        """Write weights and optimizer as before the step that is not finite, and its batches."""
-        directory = self.output_dir / f"nonfinite_step_{step}"
-        self.skipped = self.trainer.skipped - 1
-        self.reports.event(step, "not finite", f"{message}; see {directory}")
+    def _keep_evidence(self, step: int, kind: str, message: str) -> None:
+        """Write weights and optimizer as before the step that stops the run, and its batches."""
+        folder = {"not finite": "nonfinite", "no gradient": "no_gradient"}[kind]
+        directory = self.output_dir / f"{folder}_step_{step}"
+        self.skipped = self.trainer.skipped - (kind == "not finite")  # this one was counted
+        self.reports.event(step, kind, f"{message}; see {directory}")
         batches = gathered(self.task.loaders["train"].step(step - 1), self.ranks)
         if self.ranks.is_main:  # a resumed run may have written it before
             shutil.rmtree(directory, ignore_errors=True)

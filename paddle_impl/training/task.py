@@ -15,6 +15,8 @@ from paddle import nn
 from data_tools.tokenizing.tokenizer import AnyTokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.run import RunConfig
+from paddle_impl.convert.resizing import grown_config
 from paddle_impl.data.batch import Batch
 from paddle_impl.model import GPTForCausalLM
 from paddle_impl.objectives import Objective
@@ -67,6 +69,10 @@ class Task:
         self.ranks = ranks
         self.warnings: list[str] = []
 
+    def complete(self, config: RunConfig) -> RunConfig:
+        """The run's flags with what the data decide, such as the number of steps of an epoch."""
+        return config
+
     def start_from(self, source: Path) -> None:
         """Called before `fit` where the run starts from a checkpoint directory, or continues it.
 
@@ -81,12 +87,17 @@ class Task:
     def fit(self, shape: ModelConfig) -> ModelConfig:
         """The configuration to build the model with; also makes the loaders.
 
-        shape: that of the checkpoint or of the registry. ValueError if the data do not fit it.
+        shape: that of the checkpoint or of the registry; here it gets rows for the tokens that the
+        task's tokenizer has beyond them. ValueError if the data do not fit it.
         """
-        return shape
+        return grown_config(shape, self.tokenizer) if self.tokenizer is not None else shape
 
     def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
-        """The model, before its weights are set. Set stop_gradient of frozen parameters here."""
+        """The model, before its weights are set.
+
+        What is trained is decided here: the parameters whose stop_gradient is False. The others,
+        frozen ones, are saved as they are, and have neither optimizer state nor decay.
+        """
         return GPTForCausalLM(shape, parts)
 
     def check_weights(self, source: Path) -> None:
@@ -97,9 +108,10 @@ class Task:
     def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
         """Set the weights from a checkpoint directory.
 
-        continues: whether the checkpoint is one of this run; otherwise the run starts from it.
+        continues: whether the checkpoint is one of this run; otherwise the run starts from it, and
+        tokens that `fit` has added get the mean of the others' rows.
         """
-        checkpoint.load_weights(source, model)
+        checkpoint.load_weights(source, model, grow_vocabulary=not continues)
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of optimizer step `step`, counted from 1."""
@@ -150,3 +162,12 @@ class Task:
     def describe(self) -> str:
         """The data that the run trains on, as a phrase for messages."""
         return self.name
+
+
+def check_trainable(model: nn.Layer, mp_degree: int) -> None:
+    """ValueError where parameters are frozen in a model that is split over processes."""
+    frozen = [name for name, value in model.named_parameters() if value.stop_gradient]
+    if frozen and mp_degree > 1:
+        raise ValueError(
+            f"--mp_degree {mp_degree} with frozen parameters ({frozen[0]}, {len(frozen)} in all): "
+            "LoRA and freezing are not built for tensor parallelism yet; leave --mp_degree out")

@@ -15,7 +15,12 @@ from paddle_impl.optim.optimizer import Optimizer
 from paddle_impl.optim.precision import LossScaler
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.measuring import Totals, to_tensors
-from paddle_impl.training.nonfinite import NonFiniteError, first_bad_tensor, where
+from paddle_impl.training.nonfinite import (
+    NoGradientError,
+    NonFiniteError,
+    first_bad_tensor,
+    where,
+)
 from paddle_impl.training.task import Loader
 
 
@@ -42,7 +47,7 @@ class Trainer:
     after the step and a checkpoint.
     stepped: called after every step; True, which all processes must return alike, ends the run.
     event: gets (step, kind, message) for the user, such as about a skipped update.
-    keep_evidence: gets (step, message) before a NonFiniteError is raised.
+    keep_evidence: gets (step, kind, message) before one of nonfinite.py's errors is raised.
     """
 
     model: paddle.nn.Layer
@@ -59,7 +64,7 @@ class Trainer:
     stop: Callable[[], bool] = lambda: False
     stepped: Callable[[], bool] = lambda: False
     event: Callable[[int, str, str], None] = lambda step, kind, message: None
-    keep_evidence: Callable[[int, str], None] = lambda step, message: None
+    keep_evidence: Callable[[int, str, str], None] = lambda step, kind, message: None
     scaler: LossScaler = field(default_factory=LossScaler.off)
     skip_nonfinite: int = 0  # updates that may be skipped, over the whole run
     skipped: int = 0
@@ -68,7 +73,8 @@ class Trainer:
     def train(self, start_step: int) -> int:
         """Take steps start_step + 1 to max_steps, or fewer if told to stop; returns the last one.
 
-        NonFiniteError before an update that is not finite, unless it may be skipped.
+        NonFiniteError before an update that is not finite, unless it may be skipped;
+        NoGradientError before one without any gradient, though labels count in its loss.
         """
         self.model.train()
         window, seconds = 0, 0.0  # time of steps, without evaluations and checkpoints
@@ -113,6 +119,8 @@ class Trainer:
         (loss,) = self.ranks.data.total(loss)
         self.scaler.unscale_(self.optimizer.gradients())
         norm = self.optimizer.clip_gradients(self.grad_clip)
+        if norm == 0.0 and weight:
+            self._check_gradients(step, loss)
         self.optimizer.set_lr(lr)
         if math.isfinite(loss) and math.isfinite(norm):
             self.optimizer.step()
@@ -126,6 +134,20 @@ class Trainer:
         # The seed of dropout depends on the step, so that a resumed run draws the same masks.
         paddle.seed(dropout_seed(self.seed, step, index, self.ranks.data.rank))
         return self.objective.loss(self.model, to_tensors(batch))
+
+    def _check_gradients(self, step: int, loss: float) -> None:
+        """NoGradientError unless a gradient is not zero; the squares of small ones are zero."""
+        # Not `!= 0.0`: Paddle takes numbers for equal that differ by less than 1e-8.
+        own = any(float(gradient.abs().max()) > 0.0 for gradient in self.optimizer.gradients())
+        if any(self.ranks.world.total(float(own))):
+            return
+        self.optimizer.clear_grad()
+        trained = [weight.name for weight in self.optimizer.share.weights]
+        found = (f"step {step}: loss {loss}, but every gradient of the {len(trained)} trainable "
+                 f"parameters ({trained[0]}, ...) is zero: look whether the loss depends on them, "
+                 f"and at {self.loader.describe(step - 1, 0)}")
+        self.keep_evidence(step, "no gradient", found)
+        raise NoGradientError(f"{found}; stopped before the update")
 
     def _leave_out(self, step: int, micro_batches: list[Batch], loss: float, norm: float) -> None:
         """Handle an update that is not finite: as an overflow of the loss scale or as a skipped
@@ -151,7 +173,7 @@ class Trainer:
             self.event(step, "skipped", f"{found}; no update, {self.skipped} of "
                                         f"{self.skip_nonfinite} left out")
             return
-        self.keep_evidence(step, found)
+        self.keep_evidence(step, "not finite", found)
         raise NonFiniteError(f"{found}; stopped before the update")
 
 

@@ -105,16 +105,21 @@ def fitted(decoding: Decoding, prompt: list[int], positions: int = _POSITIONS) -
                    min_new_tokens=min(decoding.min_new_tokens, room))
 
 
-def points(at: str, ids: list[list[int]], ended: list[bool], scores: list[float]) -> Trace:
-    """A trace of a prompt's continuations; the ids do not include the end token."""
+def points(
+    at: str, ids: list[list[int]], ended: list[bool], scores: list[float] | None
+) -> Trace:
+    """A trace of a prompt's continuations; the ids do not include the end token.
+
+    scores: None where they are not to be compared.
+    """
     padded = np.full((len(ids), max(map(len, ids)) + 1), -1)
     for row, tokens in enumerate(ids):
         padded[row, : len(tokens)] = tokens
-    return {
+    trace = {
         Point(0, "chosen ids", at): padded,
         Point(0, "ended", at): np.array([[end, not end] for end in ended]),
-        Point(0, "score", at): np.array(scores),
     }
+    return trace if scores is None else trace | {Point(0, "score", at): np.array(scores)}
 
 
 def _common(rng: np.random.Generator, vocab_size: int) -> Decoding:

@@ -20,11 +20,24 @@ WIKITEXT = (
     " \n = a title = \n \n = = a part = = \n \n one @-@ two of 1 @,@ 000 and 0 @.@ 1 , that is "
     "( as n ) it said : \" so ! \" the cats ' tail ; [ n ] ? \n no N at all . \n"
 )
-# The same text after detokenizing, typed by hand.
+# The same text after detokenizing, typed by hand. wikitext_detokenizer of lm-eval 0.4.13 gives it.
 DETOKENIZED = (
     "\n= a title =\n\n== a part ==\n\none-two of 1,000 and 0.1, that is "
     "(as n) it said: \"so!\" the cats' tail; [n]?\nno 1 at all.\n"
 )
+# Nats, tokens, tokens that were the likeliest, bytes and words of documents, all made up; nats of a
+# passage's last word, and whether it was predicted.
+COUNTED = ((61.25, 23, 9, 101, 17), (7.5, 5, 2, 19, 3), (190.875, 64, 30, 277, 44))
+COUNTED_PASSAGES = ((2.25, 0), (0.375, 1), (5.5, 0), (0.125, 1), (1.0, 1), (3.0, 0), (0.0625, 1))
+# What the functions of lm-eval 0.4.13 (lm_eval/api/metrics.py, the wheel on PyPI) compute of them:
+# bits_per_byte, weighted_perplexity by tokens and by words, mean; perplexity and mean of passages.
+LM_EVAL: Trace = {
+    Point(0, "score", name): np.asarray(value) for name, value in {
+        "bits per byte": 0.94347531483828, "perplexity": 16.810620672710503,
+        "word perplexity": 57.779880393323005, "accuracy": 0.44565217391304346,
+        "LAMBADA's perplexity": 5.8062131179378405, "LAMBADA's accuracy": 0.5714285714285714,
+    }.items()
+}
 _rng = np.random.default_rng(31)
 
 

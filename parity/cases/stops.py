@@ -11,8 +11,8 @@ from parity.cases.decoding import Tiny, models
 from parity.compare import Point, Trace
 
 MODELS, TOKENS = 12, 14
-# One that ends inside of another, one whose beginning repeats, and one that never comes.
-STOPS = ("cab", "ab", "bbc", "é", "never")
+# One that ends inside of others, one whose beginning repeats, and ones that hardly ever come.
+STOPS = ("cab", "ab", "bbc", "é", "never", "aabcc", "bbabcc")
 _SPELLINGS = ("a", "b", "ab", "c", "é", "b", "ca", "bb")
 
 

@@ -4,9 +4,12 @@ Everything is written here or drawn from a seed, so that both sides start from t
 """
 
 import json
+import zlib
 from pathlib import Path
 
 import numpy as np
+
+from parity.compare import Point, Trace
 
 # The printable characters by which GPT-2 writes the 256 bytes (Radford et al. 2019, encoder.py).
 _PRINTABLE = [*range(33, 127), *range(161, 173), *range(174, 256)]
@@ -87,6 +90,36 @@ VARIANTS = {
     "blend by equal weights": ("train", 130, SEED, {"weights": (1, 1)}),
     "blend of full blocks": ("train", 45, SEED, {"weights": (3, 7), "packing": "drop"}),
 }
+
+# Checksums of the samples by Megatron-core 0.16.1 (the wheel on PyPI): its GPTDataset and compiled
+# helpers (build_sample_idx, build_blending_indices) read what `write_token_file` writes. For
+# PaddleNLP's order its _build_document_index got a generator that leaves documents in order.
+MEGATRON_SAMPLES: Trace = {
+    Point(0, "samples", name): np.array(checksum) for name, checksum in {
+        "one epoch": 3591491821, "another seed": 271737377, "most of the last epoch": 1763181342,
+        "a little of the last epoch": 137072719, "validation": 4220460237, "test": 2861346580,
+        "Megatron's order, one epoch": 1332293181,
+        "Megatron's order, most of the last epoch": 2136209069,
+        "Megatron's order, a little of the last epoch": 2605085163, "blend": 573135649,
+        "blend by other weights": 1699067670, "blend by equal weights": 2729533068,
+    }.items()
+}
+
+
+def checksums(trace: Trace) -> Trace:
+    """The CRC-32 of the samples of each order: (n, WINDOW) int64, as the ranks take them in turn.
+
+    trace: has the inputs of all micro batches, as "ORDER: rank R, first N: input_ids".
+    """
+    found: Trace = {}
+    for name in ORDERS | VARIANTS:
+        count = sum(point.tensor.startswith(f"{name}: rank 0, first ") and
+                    point.tensor.endswith("input_ids") for point in trace)
+        taken = [trace[Point(0, "batch", f"{name}: rank {rank}, first {number}: input_ids")]
+                 for number in range(count) for rank in range(RANKS)]
+        raw = np.concatenate(taken).astype("<i8").tobytes()
+        found[Point(0, "samples", name)] = np.array(zlib.crc32(raw))
+    return found
 
 
 def write_token_file(prefix: Path, end: int = 0, seed: int = 11) -> None:

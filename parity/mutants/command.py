@@ -9,7 +9,7 @@ import json
 import subprocess
 import sys
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
@@ -23,6 +23,7 @@ from parity.mutants.tables import MUTANTS, ROOMS
 from parity.report import kills
 
 ROOT = Path(__file__).resolve().parent.parent.parent
+PART = 20  # mutants after which what is known is written
 MEASURED = ("paddle_impl", "data_tools", "parity")  # the code that a kill table depends on
 
 
@@ -37,16 +38,20 @@ def main(arguments: Sequence[str] | None = None) -> int:
     start = time.perf_counter()
     try:
         commit = _commit(of_table=options.write_table)
-        records = _signed(_examined(chosen, options.jobs), commit)
-        table = {
-            "seconds": round(time.perf_counter() - start, 1), "versions": report.versions(),
-            "mutants": records,
-        }
-        _write(Path(options.output) / "kills.json", table)
-        if options.write_table:
-            if _commit(of_table=True) != commit:
-                raise ValueError("another commit was checked out during the run")
-            _write(KILL_TABLE, _together(load_table(), table))
+        order = {mutant.name: number for number, mutant in enumerate(chosen)}
+        records: list[dict] = []
+        for part in _examined(chosen, options.jobs):
+            records += _signed(part, commit)
+            records.sort(key=lambda record: order[record["name"]])
+            table = {
+                "seconds": round(time.perf_counter() - start, 1), "versions": report.versions(),
+                "mutants": records,
+            }
+            _write(Path(options.output) / "kills.json", table)
+            if options.write_table:
+                if _commit(of_table=True) != commit:
+                    raise ValueError("another commit was checked out during the run")
+                _write(KILL_TABLE, _together(load_table(), table))
     except (ValueError, RuntimeError, AssertionError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 2
@@ -145,17 +150,21 @@ def _together(before: dict | None, table: dict) -> dict:
         "mutants": [records[mutant.name] for mutant in MUTANTS if mutant.name in records]}
 
 
-def _examined(chosen: Sequence[Mutant], jobs: int) -> list[dict]:
-    """Examine the mutants; their records in the order of the table."""
-    order = {mutant.name: number for number, mutant in enumerate(chosen)}
-    records = []
+def _examined(chosen: Sequence[Mutant], jobs: int) -> Iterator[list[dict]]:
+    """Examine the mutants; their records in parts, each of which is written when it is done.
+
+    So a run that is interrupted loses its last part only.
+    """
+    part = []
     with tqdm(total=len(chosen), unit="mutant", disable=not sys.stderr.isatty()) as bar:
-        for record in run.examine_all(chosen, jobs):
-            records.append(record)
+        for number, record in enumerate(run.examine_all(chosen, jobs), start=1):
+            part.append(record)
             tqdm.write(_line(record), file=sys.stdout)
             sys.stdout.flush()
             bar.update()
-    return sorted(records, key=lambda record: order[record["name"]])
+            if len(part) == PART or number == len(chosen):
+                yield part
+                part = []
 
 
 def _line(record: dict) -> str:

@@ -75,9 +75,11 @@ def _compile(file: Path, binary: Path) -> None:
     except ImportError as error:
         raise RuntimeError("mutants of C++ code need pybind11: pip install pybind11") from error
     include = [f"-I{pybind11.get_include()}", f"-I{sysconfig.get_path('include')}"]
+    # Hidden: the tables of a template are else "unique" symbols, of which a process uses those of
+    # the first module that it has loaded, so that a mutant would compute with an earlier one's.
     done = subprocess.run(
-        [compiler, "-O0", "-shared", "-fPIC", "-pthread", "-std=c++17", *include, str(file),
-         "-o", str(binary)],
+        [compiler, "-O0", "-shared", "-fPIC", "-fvisibility=hidden", "-pthread", "-std=c++17",
+         *include, str(file), "-o", str(binary)],
         capture_output=True, text=True, check=False,
     )
     if done.returncode:

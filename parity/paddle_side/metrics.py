@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paddle_impl.evaluation import code_length, lambada
+from paddle_impl.evaluation import code_length, lambada, wikitext
 from parity.cases import DOCUMENT_LENGTHS, STRIDE, STRIDED_WINDOW, Case
 from parity.cases import evaluation as fixtures
 from parity.compare import Point, Trace
@@ -25,6 +25,24 @@ def reported(case: Case, dtype: str) -> Trace:
         "gzip's bits per byte": told.gzip_bits_per_byte,
         "LAMBADA's accuracy": _of_both(words.accuracy),
         "log of LAMBADA's perplexity": np.log(words.perplexity),
+    }
+    return {Point(0, "score", name): np.asarray(value) for name, value in found.items()}
+
+
+def of_counts(case: Case, dtype: str) -> Trace:
+    """The measures of documents and passages whose nats are given."""
+    nats, tokens, right, size, words = map(sum, zip(*fixtures.COUNTED, strict=True))
+    documents = code_length.CodeLength(nats, tokens, right, size, gzip_bytes=1)
+    # The first word and the first token of a WikiText file are given, and not predicted.
+    text = wikitext.WikiText(nats, right, words + 1, tokens + 1)
+    passages = lambada.LastWords(
+        len(fixtures.COUNTED_PASSAGES), sum(right for _, right in fixtures.COUNTED_PASSAGES),
+        sum(nats for nats, _ in fixtures.COUNTED_PASSAGES), cut=0)
+    found = {
+        "bits per byte": documents.bits_per_byte, "perplexity": documents.perplexity,
+        "word perplexity": text.adjusted_perplexity, "accuracy": documents.accuracy,
+        "WikiText's perplexity": text.perplexity, "WikiText's accuracy": text.accuracy,
+        "LAMBADA's perplexity": passages.perplexity, "LAMBADA's accuracy": passages.accuracy,
     }
     return {Point(0, "score", name): np.asarray(value) for name, value in found.items()}
 

@@ -17,7 +17,7 @@ from parity.compare import Point, Trace
 
 
 def batches(case: Case, dtype: str) -> Trace:
-    """Every micro batch of every rank and step of each data order, and the bounds of splits."""
+    """Every micro batch of every rank and step, checksums of each data order, bounds of splits."""
     trace: Trace = {
         point: np.array(split_bounds(split_shares(point.tensor), point.step))
         for point in SPLIT_BOUNDS
@@ -31,7 +31,7 @@ def batches(case: Case, dtype: str) -> Trace:
             for name in text.ORDERS | text.VARIANTS:
                 for rank in range(text.RANKS):
                     trace |= _of_rank(name, rank, both, case.config.eos_token_id)
-    return trace
+    return trace | text.checksums(trace)
 
 
 def _dataset(name: str, both: tuple[TokenFile, TokenFile], end: int):

@@ -2,8 +2,9 @@
 
 import numpy as np
 
+from paddle_impl.config.schedule import ScheduleOptions
 from paddle_impl.optim import schedule as paddle_schedule
-from parity.cases import GOLDEN_RATES, GOLDEN_SCHEDULE, Case
+from parity.cases import GOLDEN_RATES, GOLDEN_SCHEDULE, Case, schedules
 from parity.compare import Point, Trace
 
 
@@ -20,3 +21,18 @@ def learning_rates(case: Case, dtype: str) -> Trace:
     for point in GOLDEN_RATES:
         trace[point] = np.asarray(rate(point.step, GOLDEN_SCHEDULE))
     return trace
+
+
+def by_name(case: Case, dtype: str) -> Trace:
+    """Every schedule at each step of a run and after it; published values."""
+    trace: Trace = {}
+    for what, (flags, steps) in schedules.made(case).items():
+        trace[Point(0, "learning rate", what)] = np.array(_rates(flags, steps))
+    for point, (flags, steps, step) in schedules.GOLDEN_PLACES.items():
+        trace[point] = np.asarray(_rates(flags, steps)[step - 1])
+    return trace
+
+
+def _rates(flags: dict, steps: int) -> list[float]:
+    schedule = paddle_schedule.Schedule(ScheduleOptions.of(**flags), steps)
+    return [schedule.learning_rate(step) for step in range(1, steps + schedules.BEYOND + 1)]

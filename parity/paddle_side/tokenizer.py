@@ -63,7 +63,7 @@ def corpus(case: Case, dtype: str) -> Trace:
         cases_text.write_tokenizer(directory)
         for flag in ("append_eos", "no-append_eos"):
             prefix = directory / flag
-            _create(f"--{flag}", "--input_path", directory / "code", "--output_prefix", prefix,
+            create(f"--{flag}", "--input_path", directory / "code", "--output_prefix", prefix,
                     "--vocab_file", directory / "vocab.json",
                     "--merge_file", directory / "merges.txt", "--no-shuffle", "--quiet")
             index = np.load(f"{prefix}_idx.npz", allow_pickle=False)
@@ -73,7 +73,7 @@ def corpus(case: Case, dtype: str) -> Trace:
     return trace
 
 
-def _create(*flags) -> None:
+def create(*flags) -> None:
     with contextlib.redirect_stdout(io.StringIO()), contextlib.redirect_stderr(io.StringIO()):
         create_pretraining_data.create(create_pretraining_data.parse([*map(str, flags)]))
 

@@ -100,7 +100,10 @@ def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
     state = optimizer.state()
     trace: Trace = {}
     powers = []
+    frozen = {name for name, value in model.named_parameters() if value.stop_gradient}
     for name, values in whole(model, optimizer).items():
+        if name in frozen:
+            continue
         moments, null = split_key_bias(name, state[f"{name}.moment1"])
         trace |= {Point(step, "first moment", part): value for part, value in moments.items()}
         if null is not None:

@@ -19,13 +19,13 @@ PHASES = {
         "hidden", "logits", "choice", "loss", "gradient", "null gradient", "raw norm",
         "clipped gradient", "loss curve", "norm curve", "clip fired", "clip rested", "loss scale",
         "held-out loss", "update", "first moment", "second moment", "null moment", "beta powers",
-        "code length", "tokens", "filtered", "chosen ids", "ended", "score", "skipped",
+        "new rows", "code length", "tokens", "filtered", "chosen ids", "ended", "score", "skipped",
         "kind of number", "extreme",
     ),
     # The reference of some is a restatement in this project, because PyTorch has none.
     DATA: (
         "token ids", "prompt ids", "decoded", "token file", "split bounds", "batch", "epochs",
-        "learning rate", "golden rate", "dropout", "state dict", "config", "newest",
+        "samples", "learning rate", "golden rate", "dropout", "state dict", "config", "newest",
     ),
     REFUSALS: ("refusal",),
     STATISTICS: ("initial weight", "weights apart", "seeds apart", "initial constant", "keep rate",

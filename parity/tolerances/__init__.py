@@ -134,6 +134,8 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "split bounds"): _EXACT,
     ("D", "batch"): _EXACT,
     ("D", "epochs"): _EXACT,
+    ("D", "samples"): _EXACT,
+    ("D", "chosen ids"): _EXACT,
     ("D", "state dict"): _EXACT,
     ("D", "form"): _EXACT,
     ("D", "refusal"): _EXACT,
@@ -144,6 +146,10 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("D", "seed"): _EXACT,
     ("A", "kept"): _EXACT,
     ("B", "kept"): _EXACT,
+    ("A", "new rows"): _TENSOR_A,
+    ("B", "new rows"): Tolerance(
+        Rule.SCALAR, "a mean that is taken in float64 and rounded once", limit=0.5
+    ),
     ("D", "resumed"): _EXACT,
     ("D", "loss scale"): _EXACT,
     ("D", "skipped"): _EXACT,

@@ -1,5 +1,6 @@
 """Generation with 200 tiny models: transformers' generate in float64, each prompt on its own."""
 
+from collections.abc import Callable, Iterable
 from contextlib import contextmanager
 from dataclasses import replace
 from unittest.mock import patch
@@ -35,9 +36,9 @@ def many(case: Case, dtype: str) -> Trace:
                                         ("sampled", tiny.sampled, tiny.drawn)):
             for number, prompt in enumerate(prompts):
                 own = cases.fitted(decoding, prompt)
-                found = _continued(model, prompt, own, cases.DRAWS[number])
+                found = continued(model, prompt, own, cases.DRAWS[number])
                 for decoder in tiny.decoders:
-                    trace |= _points(f"{decoder}: {tiny.name}, {name}, prompt {number}", *found,
+                    trace |= points(f"{decoder}: {tiny.name}, {name}, prompt {number}", *found,
                                      own)
     return trace
 
@@ -49,9 +50,9 @@ def beam(case: Case, dtype: str) -> Trace:
         model = weights.build(tiny.case, dtype)
         for number, prompt in enumerate(tiny.searched):
             own = cases.fitted(tiny.beam, prompt)
-            found = _continued(model, prompt, own)
+            found = continued(model, prompt, own)
             for decoder in tiny.decoders:
-                trace |= _points(f"{decoder}: {tiny.name}, prompt {number}", *found, own)
+                trace |= points(f"{decoder}: {tiny.name}, prompt {number}", *found, own)
     return trace
 
 
@@ -66,7 +67,7 @@ def other_beams(case: Case, dtype: str) -> Trace:
                 search = getattr(searches, name)
                 with _without_padding(model, own):
                     found = search(model, prompt, own)[: own.num_return_sequences]
-                trace |= _points(f"{tiny.name}, {name}, prompt {number}",
+                trace |= points(f"{tiny.name}, {name}, prompt {number}",
                                  [one.tokens for one in found], [one.score for one in found], own)
     return trace
 
@@ -78,9 +79,9 @@ def blocks(case: Case, dtype: str) -> Trace:
     for name, (lengths, decoding) in fixtures.BATCHES.items():
         for number, prompt in enumerate(fixtures.prompts(lengths)):
             own = cases.fitted(decoding, prompt, fixtures.SHAPE.n_positions)
-            found = _continued(model, prompt, own, cases.DRAWS[number] if own.sampled else None)
+            found = continued(model, prompt, own, cases.DRAWS[number] if own.sampled else None)
             for decoder in cases.DECODERS:
-                trace |= _points(f"{decoder}: {name}, prompt {number}", *found, own)
+                trace |= points(f"{decoder}: {name}, prompt {number}", *found, own)
     return trace
 
 
@@ -91,30 +92,34 @@ def stopped(case: Case, dtype: str) -> Trace:
         model = weights.build(tiny.case, dtype)
         for number, prompt in enumerate(tiny.prompts):
             own = cases.fitted(stops.setting(tiny), prompt)
-            (tokens,), _ = _continued(model, prompt, own)
-            count, text = _first_stop(tokens)
+            (tokens,), _ = continued(model, prompt, own)
+            count, text = first_stop(tokens, stops.decode_bytes, stops.STOPS)
             tokens = tokens[:count]
-            _, (score,) = _continued(model, prompt, replace(own, max_new_tokens=len(tokens)))
+            _, (score,) = continued(model, prompt, replace(own, max_new_tokens=len(tokens)))
             at = f"{tiny.name}, prompt {number}"
             trace |= stops.points(at, tokens, count is not None, text, score)
     return trace
 
 
-def _first_stop(tokens: list[int]) -> tuple[int | None, str]:
+def first_stop(
+    tokens: list[int], spelled: Callable[[list[int]], bytes], stops: Iterable[str], least: int = 0
+) -> tuple[int | None, str]:
     """(tokens up to the one that completes a stop string, or None; the text before the string).
 
-    Of several that a token completes the one that ends first counts, and of these the longest.
+    Of several that a token completes the one that ends first counts, and of these the longest. One
+    that is complete within the first `least` tokens stays in the text.
     """
-    for count in range(1, len(tokens) + 1):
-        raw = stops.decode_bytes(tokens[:count])
-        ends = [(raw.find(stop) + len(stop), raw.find(stop))
-                for stop in map(str.encode, stops.STOPS) if stop in raw]
+    held = len(spelled(tokens[:least]))
+    for count in range(least + 1, len(tokens) + 1):
+        raw = spelled(tokens[:count])
+        ends = [(at + len(stop), at) for stop in map(str.encode, stops)
+                for at in range(len(raw)) if raw.startswith(stop, at) and at + len(stop) > held]
         if ends:
             return count, raw[: min(ends)[1]].decode(errors="replace")
-    return None, stops.decode_bytes(tokens).decode(errors="replace")
+    return None, spelled(tokens).decode(errors="replace")
 
 
-def _continued(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | None = None):
+def continued(model, prompt: list[int], decoding: Decoding, draws: np.ndarray | None = None):
     """(new tokens, score) of each sequence. A greedy search, which has no scores, gets a beam's."""
     out = _generate(model, prompt, decoding, draws)
     rows = _cut(out.sequences, prompt, decoding)
@@ -195,7 +200,9 @@ def _sums(out, prompt: list[int], rows: list[list[int]], decoding: Decoding) -> 
     return sums
 
 
-def _points(at: str, rows: list[list[int]], scores: list[float], decoding: Decoding) -> Trace:
+def points(
+    at: str, rows: list[list[int]], scores: list[float] | None, decoding: Decoding
+) -> Trace:
     ended = [bool(row) and row[-1] in decoding.eos_token_ids for row in rows]
     return cases.points(at, [row[:-1] if end else row
                              for row, end in zip(rows, ended, strict=True)], ended, scores)

@@ -40,6 +40,20 @@ def reported(case: Case, dtype: str) -> Trace:
             for name, value in found.items()}
 
 
+def of_counts(case: Case, dtype: str) -> Trace:
+    """The measures of documents and passages whose nats are given."""
+    nats, tokens, right, size, words = np.array(fixtures.COUNTED).T
+    lost, guessed = np.array(fixtures.COUNTED_PASSAGES).T
+    perplexity, accuracy = np.exp(nats.sum() / tokens.sum()), right.sum() / tokens.sum()
+    found = {
+        "bits per byte": np.log2(np.exp(nats.sum() / size.sum())), "perplexity": perplexity,
+        "word perplexity": np.exp(nats.sum() / words.sum()), "accuracy": accuracy,
+        "WikiText's perplexity": perplexity, "WikiText's accuracy": accuracy,
+        "LAMBADA's perplexity": np.exp(lost.mean()), "LAMBADA's accuracy": guessed.mean(),
+    }
+    return {Point(0, "score", name): np.asarray(value) for name, value in found.items()}
+
+
 def _usual(trace: Trace) -> Trace:
     """Without what was computed with logits 200 nats apart."""
     return {point: value for point, value in trace.items() if "apart" not in point.tensor}

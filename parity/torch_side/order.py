@@ -22,7 +22,7 @@ _PADDING = -1  # marks padding in the rows of blocks, until `parts` replaces it
 
 
 def batches(case: Case, dtype: str) -> Trace:
-    """Every micro batch of every rank and step of each data order, and the bounds of splits."""
+    """Every micro batch of every rank and step, checksums of each data order, bounds of splits."""
     trace: Trace = {
         point: np.array(_bounds(point.tensor, point.step)) for point in SPLIT_BOUNDS
     }
@@ -50,7 +50,7 @@ def batches(case: Case, dtype: str) -> Trace:
                     for part, values in parts(batch, case.config.eos_token_id).items():
                         at = f"{name}: rank {rank}, micro batch {micro}: {part}"
                         trace[Point(step + 1, "batch", at)] = values
-    return trace
+    return trace | text.checksums(trace)
 
 
 def read(prefix: Path) -> tuple[torch.Tensor, ...]:

@@ -87,6 +87,8 @@ def _snapshot(step: int, case: Case, model, optimizer) -> Trace:
     trace: Trace = {}
     powers = []
     for name, parameter in model.named_parameters():
+        if not parameter.requires_grad:
+            continue
         state = optimizer.state[parameter]
         moments, null = split_key_bias(name, state["exp_avg"].numpy().copy())
         trace |= {Point(step, "first moment", part): value for part, value in moments.items()}

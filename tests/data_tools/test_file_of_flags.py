@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from data_tools import convert, create_pretraining_data, inspect, merge
+from data_tools import convert, create_completion_data, create_pretraining_data, inspect, merge
 
 COMMANDS = [
     (create_pretraining_data, []),
@@ -15,6 +15,11 @@ COMMANDS = [
         "--min_alphanumeric", "0.25", "--vocab_size", "300", "--output_prefix", "out/x"]),
     (create_pretraining_data, ["--tokenizer", "c.model", "--tokenizer_name", "GPTChineseTokenizer",
                                "--cn_splited", "--cn_split_dimer", "|", "--no-append_eos"]),
+    (create_pretraining_data, ["--fim_rate", "0.5", "--fim_spm_rate", "0.25"]),
+    (create_completion_data, []),
+    (create_completion_data, [
+        "--input_path", "a", "b", "--languages", "java,zig", "--language_suffixes", "zig=.zig",
+        "--split", "window", "--eos", "every_window", "--deduplicate", "near", "--fim_rate", "1"]),
     (convert, ["from-hf", "a.parquet", "x", "--column", "ids", "--eos", "3"]),
     (convert, ["from-nanogpt", "--one_document", "a.bin", "x"]),
     (convert, ["to-hf", "x", "a.parquet"]),
@@ -43,6 +48,7 @@ def test_what_is_printed_gives_the_same_run(command, argv, tmp_path, capsys):
 
 @pytest.mark.parametrize(("command", "argv", "key", "nearest"), [
     (create_pretraining_data, [], "vocabsize", "vocab_size"),
+    (create_completion_data, [], "segment_length", "segment_len"),
     (convert, ["from-npz", "a", "b"], "eso", "eos"), (inspect, ["x"], "num_sample", "num_samples"),
     (merge, ["x"], "prefx", "prefix"),
 ])

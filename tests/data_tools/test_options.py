@@ -13,7 +13,7 @@ from data_tools.options import Options, changed, flag, group, require
 class Size(Options):
     width: int = flag(help="columns")
     height: int | None = flag(3, "rows")
-    unit: str = flag("cm", "of both", choices=("cm", "mm", "inch"), short="-u")
+    unit: str = flag("cm", "of both", choices=("cm", "mm", "inch"), aliases=("-u",))
 
     def __post_init__(self):
         require(self.width > 0, f"--width must be positive, got {self.width}")
@@ -21,7 +21,9 @@ class Size(Options):
 
 @dataclass(frozen=True, kw_only=True)
 class Frame(Options):
-    size: Size = group(Size, only=("width", "height"), unit="mm", height=changed(None, "any rows"))
+    size: Size = group(
+        Size, only=("width", "height"), unit="mm",
+        height=changed(None, "any rows", aliases=("--rows", "-r")))
     colours: list[str] | None = flag(None, "of the frame")
 
 
@@ -81,6 +83,23 @@ def test_mistakes_of_a_command_are_seen_when_it_is_declared():
         dataclass(frozen=True, kw_only=True)(type("Twice", (Options,), {
             "__annotations__": {"one": Size, "other": Size}, "one": group(Size),
             "other": group(Size)})).flags()
+
+
+@pytest.mark.parametrize("name", ["height", "rows", "r"])
+def test_a_flag_may_have_several_names(tmp_path, name):
+    expected = Picture.of(source="a.png", width=4, height=2)
+    assert Picture.from_python(source="a.png", width=4, **{name: 2}) == expected
+    hyphens = "-" if len(name) == 1 else "--"
+    words = ["a.png", "--width", "4", f"{hyphens}{name}", "2"]
+    assert args.parse(Picture, "draw", "Draw.", words) == expected
+    file = tmp_path / "flags.json"
+    file.write_text(f'{{"width": 4, "{name}": 2}}')
+    assert args.parse(Picture, "draw", "Draw.", [str(file), "a.png"]) == expected
+
+
+def test_two_names_of_one_flag_are_refused():
+    with pytest.raises(ValueError, match="height and rows are names of one flag"):
+        Picture.from_python(source="a.png", width=4, height=2, rows=3)
 
 
 def test_a_command_line_with_an_argument_without_a_name(tmp_path, capsys):

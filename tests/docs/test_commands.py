@@ -17,6 +17,8 @@ SMALLER = {
     "scripts/run.sh": "--max_steps 3 --save_steps 3 --eval_freq 3 --eval_iters 1 --max_seq_len 32 "
                       "--micro_batch_size 2 --split 80,15,5",
     "scripts/process_data.sh": "--input_path source --vocab_size 300",
+    "data_tools.create_completion_data": "--input_path source --languages python",
+    "run_finetune.py": "--max_seq_length 32 --per_gpu_train_batch_size 64",
     "run_pretrain.py": "--eval_iters 1 --split 80,15,5",
     "scripts/run_generate.sh": "--max_dec_len 4",
     "run_generation.py": "--max_dec_len 4",

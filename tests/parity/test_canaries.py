@@ -31,6 +31,9 @@ CANARIES = {
     "index files of a blend by other weights": ["order"],
     "no decay steps taken literally": ["schedule", "rates"],
     "bits per token": ["metrics"],
+    "bfloat16 without its last bit": ["weights", "forms"],
+    "served: draws of the first prompt": ["answers"],
+    "exported: no mask": ["batches"],
 }
 CONTROLS = {
     "unmutated code": [*{rung: None for rungs in CANARIES.values() for rung in rungs}],

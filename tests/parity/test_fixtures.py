@@ -12,10 +12,17 @@ from paddle_impl.decoding import paddle_decoder
 from parity import cases, ladder
 from parity.cases import blocks as cases_blocks
 from parity.cases import decoding as cases_decoding
+from parity.cases import evaluation as cases_evaluation
+from parity.cases import exporting as cases_exporting
+from parity.cases import forms as cases_forms
 from parity.cases import generation as cases_generation
 from parity.cases import odd
+from parity.cases import serving as cases_serving
 from parity.cases import text as cases_text
 from parity.torch_side import decoding as torch_decoding
+from parity.torch_side import exporting as torch_exporting
+from parity.torch_side import forms as torch_forms
+from parity.torch_side import serving as torch_serving
 from parity.torch_side import weights as torch_weights
 
 
@@ -188,3 +195,58 @@ def test_batches_pass_the_ends_of_two_cache_blocks_one_row_at_a_time():
                    for length, end in zip(lengths, ends, strict=True))
         assert len(set(lengths)) == len(lengths)
     assert len(cases_blocks.BATCHES["over 128, to the last position"][0]) > cases_blocks.ROWS
+
+
+def test_forms_of_files_differ_as_their_names_say():
+    files = torch_forms.written(cases.case("std_0.2"), "float32")
+    names = {form: {path.split("/")[1] for path in files if path.startswith(f"{form}/")}
+             for form in cases_forms.FORMS}
+    for form, own in names.items():
+        shards = [name for name in own if name.startswith("model-0")]
+        assert (len(shards) > 3) == ("shards" in form), form
+        assert ("model.safetensors" in own) == (form == "shards beside a newer file"
+                                                or "shards" not in form), form
+    size = {form: len(files[f"{form}/model.safetensors"]) for form in cases_forms.FORMS
+            if "model.safetensors" in names[form]}
+    assert size["float64"] > 1.9 * size["one file"] > 3.6 * size["float16"]
+    for form, wrapper in (("module.", b'"module.transformer.wte'), ("without a head", b'"wte.'),
+                          ("the head in the embedding's place", b'"lm_head.weight"')):
+        assert wrapper in files[f"{form}/model.safetensors"], form
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_answers_end_in_every_way(name):
+    """By length, by an end token, and at stop strings of one and of two bytes."""
+    trace = torch_serving.answers(cases.case(name), "float64")
+    ended = {point.tensor.removesuffix(", whole"): value[:, 0] for point, value in trace.items()
+             if point.phase == "ended" and point.tensor.endswith("whole")}
+    for request in ("stop", "stop, pairs", "ends", "ends, not yet"):
+        assert ended[request].any(), request
+    for request in ("stop", "stop, not yet", "stop, pairs"):
+        assert not ended[request].all(), request
+    rows = [len(value) for value in ended.values()]
+    assert max(rows) > cases_serving.ROWS > min(rows)
+
+
+@pytest.mark.parametrize("name", cases.CASES)
+def test_continuations_of_an_exported_model_end_in_both_ways(name):
+    trace = torch_exporting.ids(cases.case(name), "float32")
+    ended = np.concatenate([value[:, 0] for point, value in trace.items()
+                            if point.phase == "ended" and "beams" not in point.tensor])
+    assert ended.any() and not ended.all()
+    lengths = [len(prompt) for prompt in cases_exporting.PROMPTS]
+    assert len(set(lengths)) == len(lengths) - 1
+
+
+def test_published_values_are_compared_with_both_sides():
+    """A name of other people's values that no trace has would be compared with nothing."""
+    case = cases.case("std_0.2")
+    for rung in ladder.RUNGS:
+        if rung.name in ("order", "counted", "schedule"):
+            for side in ("torch_side", "paddle_side"):
+                assert rung.golden.keys() <= ladder.function(side, rung.function)(
+                    case, "float64").keys()
+    assert len(cases_text.MEGATRON_SAMPLES) == len(
+        [name for name, (*_, options) in cases_text.VARIANTS.items() if "packing" not in options]
+        + [*cases_text.ORDERS])
+    assert len(cases_evaluation.LM_EVAL) == 6

@@ -1,5 +1,6 @@
 """The mutants: their tables, planting and removing them, and the kill table."""
 
+import ctypes
 from functools import cached_property
 
 import numpy as np
@@ -12,13 +13,12 @@ from paddle_impl import checkpoint, model, objectives, pretraining
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.decoding.native_decoder import NativeDecoder
 from paddle_impl.optim import clip, optimizer, schedule
+from paddle_impl.training import trainer
 from parity import cases, ladder
 from parity.mutants import cpp, plant, reach, run
 from parity.mutants.mutant import Change, Mutant
 from parity.mutants.plant import live, mutated, planted
 from parity.mutants.tables import MUTANTS, ROOMS
-
-RATES = {"max_lr": 1.0, "min_lr": 0.1, "warmup_rate": 0.5, "decay_steps": 10}
 
 
 def one(path: str, *codes: tuple[str, str]) -> Mutant:
@@ -49,12 +49,12 @@ def test_every_mutant_is_planted_and_taken_out(mutant):
 
 
 def test_a_function_is_replaced_wherever_it_was_imported_to():
-    right = pretraining.lr_at
-    with planted(one("paddle_impl.optim.schedule.lr_at", ("max_lr * step / warmup", "7.0"))):
-        assert pretraining.lr_at is schedule.lr_at
-        assert pretraining.lr_at(1, **RATES) == 7.0
-    assert pretraining.lr_at is schedule.lr_at is right
-    assert schedule.lr_at(1, **RATES) == 0.2
+    right = trainer.mean
+    with planted(one("paddle_impl.objectives.mean", ("total / (weight or 1.0)", "7.0"))):
+        assert trainer.mean is objectives.mean
+        assert trainer.mean(2.0, 4.0) == 7.0
+    assert trainer.mean is objectives.mean is right
+    assert objectives.mean(2.0, 4.0) == 0.5
 
 
 def test_compiled_mutants_are_built_imported_and_put_back(monkeypatch):
@@ -184,6 +184,21 @@ def test_only_rungs_that_run_the_code_are_climbed(monkeypatch):
     assert reach.rungs_of(by_name("top-k keeps one more")) == []
     for of_all in ("unmutated code", "all attention biases taken for buffers"):
         assert reach.rungs_of(by_name(of_all)) == ["weights", "loss", "schedule"]
+
+
+def test_compiled_mutants_do_not_share_their_tables(tmp_path):
+    """The second module that a process loads has its own values in a template's table."""
+    found = []
+    for value in (1, 2):
+        file = tmp_path / f"table{value}.cpp"
+        file.write_text(
+            "template <typename T> struct Table { static constexpr T values[] = {VALUE, 0}; };\n"
+            'extern "C" __attribute__((visibility("default"))) int value(int at) {\n'
+            "  return Table<int>::values[at];\n}\n".replace("VALUE", str(value)))
+        binary = file.with_suffix(".so")
+        cpp._compile(file, binary)
+        found.append(ctypes.CDLL(str(binary)).value(0))
+    assert found == [1, 2]
 
 
 def test_compiled_code_is_sought_in_the_rungs_that_use_it(monkeypatch):

@@ -68,6 +68,23 @@ def test_a_table_names_the_commit_whose_code_ran(tmp_path, monkeypatch, capsys):
     assert origin.stale(written) == []
 
 
+def test_what_is_done_is_kept_when_a_process_dies(tmp_path, monkeypatch, capsys):
+    def examined(mutants, jobs):
+        yield from (record(mutant, SEEN) for mutant in mutants[: command.PART + 3])
+        raise RuntimeError("a process crashed")
+
+    path = tmp_path / "kill_table.json"
+    monkeypatch.setattr(command, "KILL_TABLE", path)
+    monkeypatch.setattr(command, "_git", lambda word, *_: "" if word == "status" else "4" * 40)
+    monkeypatch.setattr(run, "examine_all", examined)
+    assert command.main(["--write-table", "--output", str(tmp_path)]) == 2
+    assert "a process crashed" in capsys.readouterr().err
+    for file in (path, tmp_path / "kills.json"):
+        written = json.loads(file.read_text())["mutants"]
+        done = {entry["name"] for entry in written if entry["commit"] == "4" * 40}
+        assert done == {mutant.name for mutant in MUTANTS[: command.PART]}
+
+
 def test_a_room_made_again_names_its_own_commit(tmp_path, monkeypatch):
     """The other rooms' records, and what they were made on, stay as they were."""
     before = load_table()

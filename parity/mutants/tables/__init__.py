@@ -6,21 +6,31 @@ from parity.mutants.tables import (
     data,
     dropout,
     evaluation,
+    exporting,
+    formats,
+    frozen,
     generation,
+    growth,
+    infilling,
     kernels,
     loss,
     model,
     parallel,
     resume,
+    rows,
+    schedules,
+    serving,
     sharding,
+    stops,
     text,
     training,
 )
 
 MUTANTS = tuple(
     mutant
-    for table in (text, data, model, loss, evaluation, dropout, training, parallel, sharding,
-                  generation, kernels, beam, checkpoint, resume)
+    for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
+                  schedules, growth, parallel, sharding, generation, kernels, exporting, stops,
+                  serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

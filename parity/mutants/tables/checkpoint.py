@@ -14,6 +14,7 @@ _RESUME = "paddle_impl.training.resume"
 _TRAIN = "paddle_impl.training.trainer.Trainer.train"
 _RUN = "paddle_impl.training.run.Run"
 _TASK = "paddle_impl.pretraining.Pretraining"
+_SCHEDULE = "paddle_impl.optim.schedule._values"
 _INPUTS = "paddle_impl.data.pretraining_data.PretrainingData"
 _IDS = "paddle_impl.data.sources.check_ids"
 _DROPOUT = "paddle_impl.config.training.TrainingOptions.with_dropout"
@@ -151,10 +152,10 @@ BUGS = {
         "initialize(self.model, 0)"),
     "run's order from seed 0": (f"{_INPUTS}._loaders", "seed=config.runtime.seed", "seed=0"),
     "warm-up of max_steps": (
-        f"{_TASK}._schedule", "schedule.decay_steps or ", ""),
+        _SCHEDULE, "options.decay_steps or ", ""),
     "rates of a run swapped": (
-        f"{_TASK}._schedule", '"max_lr": schedule.max_lr, "min_lr": schedule.min_lr',
-        '"max_lr": schedule.min_lr, "min_lr": schedule.max_lr'),
+        _SCHEDULE, '"max_lr": options.max_lr, "min_lr": options.min_lr',
+        '"max_lr": options.min_lr, "min_lr": options.max_lr'),
     "run's end tokens not masked": (
         f"{_INPUTS}._loaders", "micro_batch_size, self.end_token", "micro_batch_size, None"),
     "model's end token, not the data's": (

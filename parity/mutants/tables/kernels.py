@@ -16,6 +16,7 @@ _DECODER = f"{_MODULE}.Decoder"
 _NATIVE = "paddle_impl.decoding.native_decoder.NativeDecoder"
 
 _VARIANCE = "dot(out, out, width) / count + epsilon"
+_LAYERS = "static_cast<int64_t>(model.layers.size())"
 _U = "(x + cubed * static_cast<T>(0.044715)) * scale"
 _OWNERS = "std::copy_n(owners(source), lengths[source], &owner_[target * positions_]);"
 
@@ -76,7 +77,10 @@ BUGS = {
         _ENGINE, "from.projection, from.projection_bias", "from.projection, from.outer_bias"),
     "C++: no biases": (_MATRIX, "std::copy_n(bias, out, matrix.bias.get());", ""),
     "C++: heads overlap": (_CACHE, "head(positions * model.size())", "head(model.size())"),
-    "C++: layers overlap": (_CACHE, "layer(rows * row)", "layer(row)"),
+    "C++: layers overlap": [  # as much memory as before, or the process would crash or hang
+        (_CACHE, "layer(rows * row)", "layer(row)"),
+        (_CACHE, f"keys({_LAYERS} * layer)", f"keys({_LAYERS} * rows * row)"),
+        (_CACHE, f"values({_LAYERS} * layer)", f"values({_LAYERS} * rows * row)")],
     "C++: the end of a sum left out": (
         _PRODUCT, "k < matrix.in; k += kStrip", "k + kStrip <= matrix.in; k += kStrip"),
     "C++: sums of the step before go on": (

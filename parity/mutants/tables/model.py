@@ -36,15 +36,15 @@ BUGS = {
     "activation x 1.0001": (_MLP, _GELU, f"1.0001 * {_GELU}"),
     "LayerNorm epsilon 1e-6": (
         "paddle_impl.model.Block.__init__",
-        "self.ln_1 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)",
-        "self.ln_1 = nn.LayerNorm(config.n_embd, epsilon=1e-6)"),
+        "self.ln_1 = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)",
+        "self.ln_1 = LayerNorm(config.n_embd, epsilon=1e-6)"),
     "last LayerNorm epsilon 1e-12": (
         "paddle_impl.model.GPTModel.__init__", "epsilon=config.layer_norm_epsilon",
         "epsilon=1e-12"),
     "epsilon not the config's": (
         "paddle_impl.model.Block.__init__",
-        "self.ln_2 = nn.LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)",
-        "self.ln_2 = nn.LayerNorm(config.n_embd)"),
+        "self.ln_2 = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)",
+        "self.ln_2 = LayerNorm(config.n_embd)"),
     "n_inner ignored": (
         "paddle_impl.config.model.ModelConfig.inner", "self.n_inner or 4 * self.n_embd",
         "4 * self.n_embd"),

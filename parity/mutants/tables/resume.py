@@ -3,7 +3,7 @@
 from parity.mutants.mutant import room
 
 _RUN = "paddle_impl.training.run.Run"
-_SCHEDULE = "paddle_impl.pretraining.Pretraining._schedule"
+_SCHEDULE = "paddle_impl.optim.schedule._values"
 _SCALER = "paddle_impl.optim.precision.LossScaler"
 _STOP = "paddle_impl.training.early_stop.EarlyStop"
 _LEAVE_OUT = "paddle_impl.training.trainer.Trainer._leave_out"
@@ -11,20 +11,19 @@ _LOAD = "paddle_impl.optim.optimizer.Optimizer.load_state"
 _CODE = "paddle_impl.evaluation.code_length.CodeLength"
 _WORDS = "paddle_impl.evaluation.lambada.LastWords"
 
-_DECAY = "schedule.decay_steps or self.config.training.max_steps"
+_DECAY = "options.decay_steps or total_steps"
 _SCALE_STATE = '{"loss_scale": self.scale, "good_steps": self.good_steps}'
 _SINCE = 'int(state.get("evaluations_since_best") or 0)'
 
 BUGS = {
-    "no decay steps taken literally": (_SCHEDULE, _DECAY, "schedule.decay_steps"),
+    "no decay steps taken literally": (_SCHEDULE, _DECAY, "options.decay_steps"),
     "decay over the steps that are left": (
-        _SCHEDULE, _DECAY, "schedule.decay_steps or self.config.training.max_steps - 1"),
-    "decay over all steps whatever is asked": (
-        _SCHEDULE, _DECAY, "self.config.training.max_steps"),
-    "always a cosine": (_SCHEDULE, '"style": schedule.lr_decay_style', '"style": "cosine"'),
+        _SCHEDULE, _DECAY, "options.decay_steps or total_steps - 1"),
+    "decay over all steps whatever is asked": (_SCHEDULE, _DECAY, "total_steps"),
+    "always a cosine": (_SCHEDULE, '"style": options.lr_decay_style', '"style": "cosine"'),
     "always a warm-up": (
-        _SCHEDULE, '"warmup_rate": schedule.warmup_rate',
-        '"warmup_rate": schedule.warmup_rate or 0.01'),
+        _SCHEDULE, '"warmup_rate": options.warmup_rate',
+        '"warmup_rate": options.warmup_rate or 0.01'),
     "loss scale not saved": (f"{_RUN}._state", "**self.scaler.state(), ", ""),
     "loss scale not restored": (f"{_RUN}._restore", "self.scaler.restore(progress)", "pass"),
     "good steps saved as none": (

@@ -37,8 +37,6 @@ BUGS = {
         "self.group.broadcast_(values, 0)"),
     "block's weights of the step before": (
         f"{_WEIGHT}.free", "self.gathered = False", "self.gathered = self.updated is None"),
-    "blocks' weights stay after an evaluation": (
-        f"{_BLOCK}._computed", "self.release()", "pass"),
     "block's weights saved as they are here": (
         f"{_SHARE}.value", "and id(weight) not in self.offloaded", ""),
     "all weights saved as they are here": (
@@ -77,6 +75,9 @@ BUGS = {
 }
 
 CONTROLS = {
+    # They cost memory until the backward pass frees them, but they are the weights of this step.
+    "blocks' weights stay after the forward pass": (
+        f"{_BLOCK}._computed", "self.release()", "pass"),
     "smallest tensors are given out first": (
         "paddle_impl.optim.ownership.owners", "key=lambda index: -sizes[index]",
         "key=lambda index: sizes[index]"),

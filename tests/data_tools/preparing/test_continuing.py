@@ -88,7 +88,8 @@ def contents(folder):
 
 FLAGS = {
     "plain": (),
-    "without duplicates and bad texts": ("--dedup", "exact", "--min_chars_per_token", "2.56"),
+    "without duplicates and bad texts, with fill-in-the-middle": (
+        "--dedup", "exact", "--min_chars_per_token", "2.56", "--fim_rate", "0.5"),
 }
 
 

@@ -106,12 +106,17 @@ def right(name: str) -> Tokenizer:
         "special": lambda: added(
             AddedToken("<x>", special=True, lstrip=True), AddedToken("<xx>", special=True)
         ),
+        "special, normalized or not": lambda: added(
+            AddedToken("<x>", special=True, normalized=True),
+            AddedToken("<xx>", special=True, normalized=False)
+        ),
         "no words": lambda: added(splitter=byte_level(use_regex=False)),
     }[name]()
 
 
 @needs_fastokens
-@pytest.mark.parametrize("name", ["no shared letter", "one in another", "special", "no words"])
+@pytest.mark.parametrize("name", ["no shared letter", "one in another", "special",
+                                  "special, normalized or not", "no words"])
 @settings(deadline=None, max_examples=50)
 @given(text=st.text(st.sampled_from("ab \n<>x_\u00e9")))
 def test_added_tokens_that_it_gets_right(name, text):

@@ -59,3 +59,17 @@ def test_an_end_of_sentence_that_is_plain_must_not_be_the_end_token(tmp_path):
         Tokenizer.load(byte_folder(tmp_path / "unnamed", files=files))
     named = Tokenizer.load(byte_folder(tmp_path / "named", {"eos_token": END_OF_TEXT}, files))
     assert named.eos_token_id == 256 and named.encode("</s>").tolist() == [257]
+
+
+def test_an_added_pad_is_the_pad_token_where_there_is_none(tmp_path):
+    tokenizer = Tokenizer.byte_level().with_added_tokens(["<pad>", "<x>"])
+    assert tokenizer.special_tokens_map["pad_token"] == "<pad>"
+    tokenizer.save(tmp_path / "saved")
+    again = Tokenizer.load(tmp_path / "saved")
+    assert again.special_tokens_map == tokenizer.special_tokens_map
+    assert again.eos_token_id == tokenizer.eos_token_id
+    as_transformers(tmp_path / "saved", again)
+    named = Tokenizer.load(byte_folder(tmp_path, {"pad_token": "<|pad|>"}))
+    assert named.with_added_tokens(["<pad>"]).special_tokens_map["pad_token"] == "<|pad|>"
+    found = Tokenizer.byte_level().with_added_tokens(["<pad>"], special=False)
+    assert "pad_token" not in found.special_tokens_map

@@ -7,10 +7,11 @@ import paddle
 import pytest
 from safetensors.numpy import save_file
 
+from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert.hugging_face import load_weights, to_hf
-from paddle_impl.convert.resizing import WTE, grown, resize_token_embeddings
+from paddle_impl.convert.resizing import WTE, grow_vocabulary, grown
 from paddle_impl.heads import GPTForSequenceClassification
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.optim.adamw import build_optimizer
@@ -48,7 +49,7 @@ def body(model) -> np.ndarray:
 def test_old_tokens_are_as_they_were_and_new_ones_are_average(dtype, rows):
     model = made(dtype)
     tensors, before, hidden = to_hf(model), logits(model), body(model)
-    resize_token_embeddings(model, rows)
+    grow_vocabulary(model, rows)
     after = to_hf(model)
     assert after.keys() == tensors.keys()
     for name, value in tensors.items():
@@ -72,6 +73,51 @@ def test_old_tokens_are_as_they_were_and_new_ones_are_average(dtype, rows):
                                atol=1e-6)
 
 
+def losses(model) -> np.ndarray:
+    """Of each token of the text, in float64."""
+    scores = logits(model)[:, :-1].astype(np.float64)
+    chosen = np.take_along_axis(scores, IDS[:, 1:, None], axis=-1)[..., 0]
+    return np.log(np.exp(scores).sum(axis=-1)) - chosen
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+@pytest.mark.parametrize("new", [1, 3, 50, 1000])
+@pytest.mark.parametrize("spread", [1.0, 20.0])
+@pytest.mark.parametrize("shift", [0.0, -16.0])
+def test_the_loss_of_old_text_rises_by_at_most_the_logarithm_of_the_growth(
+    dtype, new, spread, shift
+):
+    """For every token and without a tolerance: the logits differ, so Jensen's inequality is strict,
+    and it leaves a hundred times what is rounded.
+
+    shift: of all logits. Those of GPT-2 are far below 0, where rows of zeros would be the likeliest
+    tokens.
+    """
+    model = made(dtype)
+    final, wte = model.transformer.ln_f, model.transformer.wte.weight
+    final.weight.set_value(final.weight * spread)
+    final.bias.set_value(paddle.full_like(final.bias, shift))
+    wte.set_value(wte + 1 / 32)
+    before, largest = losses(model), np.abs(logits(model)).max()
+    assert shift == 0.0 or logits(model).max() < 0
+    grow_vocabulary(model, 50 + new)
+    rise = losses(model) - before
+    assert (rise > 0).all() and (rise <= np.log1p(new / 50)).all()
+    assert np.log1p(new / 50) - rise.max() > 100 * np.finfo(dtype).eps * max(1.0, largest / 16)
+
+
+def test_a_tokenizer_tells_how_many_rows_there_must_be():
+    model = made(vocab_size=257)
+    before, tokenizer = to_hf(model)[WTE], Tokenizer.byte_level()
+    grow_vocabulary(model, tokenizer)
+    assert to_hf(model)[WTE].tobytes() == before.tobytes()
+    grow_vocabulary(model, tokenizer.with_added_tokens(["<pad>", "<python>", "<java>"]))
+    assert model.config.vocab_size == 260 and to_hf(model)[WTE].shape == (260, 32)
+    wide = made(vocab_size=300)  # such as 50,304 rows for 50,257 tokens
+    grow_vocabulary(wide, tokenizer)
+    assert wide.config.vocab_size == 300
+
+
 def test_the_mean_is_taken_in_float64():
     """In float32 a sum of 16 million and ones stands still."""
     rows = np.ones((300, 2), np.float32)
@@ -81,7 +127,7 @@ def test_the_mean_is_taken_in_float64():
 
 def test_the_head_stays_tied_and_new_rows_are_trained(tmp_path):
     model = made()
-    resize_token_embeddings(model, 60)
+    grow_vocabulary(model, 60)
     named = dict(model.named_parameters())
     assert "lm_head.weight" not in named
     assert named[WTE] is model.transformer.wte.weight and named[WTE].shape == [60, 32]
@@ -96,7 +142,7 @@ def test_the_head_stays_tied_and_new_rows_are_trained(tmp_path):
 def test_a_frozen_embedding_stays_frozen():
     model = made()
     model.transformer.wte.weight.stop_gradient = True
-    resize_token_embeddings(model, 51)
+    grow_vocabulary(model, 51)
     assert model.transformer.wte.weight.stop_gradient
     assert not model.transformer.wpe.weight.stop_gradient
 
@@ -106,7 +152,7 @@ def test_a_classifier_is_resized_too():
     initialize(model, 0)
     model.eval()
     before = logits(model)
-    resize_token_embeddings(model, 60)
+    grow_vocabulary(model, 60)
     assert model.config.labels == ("a", "b")
     assert logits(model).tobytes() == before.tobytes()
 
@@ -114,22 +160,22 @@ def test_a_classifier_is_resized_too():
 def test_as_many_rows_change_nothing_and_fewer_are_refused():
     model = made()
     weight = model.transformer.wte.weight
-    resize_token_embeddings(model, 50)
+    grow_vocabulary(model, 50)
     assert model.transformer.wte.weight is weight
     with pytest.raises(ValueError, match="50 rows of transformer.wte.weight cannot become 49: the "
                                          "last tokens would be lost"):
-        resize_token_embeddings(model, 49)
+        grow_vocabulary(model, 49)
     assert model.config.vocab_size == 50
 
 
 def test_half_precision_and_split_models_are_refused_by_name():
     with pytest.raises(ValueError, match="float32 or float64 .* is float16"):
-        resize_token_embeddings(made().to(dtype="float16"), 60)
+        grow_vocabulary(made().to(dtype="float16"), 60)
 
     def work(parts):
         model = build(parts)
         with pytest.raises(ValueError) as refusal:
-            resize_token_embeddings(model, 60)
+            grow_vocabulary(model, 60)
         return str(refusal.value)
 
     for told in together(2, work):

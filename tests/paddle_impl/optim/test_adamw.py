@@ -5,6 +5,7 @@ import paddle
 import pytest
 
 from paddle_impl.optim.adamw import build_optimizer
+from paddle_impl.optim.precision import Precision
 
 
 def test_one_process_has_all_of_the_gradients(tiny_model):
@@ -62,8 +63,11 @@ def test_state_of_another_model_is_refused(tiny_model):
     with pytest.raises(ValueError, match="1 unknown \\['other"):
         optimizer.load_state(state | {"other.weight.moment1": np.ones(1)})
     some = {k: v for k, v in state.items() if not k.startswith("transformer.wpe")}
-    with pytest.raises(ValueError, match="4 missing \\['transformer.wpe.weight.beta1_pow_acc"):
+    with pytest.raises(ValueError, match="transformer.wpe.weight trained now and not there; "):
         optimizer.load_state(some)
+    part = {k: v for k, v in state.items() if k != "transformer.wpe.weight.moment1"}
+    with pytest.raises(ValueError, match="1 missing \\['transformer.wpe.weight.moment1"):
+        optimizer.load_state(part)
     short = state | {"transformer.wpe.weight.moment1": np.ones((3, 16), np.float32)}
     with pytest.raises(ValueError, match=r"wpe.weight.moment1 has shape \[3, 16\] .* \[24, 16\]"):
         optimizer.load_state(short)
@@ -118,3 +122,31 @@ def test_a_model_without_trainable_parameters_is_refused(tiny_model):
     frozen_but(tiny_model, "no such name")
     with pytest.raises(ValueError, match="no trainable parameter"):
         build_optimizer(tiny_model, learning_rate=0.1, weight_decay=0.5)
+
+
+def test_the_state_of_another_trainable_set_is_refused_by_name(tiny_model):
+    optimizer = build_optimizer(tiny_model, learning_rate=0.1, weight_decay=0.5)
+    state = optimizer.state()
+    frozen_but(tiny_model, "wpe.weight", "ln_f.bias")
+    other = build_optimizer(tiny_model, learning_rate=0.1, weight_decay=0.5)
+    with pytest.raises(ValueError, match=r"transformer.h.0.attn.c_attn.bias, .* more trained there "
+                                         "and frozen now; train the same"):
+        other.load_state(state)
+
+
+def test_frozen_weights_keep_their_bits_beside_masters(tiny_model):
+    """float64 stands for float32, and float32 for the lower type."""
+    tiny_model.to(dtype="float64")
+    stream = np.random.default_rng(0)
+    for parameter in tiny_model.parameters():
+        parameter.set_value(stream.standard_normal(parameter.shape))
+    frozen_but(tiny_model, "mlp.c_fc.bias", "ln_1.weight")
+    before = {name: p.numpy() for name, p in tiny_model.named_parameters()}
+    optimizer = build_optimizer(tiny_model, learning_rate=0.1, weight_decay=0.5,
+                                precision=Precision("O2", "float32"))
+    for name, parameter in tiny_model.named_parameters():
+        lowered = ".ln_" not in name
+        assert str(parameter.dtype).endswith("float32" if lowered else "float64")
+        assert parameter.stop_gradient != name.endswith(("mlp.c_fc.bias", "ln_1.weight"))
+    for name, value in optimizer.weights().items():
+        np.testing.assert_array_equal(value, before[name], strict=True)

@@ -144,7 +144,29 @@ class Adapter(Double):
             super().load(source, model, continues)
 
 
-TASKS = {task.name: task for task in (Pairs, Classification, Adapter)}
+class LastBlock(Double):
+    """Trains one block of a whole model; with `nothing` its loss depends on no parameter."""
+
+    name = "last block"
+    objective = CAUSAL_LM
+    nothing = False
+
+    def __init__(self, base, ranks, seed=0):
+        super().__init__(Batches(seed, input_ids=(50, (12,)), labels=(50, (12,))), seed, ranks)
+        if self.nothing:
+            self.objective = CAUSAL_LM._replace(
+                loss=lambda model, batch: (CAUSAL_LM.loss(model, batch)[0] * 0.0, {}))
+
+    def build(self, shape, parts):
+        model = GPTForCausalLM(shape, parts)
+        for name, parameter in model.named_parameters():
+            parameter.stop_gradient = not name.startswith(self.trained)
+        return model
+
+    trained = "transformer.h.1."
+
+
+TASKS = {task.name: task for task in (Pairs, Classification, Adapter, LastBlock)}
 
 
 def write_base(directory: Path) -> Path:

@@ -102,3 +102,37 @@ def test_one_tensor_a_block_is_kept():
 
     one = 2 * 16 * 32 * 4  # (B, T, C) in float32
     assert kept(False) - kept(True) > CONFIG.n_layer * 20 * one
+
+
+TRAINED = {
+    "all but the embeddings": lambda name: "wte" not in name and "wpe" not in name,
+    "the last block": lambda name: ".h.2." in name,
+    "queries, keys and values": lambda name: "c_attn.weight" in name,
+    "the last norm": lambda name: "ln_f" in name,
+}
+
+
+@pytest.mark.parametrize("trained", TRAINED)
+def test_frozen_parameters_change_no_gradient_of_the_others(trained, calls):
+    """Those of a whole model are the reference; Paddle alone would give 0 or something else."""
+    def gradients(recompute, is_trained):
+        model = build(WHOLE, recompute)
+        for name, parameter in model.named_parameters():
+            parameter.stop_gradient = not is_trained(name)
+        paddle.seed(5)
+        loss_of(model).backward()
+        return {name: None if p.grad is None else p.grad.numpy()
+                for name, p in model.named_parameters()}
+
+    expected = gradients(False, lambda name: True)
+    for recompute in (False, True):
+        del calls[:]
+        for name, value in gradients(recompute, TRAINED[trained]).items():
+            if not TRAINED[trained](name):
+                assert value is None
+                continue
+            scale = np.abs(expected[name]).max()
+            np.testing.assert_allclose(value, expected[name], rtol=0, atol=1e-5 * scale,
+                                       err_msg=name)
+    again = {"the last block": 1, "the last norm": 0}.get(trained, 3)
+    assert len(calls) == 3 + again  # frozen blocks before the first trained one run once

@@ -164,6 +164,16 @@ def test_another_schedule_is_told_with_old_and_new(written):
         "0.01 now"])
 
 
+def test_a_checkpoint_that_does_not_tell_its_schedule_had_the_only_one(written):
+    source = written()
+    now = replace(WAS, schedule=SCHEDULE | {"scheduler": "paddlenlp", "first_step": 1})
+    assert start_step(MAX_STEPS, source, now) == (3, [])
+    now = replace(WAS, schedule=SCHEDULE | {"scheduler": "linear", "first_step": 0})
+    assert start_step(MAX_STEPS, source, now) == (3, [
+        f"the settings are not those of {source}: first_step 1 there, 0 now; scheduler paddlenlp "
+        "there, linear now"])
+
+
 def test_more_epochs_are_told(written):
     _, (note,) = start_step(MAX_STEPS, written(), replace(WAS, sample_order="other"))
     assert "--max_steps 9 asks for more epochs" in note and "shuffles again" in note

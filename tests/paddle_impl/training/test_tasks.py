@@ -8,14 +8,18 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from safetensors.numpy import load_file
 
 from paddle_impl import checkpoint
+from paddle_impl.parallel.tensor import WHOLE
+from paddle_impl.training.task import check_trainable
 from tests.paddle_impl.training import task_doubles as doubles
 
 ROOT = Path(__file__).resolve().parents[3]
-METRICS = {"pairs": {"accuracy", "margin"}, "classification": {"accuracy"}, "adapter": set()}
+METRICS = {"pairs": {"accuracy", "margin"}, "classification": {"accuracy"}, "adapter": set(),
+           "last block": set()}
 WEIGHTS = {"pairs": "model.safetensors", "classification": "model.safetensors",
-           "adapter": "adapter_model.safetensors"}
+           "adapter": "adapter_model.safetensors", "last block": "model.safetensors"}
 
 
 def records(output_dir: Path, key: str) -> list[dict]:
@@ -204,3 +208,38 @@ def test_the_best_is_kept_through_a_resume(base, tmp_path):
     assert [path.name for path in whole] == [path.name for path in resumed]
     for one, other in zip(whole, resumed, strict=True):
         assert one.is_dir() or one.read_bytes() == other.read_bytes(), one.name
+
+
+def test_frozen_weights_are_saved_as_they_were_and_have_no_state(base, whole):
+    last = whole("last block") / "model_6"
+    before, after = load_file(base / "model.safetensors"), load_file(last / "model.safetensors")
+    assert before.keys() == after.keys()
+    moved = {name for name, value in before.items() if not np.array_equal(value, after[name])}
+    assert moved == {name for name in before if name.startswith("transformer.h.1.")}
+    state = load_file(last / "optimizer.safetensors")
+    assert {key.rpartition(".")[0] for key in state} == moved
+
+
+def test_another_trainable_set_is_refused(base, whole, monkeypatch):
+    monkeypatch.setattr(doubles.LastBlock, "trained", ("transformer.h.1.", "transformer.wpe"))
+    with pytest.raises(ValueError, match="transformer.wpe.weight trained now and not there"):
+        doubles.run("last block", base, whole("last block"), resume=True, max_steps=7)
+
+
+def test_a_run_without_a_gradient_keeps_what_was_before(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(doubles.LastBlock, "nothing", True)
+    with pytest.raises(FloatingPointError, match="step 1: .* every gradient of the 12 trainable"):
+        doubles.run("last block", base, tmp_path / "run").train()
+    kept = tmp_path / "run" / "no_gradient_step_1"
+    np.testing.assert_array_equal(
+        load_file(kept / "model_0" / "model.safetensors")["transformer.h.1.ln_1.weight"],
+        load_file(base / "model.safetensors")["transformer.h.1.ln_1.weight"])
+    assert (kept / "batch.npz").is_file()
+    assert [r["event"] for r in records(tmp_path / "run", "event")] == ["no gradient"]
+
+
+def test_frozen_parameters_in_a_split_model_are_refused(base):
+    model = doubles.LastBlock(base, None).build(doubles.TINY, WHOLE)
+    with pytest.raises(ValueError, match=r"--mp_degree 2 with frozen parameters \(transformer.wte"):
+        check_trainable(model, 2)
+    check_trainable(model, 1)

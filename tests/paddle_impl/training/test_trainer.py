@@ -102,8 +102,8 @@ def test_what_is_not_finite_stops_before_the_update(tiny_model, poison):
         run.train(0)
     for p, value in zip(run.model.parameters(), before, strict=True):
         np.testing.assert_array_equal(p.numpy(), value)
-    ((step, message),) = kept
-    assert step == 1 and message in str(error.value)
+    ((step, kind, message),) = kept
+    assert (step, kind) == (1, "not finite") and message in str(error.value)
 
 
 def test_the_first_bad_tensor_is_named(tiny_model):

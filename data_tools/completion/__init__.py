@@ -1,0 +1,1 @@
+"""Data for fine-tuning a model to complete source code: made from files, and read for training."""

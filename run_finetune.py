@@ -1,0 +1,47 @@
+"""Fine-tune a GPT. The tasks are in paddle_impl/finetuning.py; see --help for the flags.
+
+Exit codes are those of run_pretrain.py.
+"""
+
+import os
+import sys
+from dataclasses import replace
+
+import args
+import run_pretrain
+from paddle_impl.config.finetune import FinetuneConfig
+from paddle_impl.process import launch, stopping
+
+PROG = "run_finetune.py"
+
+
+def parse(argv: list[str] | None = None) -> FinetuneConfig:
+    return args.parse(FinetuneConfig, PROG, "Fine-tune a GPT on examples.", argv)
+
+
+def main(argv: list[str] | None = None) -> None:
+    argv = list(sys.argv[1:] if argv is None else argv)
+    config = parse(argv)
+    if (device := config.processes.visible_device) is not None:
+        os.environ["CUDA_VISIBLE_DEVICES"] = device
+    if config.processes.n_gpu > 1 and not launch.is_launched():
+        _launch(config, argv)
+    launch.prepare()
+    if config.wandb.with_wandb:
+        os.environ |= {"WANDB_PROJECT": config.wandb.wandb_project_name,
+                       "WANDB_NAME": config.wandb.wandb_run_name}
+    config = replace(config, tracking=replace(config.tracking, report_to=config.reported_to()))
+    run_pretrain.train(PROG, config, "paddle_impl.finetuning:finetuning_run")
+
+
+def _launch(config: FinetuneConfig, argv: list[str]) -> None:
+    """Put Paddle's launcher, which starts --n_gpu of this command, in the place of the process."""
+    words = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node",
+             str(config.processes.n_gpu), "--log_dir",
+             os.path.join(config.checkpoint.output_dir, "log"), __file__, *argv]
+    os.execv(sys.executable, words)
+
+
+if __name__ == "__main__":
+    stopping.use_default_sigint()
+    main()
