@@ -4,6 +4,7 @@ import hashlib
 import importlib
 import importlib.util
 import json
+import warnings
 from collections.abc import Collection, Mapping
 from typing import Any
 
@@ -37,7 +38,10 @@ class Tpe:
         runs: settings by the run's name; those without a result count as running.
         """
         for attempt in range(_TRIES):
-            study = self._study(runs, results, attempt)
+            with warnings.catch_warnings():
+                # constant_liar is called experimental before optuna 5.
+                warnings.simplefilter("ignore", self._optuna.exceptions.ExperimentalWarning)
+                study = self._study(runs, results, attempt)
             values = study.ask(self._space).params
             settings = self._grid.settings({name: self._decoded(name, value)
                                             for name, value in values.items()})
