@@ -34,6 +34,12 @@ class Command:
         if "output_dir" not in self.flags:
             raise ValueError(f"{self.name} has no flag --output_dir: it trains nothing")
         self._config = config
+        self._names = {alias.lstrip("-"): name for name, flag in self.flags.items()
+                       for alias in flag.aliases}
+
+    def name_of(self, name: str) -> str:
+        """The flag's own name, where the name is another one of it."""
+        return self._names.get(name, name)
 
     def check_names(self, names: Iterable[str], place: str) -> None:
         """ValueError that tells each name that is no flag, with the nearest one."""
@@ -42,7 +48,8 @@ class Command:
             if name in _OWN:
                 raise ValueError(f"{place}{name} is given by the sweep itself, leave it out")
             if name not in self.flags:
-                (nearest,) = get_close_matches(name, self.flags, n=1, cutoff=0.0)
+                known = [*self.flags, *self._names]
+                (nearest,) = get_close_matches(name, known, n=1, cutoff=0.0)
                 unknown.append(f"{name} (the nearest one is {nearest})")
         if unknown:
             raise ValueError(f"{place}{self.name} has no flag {', '.join(unknown)}; "

@@ -80,8 +80,8 @@ def read_grid(path: Path, fixed: Sequence[str] = (), without: Sequence[str] = ()
     for key in found:
         _known(f"{path} has", key, _FIELDS)
     command = Command(found["command"])
-    parameters = dict(found["parameters"])
-    for name in without:
+    parameters = {_own_names(command, name): values for name, values in found["parameters"].items()}
+    for name in (_own_names(command, name) for name in without):
         _known("--without:", name, parameters)
         del parameters[name]
     told = {}
@@ -89,9 +89,10 @@ def read_grid(path: Path, fixed: Sequence[str] = (), without: Sequence[str] = ()
         name, equals, value = word.partition("=")
         if not equals:
             raise ValueError(f"--set {word}: expected NAME=VALUE")
+        name = command.name_of(name)
         told[name] = command.read(name, value)
     parameters = _without_flags(parameters, told)
-    flags = found.get("flags", {}) | told
+    flags = {command.name_of(name): value for name, value in found.get("flags", {}).items()} | told
     names = [flag for name in parameters for flag in name.split("+")]
     for name in names:
         if name in flags or names.count(name) > 1:
@@ -103,6 +104,10 @@ def read_grid(path: Path, fixed: Sequence[str] = (), without: Sequence[str] = ()
                 {name: _values(command, name, values, f"{path}: {name}")
                  for name, values in parameters.items()},
                 found.get("score", "valid_loss"), found.get("greater_is_better", False))
+
+
+def _own_names(command: Command, parameter: str) -> str:
+    return "+".join(map(command.name_of, parameter.split("+")))
 
 
 def _known(place: str, name: str, known) -> None:

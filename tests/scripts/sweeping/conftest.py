@@ -1,9 +1,13 @@
 """A sweep of the stand-in command."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
+
+from tests.conftest import ROOT
 
 STAND_IN = Path(__file__).parent / "run_stand_in.py"
 
@@ -43,3 +47,24 @@ def sweep(script, monkeypatch, tmp_path):
         return main([str(path), "--output_dir", str(tmp_path / "sweep"), *map(str, more)])
 
     return run
+<<<<<<< HEAD
+=======
+
+
+@pytest.fixture
+def begin(tmp_path):
+    """begin(grid file, *flags) starts one in a process of its own, killed when the test ends."""
+    begun = []
+
+    def start(path, *more) -> subprocess.Popen:
+        begun.append(subprocess.Popen(
+            [sys.executable, str(ROOT / "scripts/sweep.py"), str(path), "--output_dir",
+             str(tmp_path / "sweep"), *map(str, more)],
+            stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True))
+        return begun[-1]
+
+    yield start
+    for process in begun:
+        process.kill()
+        process.wait()
+>>>>>>> runs

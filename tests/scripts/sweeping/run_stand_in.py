@@ -17,7 +17,7 @@ class StandIn(Options):
     output_dir: str = flag(help="where metrics.jsonl goes")
     resume: bool = flag(False, "go on")
     lr: float = flag(0.1, "the loss is least at 0.3")
-    width: int = flag(4, "the loss falls with it")
+    width: int = flag(4, "the loss falls with it", aliases=("--breadth",))
     names: list[str] | None = flag(None, "a list of texts")
     style: str = flag("plain", "what happens: diverge and crash fail, wait waits for the file go",
                       choices=("plain", "diverge", "crash", "wait", "silent", "stopped"))

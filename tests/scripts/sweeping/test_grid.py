@@ -1,24 +1,10 @@
 """Which runs a grid file means, and which files are refused before the first run."""
 
-import json
 
 import pytest
 
-SOURCE = '''
-from dataclasses import dataclass
-import args
-from data_tools.options import Options, flag
-
-@dataclass(frozen=True, kw_only=True)
-class Flags(Options):
-    output_dir: str = flag(help="where")
-{flags}
-
-def parse(argv=None) -> Flags:
-    return args.parse(Flags, "run_all.py", "", argv)
-'''
 UPSTREAM = {
-    "micro_batch_size": [2, 4, 8, 16], "hidden_dropout_prob": [0, .1, .2],
+    "per_gpu_train_batch_size": [2, 4, 8, 16], "hidden_dropout_prob": [0, .1, .2],
     "warmup_steps": [10, 20, 30], "weight_decay": [.1, .01, 0],
     "max_lr": [1e-4, 5e-4, 1e-3, 5e-3], "initial_lr": [5e-5, 1e-4],
     "min_lr": [5e-5, 1e-5, 1e-4], "num_epochs_train": [5, 10, 15, 20, 25],
@@ -26,19 +12,9 @@ UPSTREAM = {
 
 
 @pytest.fixture
-def f20(script, tmp_path):
-    """The preset, for a command that has every flag of it."""
+def f20(script):
     grid = script("sweeping.grid")
-    found = json.loads(grid.preset("f20").read_text())
-    names = {flag for name in found["parameters"] for flag in name.split("+")}
-    kinds = {"micro_batch_size": "int", "warmup_steps": "int", "num_epochs_train": "int",
-             "scheduler": "str"}
-    lines = [f'    {name}: {kinds.get(name, "float")} = flag({1!r}, "a flag")'
-             for name in sorted({*names, *found["flags"]})]
-    (tmp_path / "run_all.py").write_text(SOURCE.format(flags="\n".join(lines)))
-    path = tmp_path / "f20.json"
-    path.write_text(json.dumps(found | {"command": str(tmp_path / "run_all.py")}))
-    return grid.read_grid(path)
+    return grid.read_grid(grid.preset("f20"), ["model_name_or_path=code-mini"])
 
 
 def test_the_preset_is_the_whole_grid_of_the_source(f20, script):
@@ -49,6 +25,8 @@ def test_the_preset_is_the_whole_grid_of_the_source(f20, script):
         assert {point[name] for point in points} == set(values), name
     assert all(point["hidden_dropout_prob"] == point["attention_probs_dropout_prob"]
                and point["scheduler"] == "llms_from_scratch" for point in points)
+    refused = [f20.command.refusal(point) for point in points[::97]]
+    assert len(refused) > 100 and set(refused) == {None}
 
 
 def test_a_sample_has_distinct_points_and_grows_in_order(f20, script):
@@ -98,6 +76,18 @@ def test_a_run_is_its_settings_however_they_are_written(script, grid_file):
     assert one.command.hash_of(first) != one.command.hash_of(first | {"width": 3})
 
 
+def test_another_name_of_a_flag_is_the_flag(script, grid_file):
+    grid, points = script("sweeping.grid"), script("sweeping.points")
+    found = grid.read_grid(grid_file({"breadth+lr": [1, 2]}))
+    assert points.grid_points(found, None, 0) == [{"width": 1, "lr": 1.0}, {"width": 2, "lr": 2.0}]
+    path = grid_file({"lr": [3], "width": [1, 2]}, flags={"breadth": 3})
+    with pytest.raises(ValueError, match="width is there twice"):
+        grid.read_grid(path)
+    path = grid_file({"lr": [3], "width": [1, 2]})
+    assert len(points.grid_points(grid.read_grid(path, ["breadth=7"]), None, 0)) == 1
+    assert len(points.grid_points(grid.read_grid(path, without=["breadth"]), None, 0)) == 1
+
+
 def test_random_points_stay_in_their_ranges(script, grid_file):
     grid, points = script("sweeping.grid"), script("sweeping.points")
     found = grid.read_grid(grid_file({
@@ -135,7 +125,11 @@ def test_random_points_stay_in_their_ranges(script, grid_file):
     ({"output_dir": ["a"]}, {}, "output_dir is given by the sweep itself"),
     ({"lr": [1]}, {"flag": {}}, "has no flag; the nearest one is flags"),
     ({"lr": [1]}, {"command": "run_nothing.py"}, "there is no command run_nothing.py; the project "
+<<<<<<< HEAD
                                                  "has run_evaluation.py, run_finetune.py, run_g"),
+=======
+                                                 "has run_evaluation.py, "),
+>>>>>>> runs
     ({"lr": [1]}, {"command": "run_generation.py"}, "has no flag --output_dir: it trains nothing"),
     ({"lr": [1]}, {"score": 3}, "score is 3, expected a text of one line"),
 ])
