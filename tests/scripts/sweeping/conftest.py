@@ -47,8 +47,6 @@ def sweep(script, monkeypatch, tmp_path):
         return main([str(path), "--output_dir", str(tmp_path / "sweep"), *map(str, more)])
 
     return run
-<<<<<<< HEAD
-=======
 
 
 @pytest.fixture
@@ -67,4 +65,3 @@ def begin(tmp_path):
     for process in begun:
         process.kill()
         process.wait()
->>>>>>> runs

@@ -125,11 +125,7 @@ def test_random_points_stay_in_their_ranges(script, grid_file):
     ({"output_dir": ["a"]}, {}, "output_dir is given by the sweep itself"),
     ({"lr": [1]}, {"flag": {}}, "has no flag; the nearest one is flags"),
     ({"lr": [1]}, {"command": "run_nothing.py"}, "there is no command run_nothing.py; the project "
-<<<<<<< HEAD
-                                                 "has run_evaluation.py, run_finetune.py, run_g"),
-=======
                                                  "has run_evaluation.py, "),
->>>>>>> runs
     ({"lr": [1]}, {"command": "run_generation.py"}, "has no flag --output_dir: it trains nothing"),
     ({"lr": [1]}, {"score": 3}, "score is 3, expected a text of one line"),
 ])
