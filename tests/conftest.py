@@ -17,15 +17,8 @@ ROOT = Path(__file__).resolve().parent.parent
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_auto_num_workers() -> int:
-    """Processes for -n auto: one more than cores, because some tests wait. Few, because each
-    imports Paddle.
-    """
-    return min(runtime.core_count(), 4) + 1
-
-
-def pytest_collection_modifyitems(items) -> None:
-    """Begin with the longest tests, or a process would run one alone at the end."""
-    items.sort(key=lambda item: item.get_closest_marker("long") is None)
+    """Processes for -n auto: few, because each imports Paddle, and more would not be faster."""
+    return min(runtime.core_count(), 4)
 
 
 @pytest.fixture(scope="session")

@@ -71,7 +71,6 @@ def runnable(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.info in RUN]
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)],
                          ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(page, project):

@@ -94,7 +94,6 @@ def assert_same_computation(output: Path, alone: Path, steps: int) -> None:
         np.testing.assert_allclose(got[name], value, rtol=1e-8, atol=1e-9, err_msg=name)
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("way", [
     pytest.param(way, marks=pytest.mark.exhaustive if processes == 2 else ())
     for way, (processes, _) in WAYS.items()
@@ -104,7 +103,6 @@ def test_the_way_does_not_matter(train, alone, tmp_path, steps, way):
     assert_same_computation(tmp_path, alone, steps)
 
 
-@pytest.mark.long
 def test_a_run_goes_on_in_another_way(train, alone, tmp_path, steps):
     """From the middle of the run alone: sharded, then written, read and finished split by two."""
     shutil.copytree(alone, tmp_path, dirs_exist_ok=True)

@@ -75,7 +75,6 @@ def run_multi(start, flags):
     return begin
 
 
-@pytest.mark.long
 def test_run_multi_restarts_a_job_that_lost_a_process(run_multi, two_ranks, tmp_path):
     """Nobody does anything, and the weights are those of a run that nothing happened to."""
     run = tmp_path / "run"

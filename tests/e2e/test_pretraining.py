@@ -137,7 +137,6 @@ def test_check_accuracy_switches_dropout_off(pretrain, tmp_path):
     assert losses(tmp_path / "a") == losses(tmp_path / "b") != losses(tmp_path / "c")
 
 
-@pytest.mark.long
 def test_accumulation_and_two_processes_are_neutral(pretrain, flags, command, tmp_path):
     """4 samples a step: as one batch, as four micro batches, and as two launched processes."""
     pretrain(tmp_path / "one", "--micro_batch_size", 4, "--check_accuracy")

@@ -96,12 +96,11 @@ def was_tested(run) -> bool:
     return any("test_loss" in record for record in records(run))
 
 
-THIRTY = pytest.param(30, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)])
+THIRTY = [pytest.param(processes, 30, marks=[pytest.mark.exhaustive, pytest.mark.timeout(1800)])
+          for processes in (1, 2)]
 
 
-@pytest.mark.long
-@pytest.mark.parametrize("kills", [3, THIRTY])
-@pytest.mark.parametrize("processes", [1, 2])
+@pytest.mark.parametrize(("processes", "kills"), [(1, 3), (2, 1), *THIRTY])
 def test_killed_at_random_and_resumed_it_is_the_same_run(
     processes, kills, request, start, flags, tiny_data, tmp_path
 ):

@@ -66,7 +66,6 @@ def loopback(start, flags, tmp_path):
     return begin
 
 
-@pytest.mark.long
 def test_two_machines_compute_what_one_does(
     cable, loopback, start, flags, tiny_data, two_ranks, tmp_path
 ):
@@ -85,7 +84,6 @@ def test_two_machines_compute_what_one_does(
     assert_same_run(run, two_ranks / "run")
 
 
-@pytest.mark.long
 @pytest.mark.parametrize("when", ["training", "set-up"])
 def test_a_machine_learns_that_another_failed(loopback, tmp_path, when):
     """Its own launcher knows nothing of the other's processes."""

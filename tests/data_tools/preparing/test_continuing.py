@@ -180,7 +180,6 @@ def test_texts_left_out_behind_the_last_document_are_counted_once(tokenizer_fold
     assert (tmp_path / "whole" / "x_skipped.jsonl").read_text().count("z.py") == 1
 
 
-@pytest.mark.long
 def test_no_moment_of_the_finish_leaves_files_that_open_and_do_not_belong_together(
     corpus, tokenizer_folder, tmp_path
 ):

@@ -47,7 +47,6 @@ def test_stages_compute_what_one_process_does(alone, size, shape, stage, recompu
         assert_close(got, alone)
 
 
-@pytest.mark.long
 def test_two_gloo_processes_have_the_bits_of_one(tmp_path):
     """In float32, stages 1 to 3, the last with blocks computed twice."""
     root = Path(__file__).parents[3]

@@ -68,7 +68,6 @@ def _held(weights: float, state: float) -> dict:
     return {"weights_mib": [weights, 50.0], "state_mib": [state, 100.0]}
 
 
-@pytest.mark.long
 def test_each_process_reports_its_peak(memory, tmp_path):
     """The whole bench on two processes: what it needs of run_pretrain.py is still there."""
     data, out = tmp_path / "data", tmp_path / "out"

@@ -128,7 +128,6 @@ def test_tpe_chooses_from_the_results(sweep, grid_file, tmp_path, rows, starts):
     assert len(rows(tmp_path / "sweep")) == 19
 
 
-@pytest.mark.long
 def test_a_sweep_of_pretraining(sweep, grid_file, tmp_path, tiny_data, rows, monkeypatch):
     monkeypatch.setitem(os.environ, "OMP_NUM_THREADS", "1")
     path = grid_file({"max_lr": [0.0, 0.01]}, command="run_pretrain.py", flags={
