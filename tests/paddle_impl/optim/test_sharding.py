@@ -47,6 +47,21 @@ def test_stages_compute_what_one_process_does(alone, size, shape, stage, recompu
         assert_close(got, alone)
 
 
+@pytest.mark.parametrize("trained", ["c_attn.weight", ".h.1."])
+@pytest.mark.parametrize("stage, recompute", [(1, False), (2, True), (3, False), (3, True)])
+def test_stages_train_a_part_of_the_parameters(trained, stage, recompute):
+    """The frozen ones keep their bits, and have no state."""
+    start = dict(job.build(Ranks(), "float64").named_parameters())
+    expected = job.train(Ranks(), trained=trained)
+    assert all(trained in key for key in expected if " " not in key)
+    for got in meeting.run(2, lambda ranks: job.train(
+            ranks, stage=stage, recompute=recompute, trained=trained), sharding=2):
+        assert_close(got, expected)
+        for name, parameter in start.items():
+            same = np.array_equal(got[f"weight {name}"], parameter.numpy())
+            assert same == (trained not in name), name
+
+
 @pytest.mark.long
 def test_two_gloo_processes_have_the_bits_of_one(tmp_path):
     """In float32, stages 1 to 3, the last with blocks computed twice."""
