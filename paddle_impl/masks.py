@@ -64,6 +64,10 @@ def positions(seen: paddle.Tensor) -> paddle.Tensor:
 
 
 def additive(seen: paddle.Tensor, dtype) -> paddle.Tensor:
-    """(B, 1, T, T) for attention's scores: 0 where a key is seen, -1e9 elsewhere."""
-    zero = paddle.zeros(seen.shape, dtype)
-    return paddle.where(seen, zero, paddle.full_like(zero, -1e9)).unsqueeze(1)
+    """(B, 1, T, T) for attention's scores: 0 where a key is seen, -1e9 elsewhere.
+
+    In float16 that is -inf, as in causal_mask; full_like would refuse the number there.
+    """
+    zero = paddle.zeros(seen.shape, "float32")
+    added = paddle.where(seen, zero, paddle.full_like(zero, -1e9))
+    return added.unsqueeze(1).astype(dtype)

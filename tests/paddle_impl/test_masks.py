@@ -49,6 +49,14 @@ def test_by_hand():
     np.testing.assert_array_equal(masks.positions(seen).numpy(), [[0, 0, 1, 0]])
 
 
+@pytest.mark.parametrize("dtype, hidden", [("float16", -np.inf), ("float64", -1e9)])
+def test_hidden_keys_in_every_type(dtype, hidden):
+    seen = masks.visible(paddle.to_tensor([[0, 1]]), None)
+    added = masks.additive(seen, dtype)
+    assert str(added.dtype).endswith(dtype)
+    np.testing.assert_array_equal(added.numpy(), [[[[0, hidden], [hidden, 0]]]])
+
+
 @pytest.mark.parametrize("left", [True, False])
 @pytest.mark.parametrize("degree", [1, 2])
 def test_padding_on_either_side_changes_nothing(left, degree):

@@ -13,6 +13,7 @@ _SAME = "(segments.unsqueeze(2) == segments.unsqueeze(1))"
 _REAL = 'attention_mask.astype("bool").unsqueeze(1)'
 _COUNTED = 'seen.astype("int64").sum(axis=-1) - 1'
 _RESTART = "positions = masks.positions(seen)  # (B, T)"
+_EMPTY = "x = x * attention_mask.astype(x.dtype).unsqueeze(-1)"
 _MASK = "mask = masks.additive(seen, x.dtype)  # (B, 1, T, T)"
 
 BUGS = {
@@ -48,6 +49,8 @@ BUGS = {
     "hidden keys at -10": (_ADDED, "zero, -1e9", "zero, -10.0"),
     "mask of rows transposed": (_ADDED, ".unsqueeze(1)", ".transpose([0, 2, 1]).unsqueeze(1)"),
     "mask of the first row for all": (_GPT, _MASK, "mask = masks.additive(seen[:1], x.dtype)"),
+    "inputs of the first row's padding are 0 in all": (
+        _GPT, _EMPTY, _EMPTY.replace("attention_mask", "attention_mask[:1]")),
     "causal mask alone": (_GPT, _MASK, "pass"),
     "objective leaves segments out": (_BATCH, _TOLD, f'{_TOLD} and name != "segments"'),
     "objective leaves the attention mask out": (
@@ -61,6 +64,7 @@ BUGS = {
 
 CONTROLS = {
     "hidden keys at -1e8": (_ADDED, "zero, -1e9", "zero, -1e8"),
+    "padding keeps its inputs": (_GPT, _EMPTY, "pass"),
     "padding sees other padding": (
         _SEEN, _REAL, f"({_REAL} | (attention_mask == 0).unsqueeze(2))"),
 }

@@ -25,10 +25,15 @@ PAIRS = IDS.reshape(3, 2, 6, 13)
 
 
 def train(ranks: Ranks, ids=IDS, dtype: str = "float64", stage: int = 1, recompute: bool = False,
-          steps=range(3), state: dict | None = None) -> dict[str, np.ndarray]:
-    """Train with the trainer's own calls: (weights, moments, norms). state: where to start from."""
+          steps=range(3), state: dict | None = None, trained: str = "") -> dict[str, np.ndarray]:
+    """Train with the trainer's own calls: (weights, moments, norms). state: where to start from.
+
+    trained: a part of the names of the parameters that are not frozen.
+    """
     model = build(ranks, dtype)
     model.recompute = recompute
+    for name, parameter in model.named_parameters():
+        parameter.stop_gradient = trained not in name
     if state is not None:
         for name, parameter in model.named_parameters():
             parameter.set_value(model.parts.own(name, state[f"weight {name}"]))

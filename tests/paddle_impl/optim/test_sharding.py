@@ -47,6 +47,22 @@ def test_stages_compute_what_one_process_does(alone, size, shape, stage, recompu
         assert_close(got, alone)
 
 
+@pytest.mark.parametrize("trained, stage, recompute", [
+    (".h.1.", 1, False), (".h.1.", 2, True), (".h.1.", 3, True), ("c_attn.weight", 3, False),
+])
+def test_stages_train_a_part_of_the_parameters(trained, stage, recompute):
+    """The frozen ones keep their bits, and have no state."""
+    start = dict(job.build(Ranks(), "float64").named_parameters())
+    expected = job.train(Ranks(), trained=trained)
+    assert all(trained in key for key in expected if " " not in key)
+    for got in meeting.run(2, lambda ranks: job.train(
+            ranks, stage=stage, recompute=recompute, trained=trained), sharding=2):
+        assert_close(got, expected)
+        for name, parameter in start.items():
+            same = np.array_equal(got[f"weight {name}"], parameter.numpy())
+            assert same == (trained not in name), name
+
+
 def test_two_gloo_processes_have_the_bits_of_one(tmp_path):
     """In float32, stages 1 to 3, the last with blocks computed twice."""
     root = Path(__file__).parents[3]
