@@ -22,10 +22,11 @@ def parse(argv: list[str] | None = None) -> FinetuneConfig:
 def main(argv: list[str] | None = None) -> None:
     argv = list(sys.argv[1:] if argv is None else argv)
     config = parse(argv)
-    if (device := config.processes.visible_device) is not None:
-        os.environ["CUDA_VISIBLE_DEVICES"] = device
-    if config.processes.n_gpu > 1 and not launch.is_launched():
-        _launch(config, argv)
+    if not launch.is_launched():  # else the launcher has given this process its card
+        if (device := config.processes.visible_device) is not None:
+            os.environ["CUDA_VISIBLE_DEVICES"] = device
+        if config.processes.n_gpu > 1:
+            _launch(config, argv)
     launch.prepare()
     if config.wandb.with_wandb:
         os.environ |= {"WANDB_PROJECT": config.wandb.wandb_project_name,

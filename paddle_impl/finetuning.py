@@ -1,6 +1,5 @@
 """Fine-tuning: the tasks that run_finetune.py gives to training/run.py."""
 
-import math
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -22,6 +21,7 @@ from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.resume import Fact
 from paddle_impl.training.run import Run
 from paddle_impl.training.task import Task
+from paddle_impl.training.validation import perplexity
 
 MAX_SEQ_LENGTH = 1024
 
@@ -132,7 +132,7 @@ class Completion(Task):
 
     def evaluate(self, model, objective, split, batches) -> dict[str, float]:
         found = super().evaluate(model, objective, split, batches)
-        return found | {"perplexity": math.exp(min(found["loss"], 700.0))} if found else found
+        return found | {"perplexity": perplexity(found["loss"])} if found else found
 
     def describe(self) -> str:
         train, dev = (len(self.records[split]) for split in ("train", "dev"))

@@ -37,7 +37,7 @@ def validate(
     if not found:
         return {}
     loss = found["loss"]
-    found["perplexity"] = _exp(loss)
+    found["perplexity"] = perplexity(loss)
     if text:
         found["bits_per_byte"] = loss * tokens / math.log(2) / text
     return found
@@ -74,7 +74,8 @@ class _Counts:
             yield batch
 
 
-def _exp(loss: float) -> float:
+def perplexity(loss: float) -> float:
+    """exp of a mean loss in nats; infinity where that is no float."""
     try:
         return math.exp(loss)
     except OverflowError:

@@ -1,6 +1,8 @@
 """run_finetune.py on records that data_tools.create_completion_data wrote, as a user runs it."""
 
 import json
+import math
+import os
 import shutil
 from pathlib import Path
 
@@ -89,6 +91,8 @@ def test_it_learns_and_the_schedule_spans_all_steps(trained, dataset, base):
     assert rates[-1] == pytest.approx(5e-3 / (steps - warmup))
     valid = [record["valid_loss"] for record in records(trained, "valid_loss")]
     assert valid[-1] < valid[0] and records(trained, "valid_loss")[-1]["step"] == steps
+    for record in records(trained, "valid_loss"):
+        assert record["valid_perplexity"] == math.exp(record["valid_loss"])
     best = min(records(trained, "valid_loss"), key=lambda record: record["valid_loss"])
     assert [path.name for path in (trained / "best").iterdir()] == [f"model_{best['step']}"]
 
@@ -152,6 +156,19 @@ def test_mistakes_are_told_in_one_line(flags, tmp_path, capsys, words, said):
     err = capsys.readouterr().err
     assert end.value.code == 2 and said in err and err.strip().count("\n") == 0
     assert not (tmp_path / "run").exists()
+
+
+def test_a_launched_process_keeps_the_card_that_it_was_given(flags, tmp_path, monkeypatch):
+    monkeypatch.setattr(run_finetune.run_pretrain, "train", lambda *_: None)
+    monkeypatch.setattr(run_finetune.launch, "prepare", lambda: None)
+    monkeypatch.setenv("CUDA_VISIBLE_DEVICES", "7")
+    words = flags(tmp_path / "run", "--visiable_device", "0,1")
+    monkeypatch.setattr(run_finetune.launch, "is_launched", lambda: True)
+    run_finetune.main([*words, "--n_gpu", "2"])
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "7"
+    monkeypatch.setattr(run_finetune.launch, "is_launched", lambda: False)
+    run_finetune.main(words)
+    assert os.environ["CUDA_VISIBLE_DEVICES"] == "0,1"
 
 
 def test_another_tokenizer_is_refused(flags, base, tmp_path, capsys):
