@@ -4,7 +4,7 @@
     python scripts/sweep.py --preset f20 --total 20 --output_dir sweep --set input_dir=data ...
 
 GRID.json names the command, its fixed flags, and parameters with the values to try; see
-docs/training.md. Each run is a process with a folder of its own. The same command line goes on with
+docs/sweeps.md. Each run is a process with a folder of its own. The same command line goes on with
 a sweep that was stopped, and takes part in one that runs, on this machine or on another one that
 shares the folder.
 
@@ -38,7 +38,7 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
         formatter_class=argparse.RawDescriptionHelpFormatter)
     add = parser.add_argument
     add("grid", nargs="?", metavar="GRID.json", help="command, flags and parameters of the sweep")
-    add("--preset", help="a grid of the project instead: f20 (12,960 points)")
+    add("--preset", help="a grid of the project instead: f20 (12,960 points) or lr")
     add("--output_dir", required=True, help="folder of the sweep; one that is there is continued")
     add("--sampler", choices=("grid", "random", "tpe"), default="grid",
         help="every point; points drawn at random; or chosen by optuna's TPE from the results "

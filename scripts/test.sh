@@ -41,7 +41,7 @@ if [ -n "$paddle" ]; then
         --ignore tests/paddle_impl/evaluation/humaneval
     # Without rungs in which Paddle computes nothing, and those that `many` and `grid` include.
     rungs=$("$python" -m parity --list | sed 's/ .*//' | grep -vxE \
-        'tokenizer|vocabulary|corpus|order|filters|foreign|newest'\
+        'tokenizer|vocabulary|corpus|fim|order|filters|foreign|newest'\
 '|greedy|sampled|beam|beams|sharded|split')
     step "$python" -m parity --only $rungs --output "$report/paddle-$paddle"
     # Without tests of a model of 124 million parameters, of hundreds of steps, or that run in .venv.
