@@ -15,10 +15,10 @@ import paddle.nn.functional as F
 from paddle import nn
 from paddle.distributed.fleet.utils import recompute as recompute_block
 
-from paddle_impl import masks
 from paddle_impl.config.model import LANGUAGE_MODEL, ModelConfig
-from paddle_impl.layer_norm import LayerNorm
-from paddle_impl.parallel.linear import ColumnLinear, RowLinear
+from paddle_impl.layers import masks
+from paddle_impl.layers.layer_norm import LayerNorm
+from paddle_impl.layers.linear import ColumnLinear, RowLinear
 from paddle_impl.parallel.tensor import WHOLE, Parts
 
 # One (key, value) pair a layer, each (B, H, S, D); None before the first token.

@@ -12,8 +12,8 @@ import paddle
 import paddle.nn.functional as F
 from paddle.autograd import PyLayer
 
-from paddle_impl import masks
 from paddle_impl.data.batch import IGNORED, Batch
+from paddle_impl.layers import masks
 from paddle_impl.parallel.tensor import WHOLE, Parts, nan_outside, own_ids
 
 Number = TypeVar("Number", float, paddle.Tensor)

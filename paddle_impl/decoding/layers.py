@@ -33,8 +33,8 @@ def _classes() -> dict[str, tuple[type, ...]]:
     """The classes that model.py uses for each layer, by the last part of the layer's name."""
     # Imported here: an exported model is decoded without the model's code.
     from paddle_impl import model as gpt
-    from paddle_impl.layer_norm import LayerNorm
-    from paddle_impl.parallel.linear import ColumnLinear, RowLinear
+    from paddle_impl.layers.layer_norm import LayerNorm
+    from paddle_impl.layers.linear import ColumnLinear, RowLinear
     from paddle_impl.parallel.tensor import HeadDropout, SplitEmbedding
 
     return {

@@ -2,7 +2,7 @@
 
 import numpy as np
 
-from paddle_impl import masks
+from paddle_impl.layers import masks
 from paddle_impl.training.measuring import to_tensors
 from parity.cases import Case, rows
 from parity.compare import Point, Trace

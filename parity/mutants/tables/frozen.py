@@ -5,7 +5,7 @@ from parity.mutants.mutant import room
 _GPT = "paddle_impl.model.GPTModel.forward"
 _SHARE = "paddle_impl.optim.sharding.Share.__init__"
 _OPTIMIZER = "paddle_impl.optim.optimizer.Optimizer"
-_NORM = "paddle_impl.layer_norm.LayerNorm.forward"
+_NORM = "paddle_impl.layers.layer_norm.LayerNorm.forward"
 
 _MARK = "x.stop_gradient = False  # else"
 _CHOSEN = "if not parameter.stop_gradient]"

@@ -2,10 +2,10 @@
 
 from parity.mutants.mutant import room
 
-_SEEN = "paddle_impl.masks.visible"
-_POSITIONS = "paddle_impl.masks.positions"
-_ADDED = "paddle_impl.masks.additive"
-_BATCH = "paddle_impl.masks.of_batch"
+_SEEN = "paddle_impl.layers.masks.visible"
+_POSITIONS = "paddle_impl.layers.masks.positions"
+_ADDED = "paddle_impl.layers.masks.additive"
+_BATCH = "paddle_impl.layers.masks.of_batch"
 _GPT = "paddle_impl.model.GPTModel.forward"
 
 _TOLD = "for name in ROWS if name in batch"

@@ -10,8 +10,8 @@ from paddle_impl.decoding.layers import CALLED, replaced_layer
 from paddle_impl.decoding.native_decoder import NativeDecoder, refusal
 from paddle_impl.decoding.paddle_decoder import PaddleDecoder
 from paddle_impl.generate import generate
+from paddle_impl.layers.linear import ColumnLinear
 from paddle_impl.model import Attention
-from paddle_impl.parallel.linear import ColumnLinear
 from tests.paddle_impl.low_rank import LowRank, recomputed_greedy, substitute
 
 

@@ -13,8 +13,8 @@ from paddle_impl.export import export_model, files
 from paddle_impl.export.decoder import ExportedDecoder
 from paddle_impl.export.running import continue_prompts
 from paddle_impl.generate import generate
+from paddle_impl.layers.linear import ColumnLinear
 from paddle_impl.model import Attention
-from paddle_impl.parallel.linear import ColumnLinear
 from tests.paddle_impl.export.conftest import EOS, POSITIONS, new_model
 from tests.paddle_impl.low_rank import LowRank, substitute
 

@@ -4,8 +4,8 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_impl import masks
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.layers import masks
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import causal_lm
 from tests.paddle_impl.meeting import together

@@ -4,7 +4,7 @@ import numpy as np
 import paddle
 import pytest
 
-from paddle_impl.layer_norm import LayerNorm
+from paddle_impl.layers.layer_norm import LayerNorm
 
 
 @pytest.mark.parametrize("frozen", [("weight",), ("bias",), ("weight", "bias")])
