@@ -74,21 +74,9 @@ class Completion(Task):
         return self.config
 
     def start_from(self, source: Path) -> None:
-        """Take the names of special tokens and the chat template of the base's tokenizer.
-
-        ValueError where the records were made with another tokenizer than the base's with control
-        tokens added.
-        """
+        super().start_from(source)
         if not find_files(source):
             self.warnings.append(f"{source} has no tokenizer to compare with that of the records")
-            return
-        base = Tokenizer.load(source)
-        added = sorted(self.tokenizer.special_tokens.items(), key=lambda item: item[1])
-        grown = base.with_added_tokens(
-            [token for token, number in added if number >= base.vocab_size])
-        self.same_tokenizer = grown.fingerprint() == self.tokenizer.fingerprint()
-        if self.same_tokenizer:
-            self.tokenizer = grown
 
     def check_weights(self, source: Path) -> None:
         """ValueError if the records were made with another tokenizer than that of the weights."""

@@ -47,7 +47,13 @@ class Pretraining(Task):
         self.has_texts = config.validation.test_file is not None
 
     def fit(self, shape: ModelConfig) -> ModelConfig:
-        """The model's configuration with its end tokens, or the data's, and the run's dropout."""
+        """The model's configuration with its end tokens, or the data's, and the run's dropout.
+
+        It gets rows for the control tokens that the data's tokenizer has beyond that of the weights
+        the run starts from, such as those of --fim_rate.
+        """
+        if self.same_tokenizer:
+            shape = super().fit(shape)
         fitted = self.inputs.fit(shape, keeps_ends=self.same_tokenizer)
         self.completions = Completions.of(self.config, self.tokenizer, fitted)
         self.loaders = self.inputs.loaders(fitted)
@@ -55,7 +61,7 @@ class Pretraining(Task):
 
     def check_weights(self, source: Path) -> None:
         """ValueError if they were trained with another tokenizer than the data's."""
-        if not self.config.checkpoint.allow_other_tokenizer:
+        if not (self.same_tokenizer or self.config.checkpoint.allow_other_tokenizer):
             self.inputs.check_tokenizer_of(source)
 
     def learning_rate(self, step: int) -> float:

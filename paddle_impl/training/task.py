@@ -12,7 +12,7 @@ from typing import Any, Protocol
 
 from paddle import nn
 
-from data_tools.tokenizing.tokenizer import AnyTokenizer
+from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.run import RunConfig
@@ -76,11 +76,14 @@ class Task:
     def start_from(self, source: Path) -> None:
         """Called before `fit` where the run starts from a checkpoint directory, or continues it.
 
-        Where its tokenizer gives the same ids as the task's, its names of special tokens and its
-        chat template are kept.
+        Where its tokenizer gives the same ids as the task's, but for control tokens that this one
+        has beyond them, its names of special tokens and its chat template are kept.
         """
         own = checkpoint.load_tokenizer(source) if self.tokenizer is not None else None
-        self.same_tokenizer = own is not None and own.fingerprint() == self.tokenizer.fingerprint()
+        if own is None:
+            return
+        own = _with_control_tokens(own, self.tokenizer)
+        self.same_tokenizer = own.fingerprint() == self.tokenizer.fingerprint()
         if self.same_tokenizer:
             self.tokenizer = self.tokenizer.named_as(own)
 
@@ -162,6 +165,15 @@ class Task:
     def describe(self) -> str:
         """The data that the run trains on, as a phrase for messages."""
         return self.name
+
+
+def _with_control_tokens(own: AnyTokenizer, tokenizer: AnyTokenizer) -> AnyTokenizer:
+    """`own` with the special tokens of `tokenizer` that are beyond its vocabulary."""
+    beyond = sorted((number, token) for token, number in tokenizer.special_tokens.items()
+                    if number >= own.vocab_size)
+    if not beyond or not isinstance(own, Tokenizer):
+        return own
+    return own.with_added_tokens([token for _, token in beyond])
 
 
 def check_trainable(model: nn.Layer, mp_degree: int) -> None:

@@ -8,14 +8,18 @@ import paddle
 import pytest
 from safetensors.numpy import save_file
 
+from data_tools.preparing.flags import FIM_TOKENS
+from data_tools.token_files.writer import TokenFileWriter
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.checkpoint import load_tokenizer
+from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.config.run import RunConfig
 from paddle_impl.convert import hugging_face
 from paddle_impl.convert.resizing import WTE
 from paddle_impl.model import GPTForCausalLM, initialize
 from paddle_impl.objectives import CAUSAL_LM
+from paddle_impl.pretraining import pretraining_run
 from paddle_impl.training.run import Run
 from tests.paddle_impl.training import task_doubles as doubles
 
@@ -103,3 +107,25 @@ def test_transformers_opens_it_with_the_same_logits(start, tmp_path):
         got = checkpoint.load_model(path)
         got.eval()
         np.testing.assert_allclose(got(paddle.to_tensor(ids)).numpy(), expected, atol=1e-6)
+
+
+def test_pretraining_goes_on_with_data_that_have_control_tokens(base, tmp_path):
+    """As --fim_rate makes them: the weights' tokenizer, and control tokens behind it."""
+    tokenizer = Tokenizer.byte_level().with_added_tokens(FIM_TOKENS)
+    with TokenFileWriter(tmp_path / "fim", tokenizer.vocab_size, tokenizer) as writer:
+        for _ in range(20):
+            writer.append(np.array([*tokenizer.encode("x = 1\n" * 9), OLD + 1, 7, OLD - 1]))
+    flags = {"model_type": "gpt", "init_from": str(base), "output_dir": str(tmp_path / "run"),
+             "input_dir": str(tmp_path / "fim_ids.npy"), "max_seq_len": 12, "max_steps": 2,
+             "micro_batch_size": 2, "eval_iters": 0, "device": "cpu", "report_to": "none",
+             "peak_tflops": 1.0, "split": "90,5,5", "decay_steps": 0}
+    run = pretraining_run(PretrainConfig.of(**flags))
+    rows = run.model.transformer.wte.weight.numpy()
+    old = checkpoint.load_model(base).transformer.wte.weight.numpy()
+    assert (rows[:OLD] == old).all() and (rows[OLD:] == old.mean(0, dtype=np.float64).astype(
+        "float32")).all() and rows.shape[0] == OLD + len(FIM_TOKENS)
+    run.train()
+    saved = checkpoint.load_tokenizer(tmp_path / "run" / "model_2")
+    assert saved.fingerprint() == tokenizer.fingerprint()
+    goes_on = pretraining_run(PretrainConfig.of(**flags | {"resume": True, "max_steps": 3}))
+    assert goes_on.start_step == 2
