@@ -54,8 +54,8 @@ class Completion(Task):
                                  f"{MAX_SEQ_LENGTH}, which is used")
         folder = folder_of(options.dataset_name)
         self.tokenizer = Tokenizer.load(folder / "tokenizer")
-        self.records = {split: _Records(folder / f"{split}.jsonl", self.tokenizer,
-                                        self.sample_tokens) for split in ("train", "dev")}
+        self.records = {split: RecordExamples(folder / f"{split}.jsonl", self.tokenizer,
+                                               self.sample_tokens) for split in ("train", "dev")}
         data = ranks.data
         share = {"pad_id": self.tokenizer.special_tokens[PAD], "rank": data.rank,
                  "world_size": data.size}
@@ -130,7 +130,7 @@ class Completion(Task):
                 f"{self.loaders['train'].steps_per_epoch:,}")
 
 
-class _Records(CompletionRecords):
+class RecordExamples(CompletionRecords):
     """Records as the examples of a loader: all ids but the first are labels."""
 
     def read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
