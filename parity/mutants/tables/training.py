@@ -154,7 +154,8 @@ CONTROLS = {
         (_RATE, "max_lr * step / warmup", "step / warmup * max_lr"),
         (_RATE, _COSINE,
          "max_lr - (max_lr - min_lr) * math.sin(0.5 * math.pi * progress) ** 2")],
-    "cosine from the end of the warm-up": (_RATE, "step <= warmup", "step < warmup"),
+    "cosine from the end of the warm-up": (  # but where no steps are left for it
+        _RATE, "step <= warmup", "(step < warmup or step == warmup == decay_steps)"),
     "clip by the largest coefficient": (
         _CLIP, _SHRINK, "grad.scale_(min(1.0, max_norm / (norm + 1e-6)))"),
     "micro batches divided afterwards": [
