@@ -92,6 +92,8 @@ RUNGS = (
     Rung("blocks", "batches over the ends of cache blocks", "decoding.blocks", "A"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
     Rung("frozen", "training with frozen parameters", "frozen.steps"),
+    Rung("completion", "fine-tuning on examples, padded", "supervised.completion", "A"),
+    Rung("keyed", "samples weighted by their key tokens", "supervised.keyed", "A"),
     Rung("grown", "rows for new tokens, and a step with them", "growth.vocabulary"),
     Rung("odd", "a model without round sizes", "training.odd_steps"),
     Rung("files", "checkpoints opened by the other side", "files.opened", "D",

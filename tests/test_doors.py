@@ -40,8 +40,8 @@ COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
 # The floors of paddle_impl, lowest first: a room imports from its own floor's room and from below.
 FLOORS = (
     "config", "process", "parallel", "kernels", "layers", "model", "heads", "data",
-    "objectives", "optim", "convert", "checkpoint", "decoding", "generate", "text", "tracking",
-    "training", "evaluation", "export", "serving", "pretraining", "finetuning",
+    "objectives", "key_tokens", "optim", "convert", "checkpoint", "decoding", "generate", "text",
+    "tracking", "training", "evaluation", "export", "serving", "pretraining", "finetuning",
     "notebook",
 )
 
