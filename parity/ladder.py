@@ -79,6 +79,8 @@ RUNGS = (
     Rung("wikitext", "WikiText: word and token perplexities", "evaluation.wikitext"),
     Rung("lambada", "LAMBADA: last words predicted greedily", "evaluation.last_words"),
     Rung("cache", "logits with and without the KV cache", "generation.cached_logits"),
+    Rung("scaled", "attention scores divided by the layer", "scaled.logits", "A",
+         handover="scaled.written"),
     Rung("filters", "temperature, top-k, top-p, the draw", "generation.filters", "A"),
     Rung("greedy", "greedy continuations, token by token", "generation.greedy"),
     Rung("sampled", "sampled continuations, shared draws", "generation.sampled"),
