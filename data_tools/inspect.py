@@ -1,7 +1,8 @@
 """Look into token files: `python -m data_tools.inspect PREFIX`.
 
-Prints counts and lengths. --document or --sample prints text, --verify reads every token and names
-the first bad place, --plot draws the lengths.
+Prints counts and lengths. --document or --sample prints text, --chunks the blocks that documents
+are cut into, --tokens the tokens of a text, --verify reads every token and names the first bad
+place, --plot draws the lengths. --record looks into the records that token files are made from.
 """
 
 from __future__ import annotations
@@ -28,16 +29,25 @@ PLOTS = (".png", ".svg")
 class InspectConfig(Options):
     """ValueError, which names the flag, for what makes no sense."""
 
-    prefix: str = flag(help="X of X_ids.npy, one of the files, or their folder", positional=True)
+    prefix: str = flag(help="X of X_ids.npy, one of the files, or their folder; with --record a "
+                            "file or folder of records", positional=True)
     document: int | None = flag(None, "the exact bytes of this document")
     sample: int | None = flag(None, "the text of this sample (--packing windows)")
+    chunks: int | None = flag(
+        None, "how many samples of this many tokens a pass has by each --packing of run_pretrain.py"
+        ", and the lengths of the blocks of the first documents")
+    tokens: str | None = flag(None, "the tokens of this text")
+    beside: str | None = flag(
+        None, "folder of another tokenizer, whose tokens of --tokens are shown too")
+    record: bool = flag(False, "a record drawn by --seed, with all its fields, of .parquet, "
+                               ".arrow, .jsonl or .ndjson")
     seq_length: int | None = flag(None, "tokens of a sample (default: 1024)")
     split: str | None = flag(None, "of documents, as for training (default: 949,50,1)")
     part: str | None = flag(None, "of the split (default: train)", choices=SPLITS)
     num_samples: int | None = flag(
         None, "samples the run asks for (index file names say NUMBERns): sample N is then the one "
         "it reads N-th; without it, N counts before shuffling")
-    seed: int | None = flag(None, "of the run's shuffle (default: 1234)")
+    seed: int | None = flag(None, "of the run's shuffle, or of --record (default: 1234)")
     data_order: str | None = flag(
         None, "the run's (default: paddlenlp)", choices=("paddlenlp", "megatron"))
     ids: bool = flag(False, "print ids, not the text they stand for")
@@ -48,14 +58,21 @@ class InspectConfig(Options):
 
     def __post_init__(self):
         require_not_negative(self, "document", "sample", "seed")
-        require_at_least_one(self, "seq_length", "num_samples")
-        require(self.document is None or self.sample is None,
-                "--document and --sample both name what to print, give one of them")
+        require_at_least_one(self, "seq_length", "num_samples", "chunks")
+        named = [f"--{name}" for name in ("document", "sample", "chunks", "tokens", "record")
+                 if getattr(self, name) not in (None, False)]
+        require(len(named) < 2,
+                f"{' and '.join(named)} both name what to print, give one of them")
+        for name in ("verify", "plot", "tokenizer"):
+            require(not (self.record and getattr(self, name)), f"--{name} is not for --record")
+        require(self.beside is None or self.tokens is not None, "--beside is for --tokens TEXT")
         for name in ("seq_length", "split", "part", "num_samples"):
-            require(getattr(self, name) is None or self.sample is not None,
+            both = self.chunks is not None and name in ("split", "part")
+            require(getattr(self, name) is None or self.sample is not None or both,
                     f"--{name} is for --sample N")
         for name in ("seed", "data_order"):
-            require(getattr(self, name) is None or self.num_samples is not None,
+            require(getattr(self, name) is None or self.num_samples is not None
+                    or (self.record and name == "seed"),
                     f"--{name} shuffles the samples that --num_samples K asks for, give both")
         require(not self.ids or self.decodes, "--ids is for --document N or --sample N")
         require(not self.plot or Path(self.plot).suffix.lower() in PLOTS,
@@ -64,6 +81,11 @@ class InspectConfig(Options):
     @property
     def decodes(self) -> bool:
         return self.document is not None or self.sample is not None
+
+    @property
+    def tells(self) -> bool:
+        """Whether lines about the data, but not their summary, are asked for."""
+        return self.chunks is not None or self.tokens is not None or self.record
 
 
 def parse(argv: list[str] | None = None) -> InspectConfig:
@@ -91,10 +113,14 @@ def inspect(options: InspectConfig) -> int:
     from data_tools.inspecting.report import lines, plot_lengths, summarize
     from data_tools.token_files.token_file import open_only
 
-    data = open_only(options.prefix)
-    answer = {} if options.decodes else summarize(data)
+    data = None if options.record else open_only(options.prefix)
+    answer = {} if options.decodes or options.tells else summarize(data)
     if options.decodes:
         answer |= _decode(data, options)
+    elif options.tells:
+        answer, told = _told(data, options)
+        if not options.json:
+            print("\n".join(told), flush=True)
     elif not options.json:
         print("\n".join(lines(answer)), flush=True)
     if options.plot:
@@ -109,6 +135,24 @@ def inspect(options: InspectConfig) -> int:
     if options.json:
         print(json.dumps(answer))
     return 1 if answer.get("problems") else 0
+
+
+def _told(data: TokenFile | None, options: InspectConfig) -> tuple[dict, list[str]]:
+    """What --record, --chunks or --tokens ask for, for --json and as lines."""
+    from data_tools.inspecting import chunks, records, tokens
+
+    if options.record:
+        place, record = records.drawn_record(
+            options.prefix, 1234 if options.seed is None else options.seed)
+        return record, records.lines(place, record)
+    if options.chunks is not None:
+        found = chunks.chunks(data, options.chunks, options.split or "949,50,1",
+                              options.part or "train")
+        return found, chunks.lines(found, options.chunks)
+    folders = [options.beside] if options.beside else []
+    found = [tokens.tokens_of(folder, options.tokens)
+             for folder in (*folders, _tokenizer_folder(data, options))]
+    return {"tokens": found}, [line for one in found for line in tokens.lines(one)]
 
 
 def _decode(data: TokenFile, options: InspectConfig) -> dict:
@@ -174,10 +218,14 @@ def _spoken(piece: Piece, data: TokenFile) -> str:
 def _tokenizer(data: TokenFile, options: InspectConfig):
     from data_tools.tokenizing.tokenizer import load_tokenizer
 
+    return load_tokenizer(_tokenizer_folder(data, options))
+
+
+def _tokenizer_folder(data: TokenFile, options: InspectConfig) -> str:
     folder = options.tokenizer or f"{data.prefix}_tokenizer"
     if not options.tokenizer and not Path(folder).exists():
         raise ValueError(f"no tokenizer beside the data at {folder}: give --tokenizer DIR or --ids")
-    return load_tokenizer(folder)
+    return folder
 
 
 def _verify(data: TokenFile, options: InspectConfig) -> list[str]:

@@ -15,6 +15,7 @@ from paddle_impl.config.finetune import FinetuneConfig
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
 from paddle_impl.data.supervised import SupervisedLoader
+from paddle_impl.key_tokens import objective_of
 from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.schedule import Schedule
 from paddle_impl.parallel.ranks import Ranks
@@ -46,7 +47,6 @@ class Completion(Task):
 
     def __init__(self, config: FinetuneConfig, ranks: Ranks):
         super().__init__(ranks)
-        self.objective = CAUSAL_LM
         options = config.examples
         self.sample_tokens = min(options.max_seq_length, MAX_SEQ_LENGTH)
         if self.sample_tokens < options.max_seq_length:
@@ -54,8 +54,11 @@ class Completion(Task):
                                  f"{MAX_SEQ_LENGTH}, which is used")
         folder = folder_of(options.dataset_name)
         self.tokenizer = Tokenizer.load(folder / "tokenizer")
-        self.records = {split: RecordExamples(folder / f"{split}.jsonl", self.tokenizer,
-                                               self.sample_tokens) for split in ("train", "dev")}
+        self.objective = objective_of(config.training, self.tokenizer)
+        self.measured = CAUSAL_LM
+        self.records = {
+            split: RecordExamples(folder / f"{split}.jsonl", self.tokenizer, self.sample_tokens)
+            for split in ("train", "dev")}
         data = ranks.data
         share = {"pad_id": self.tokenizer.special_tokens[PAD], "rank": data.rank,
                  "world_size": data.size}
@@ -107,7 +110,7 @@ class Completion(Task):
             "hidden_dropout_prob": training.hidden_dropout_prob,
             "attention_probs_dropout_prob": training.attention_probs_dropout_prob,
             "check_accuracy": training.check_accuracy,
-        }
+        } | training.key_settings()
 
     def data(self) -> dict[str, Any]:
         return {f"{split}_sha256": records.sha256 for split, records in self.records.items()}

@@ -96,7 +96,7 @@ class GPTModel(nn.Layer):
         self.wte = _embedding(config.vocab_size, config.n_embd, parts)
         self.wpe = _embedding(config.n_positions, config.n_embd)
         self.drop = nn.Dropout(config.embd_pdrop)
-        self.h = nn.LayerList([Block(config, parts) for _ in range(config.n_layer)])
+        self.h = nn.LayerList([Block(config, parts, n) for n in range(config.n_layer)])
         self.ln_f = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
 
     def forward(
@@ -150,10 +150,10 @@ class GPTModel(nn.Layer):
 
 
 class Block(nn.Layer):
-    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
+    def __init__(self, config: ModelConfig, parts: Parts, number: int):
         super().__init__()
         self.ln_1 = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
-        self.attn = Attention(config, parts)
+        self.attn = Attention(config, parts, number)
         self.ln_2 = LayerNorm(config.n_embd, epsilon=config.layer_norm_epsilon)
         self.mlp = MLP(config, parts)
 
@@ -167,10 +167,11 @@ class Block(nn.Layer):
 
 
 class Attention(nn.Layer):
-    def __init__(self, config: ModelConfig, parts: Parts = WHOLE):
+    def __init__(self, config: ModelConfig, parts: Parts, number: int):
         super().__init__()
         self.heads = config.n_head // parts.degree
         self.head_size = config.n_embd // config.n_head
+        self.scale = config.attention_scale(number)
         self.c_attn = ColumnLinear(config.n_embd, 3 * config.n_embd, parts)
         self.attn_dropout = parts.head_dropout(nn.Dropout(config.attn_pdrop))
         self.c_proj = RowLinear(config.n_embd, config.n_embd, parts)
@@ -180,7 +181,7 @@ class Attention(nn.Layer):
         # split instead of indices: the gradient of an index is a full-size array of zeros.
         q, k, v = self.c_attn(x).split(3, axis=-1)
         # Scale q, not the scores: T x D products a head instead of T x S.
-        q = self._heads_first(q * (1.0 / math.sqrt(self.head_size)))  # (B, H, T, D)
+        q = self._heads_first(q * self.scale)  # (B, H, T, D)
         k, v = self._heads_first(k), self._heads_first(v)
         if past is not None:
             k = paddle.concat([past[0], k], axis=2)  # (B, H, S, D)

@@ -8,6 +8,7 @@ from typing import Any
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.pretraining_data import PretrainingData
+from paddle_impl.key_tokens import objective_of
 from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.schedule import Schedule
 from paddle_impl.parallel.ranks import Ranks
@@ -36,11 +37,12 @@ class Pretraining(Task):
     def __init__(self, config: PretrainConfig, ranks: Ranks):
         super().__init__(ranks)
         self.config = config
-        self.objective = CAUSAL_LM
         self.schedule = Schedule(config.schedule, config.training.max_steps)
         self.inputs = PretrainingData(config, ranks)
         self.warnings = self.inputs.warnings
         self.tokenizer = self.inputs.tokenizer
+        self.objective = objective_of(config.training, self.tokenizer)
+        self.measured = CAUSAL_LM
         self.samples_per_step = self.inputs.global_batch_size
         self.sample_tokens = config.data.max_seq_len
         self.step_tokens = self.samples_per_step * self.sample_tokens
@@ -74,7 +76,7 @@ class Pretraining(Task):
             "hidden_dropout_prob": training.hidden_dropout_prob,
             "attention_probs_dropout_prob": training.attention_probs_dropout_prob,
             "check_accuracy": training.check_accuracy,
-        }
+        } | training.key_settings()
 
     def data(self) -> dict[str, Any]:
         return self.inputs.identity()

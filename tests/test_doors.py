@@ -29,7 +29,8 @@ FORBIDDEN = {
 }
 ENTRY_POINTS = {*FRAMEWORKS, "parity", "numpy"} - {"paddle"}
 # What `python -m` starts; the rest of data_tools never imports args.
-DATA_COMMANDS = ("convert", "create_completion_data", "create_pretraining_data", "inspect", "merge")
+DATA_COMMANDS = ("convert", "create_code_records", "create_completion_data",
+                 "create_pretraining_data", "inspect", "merge")
 PARITY_CORE = ("cases", "compare", "statistics", "tolerances", "report")
 
 
@@ -39,8 +40,8 @@ COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
 # The floors of paddle_impl, lowest first: a room imports from its own floor's room and from below.
 FLOORS = (
     "config", "process", "parallel", "kernels", "layers", "model", "heads", "data",
-    "objectives", "optim", "convert", "checkpoint", "decoding", "generate", "text", "tracking",
-    "training", "evaluation", "export", "serving", "pretraining", "finetuning",
+    "objectives", "key_tokens", "optim", "convert", "checkpoint", "decoding", "generate", "text",
+    "tracking", "training", "evaluation", "export", "serving", "pretraining", "finetuning",
     "notebook",
 )
 

@@ -82,7 +82,7 @@ class FinetuneConfig(RunConfig):
         init_from=changed(aliases=("--model_path",)))
     training: TrainingOptions = group(
         TrainingOptions, only=("hidden_dropout_prob", "attention_probs_dropout_prob",
-                               "check_accuracy", "skip_nonfinite"))
+                               "check_accuracy", "skip_nonfinite", "key_tokens", "key_token_alpha"))
     optimizer: OptimizerOptions = group(
         OptimizerOptions, weight_decay=0.01, grad_clip=1.0, adam_epsilon=1e-6)
     schedule: ScheduleOptions = group(

@@ -1,9 +1,11 @@
 """The shape of a model: Hugging Face's GPT2Config names."""
 
+import math
 from dataclasses import dataclass, field, fields, replace
 
 from data_tools.json_fields import (
     SCALAR,
+    TRUTH,
     Field,
     check,
     either,
@@ -22,7 +24,6 @@ MODEL_TYPES = ("gpt", "gpt2", "gpt2-en", "gpt2-cn")
 _FIXED_HF_OPTIONS = {
     "activation_function": ("gelu_new", "gelu_pytorch_tanh"),
     "scale_attn_weights": (True,),
-    "scale_attn_by_inverse_layer_idx": (False,),
     "reorder_and_upcast_attn": (False,),
     "add_cross_attention": (False,),
     "tie_word_embeddings": (True,),
@@ -40,6 +41,7 @@ HF_FIELDS: dict[str, Field] = {
     "eos_token_id": optional(either(whole(), list_of(whole()))),
     "architectures": optional(list_of(text())),
     "num_labels": optional(whole(1, 1 << 20)),
+    "scale_attn_by_inverse_layer_idx": TRUTH,
 }
 
 # The classes of transformers that this implementation supports, as config.json names them.
@@ -53,7 +55,8 @@ class ModelConfig:
 
     Field names and meanings are those of transformers.GPT2Config. eos_token_id: one or several. Of
     a model without a checkpoint it is set from the data, since it differs between vocabularies of
-    the same size. labels: of a classifier, in the order of its logits (HF's `id2label`).
+    the same size. scale_attn_by_inverse_layer_idx: divide the attention scores of each block by its
+    number, from 1. labels: of a classifier, in the order of its logits (HF's `id2label`).
     generation_config: the content of generation_config.json, which lies beside config.json; None
     without that file. ValueError for an invalid value.
     """
@@ -72,6 +75,7 @@ class ModelConfig:
     bos_token_id: int | None = 50256
     eos_token_id: int | tuple[int, ...] | None = 50256
     pad_token_id: int | None = None
+    scale_attn_by_inverse_layer_idx: bool = False
     labels: tuple[str, ...] = ()
     generation_config: dict | None = field(default=None, hash=False)
 
@@ -92,6 +96,11 @@ class ModelConfig:
     def inner(self) -> int:
         """Width of the MLP: n_inner, or 4 * n_embd as in GPT2Config."""
         return self.n_inner or 4 * self.n_embd
+
+    def attention_scale(self, layer: int) -> float:
+        """The factor of the attention scores of block `layer`, counted from 0."""
+        scale = 1.0 / math.sqrt(self.n_embd // self.n_head)
+        return scale / (layer + 1) if self.scale_attn_by_inverse_layer_idx else scale
 
     @property
     def end_tokens(self) -> tuple[int, ...]:

@@ -72,6 +72,8 @@ class NativeDecoder:
                       for name, parameter in model.named_parameters()}
         kind, number = _DTYPES[self._held["wte.weight"].dtype]
         weights = {name: _view(tensor, number) for name, tensor in self._held.items()}
+        if config.scale_attn_by_inverse_layer_idx:
+            weights |= _scaled_queries(weights, config)
         # Paddle hands an epsilon to its kernels as a float32, of a float64 model, too.
         epsilon = float(np.float32(config.layer_norm_epsilon))
         try:
@@ -122,6 +124,19 @@ def _names(config) -> set[str]:
         for layer in range(config.n_layer) for part in linears for kind in ("weight", "bias")
     }
     return {f"transformer.{name}" for name in names}
+
+
+def _scaled_queries(weights: dict[str, np.ndarray], config) -> dict[str, np.ndarray]:
+    """The query, key and value projections with queries divided by the block's number, from 1; the
+    step itself divides scores by the root of the head's size only.
+    """
+    found = {}
+    for layer in range(config.n_layer):
+        for kind in ("weight", "bias"):
+            name = f"h.{layer}.attn.c_attn.{kind}"
+            found[name] = weights[name].copy()
+            found[name][..., : config.n_embd] /= layer + 1
+    return found
 
 
 def _plain(dtype) -> str:

@@ -5,7 +5,6 @@ room for, a multiple of a block or all positions; C n_embd, H heads,
 D = C / H, V vocabulary. With tensor parallelism H and V are those of this process.
 """
 
-import math
 from collections.abc import Sequence
 
 import numpy as np
@@ -93,7 +92,7 @@ class PaddleDecoder:
                        for part in qkv.split(3, axis=1))
             keys.put_along_axis_(slots, k, axis=2)
             values.put_along_axis_(slots, v, axis=2)
-            scores = paddle.matmul(q * (1.0 / math.sqrt(self._size)), keys, transpose_y=True)
+            scores = paddle.matmul(q * block.attn.scale, keys, transpose_y=True)
             weights = F.softmax(scores if mask is None else scores + mask, axis=-1)  # (N, H, 1, S)
             mixed = paddle.matmul(weights, values).reshape([count, -1])  # (N, C)
             x = x + block.attn.c_proj(mixed)

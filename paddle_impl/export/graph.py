@@ -5,7 +5,6 @@ vocabulary. The graph calls the model's layers and gives the logits that the mod
 evaluation. The attention between the projections is its own.
 """
 
-import math
 
 import paddle
 import paddle.nn.functional as F
@@ -70,7 +69,7 @@ class ExportedGraph(nn.Layer):
         q, k, v = qkv.transpose([2, 0, 3, 1, 4]).unbind(0)  # (N, H, T, D)
         k = paddle.concat([past[0], k], axis=2)  # (N, H, S + T, D)
         v = paddle.concat([past[1], v], axis=2)
-        scores = paddle.matmul(q * (1.0 / math.sqrt(self.head_size)), k, transpose_y=True)
+        scores = paddle.matmul(q * block.attn.scale, k, transpose_y=True)
         mixed = paddle.matmul(F.softmax(scores + mask, axis=-1), v).transpose([0, 2, 1, 3])
         mixed = mixed.reshape([0, 0, self.heads * self.head_size])  # (N, T, C)
         return block.attn.c_proj(mixed), qkv[:, :, 1:]

@@ -17,6 +17,8 @@ import numpy as np
 import paddle
 from paddle import nn
 
+from paddle_impl.objectives import Objective
+
 HALF = (paddle.float16, paddle.bfloat16)
 
 # PaddleNLP's lists, added to Paddle's own.
@@ -60,6 +62,14 @@ class Precision:
             enable=True, custom_white_list=_WHITE, custom_black_list=_BLACK,
             level=self.level, dtype=self.dtype,
         )
+
+    def within(self, objective: Objective) -> Objective:
+        """The objective, its loss computed within `autocast`."""
+        def loss(model, batch):
+            with self.autocast():
+                return objective.loss(model, batch)
+
+        return objective._replace(loss=loss)
 
     def lowered(self, model: nn.Layer) -> list[nn.Layer]:
         """The layers whose weights have the lower type: all but LayerNorms."""

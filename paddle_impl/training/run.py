@@ -99,7 +99,8 @@ class Run:
             checkpoint.load_optimizer(source, self.optimizer)
             self._restore(checkpoint.load_state(source).progress)
         self.source = source
-        self.objective = self.task.objective._replace(loss=self._loss)
+        self.objective = self.precision.within(self.task.objective)
+        self.measured = self.precision.within(self.task.measured or self.task.objective)
         self.reports = Reports(config, self.task, self.task.step_flops(shape))
         self.warnings = passed_over + self.task.warnings + notes
 
@@ -151,10 +152,6 @@ class Run:
             raise self.unsaved
         return (signals.received or "SIGTERM") if stopped else None
 
-    def _loss(self, model, batch):
-        with self.precision.autocast():
-            return self.task.objective.loss(model, batch)
-
     def _state(self, step: int) -> TrainingState:
         ranks, task, options = self.ranks, self.task, self.config.optimizer
         return TrainingState(
@@ -192,7 +189,7 @@ class Run:
         """Measure a split's first batches, the same ones at every call; {} without the split."""
         if self.task.loaders.get(split) is None:
             return {}
-        measured = self.task.evaluate(self.model, self.objective, split, batches)
+        measured = self.task.evaluate(self.model, self.measured, split, batches)
         self.reports.evaluation(step, split, measured)
         return measured
 

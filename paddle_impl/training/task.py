@@ -44,17 +44,19 @@ class Task:
     """A task; subclasses set the attributes and override what differs.
 
     name: kept in checkpoints; a run continues only checkpoints of the task with its name.
-    objective: the loss to minimize. loaders: set by `fit`, for "train", "valid" and "test"; the
-    last two may be None. samples_per_step, step_tokens: samples and tokens of all processes in an
-    optimizer step. sample_tokens: tokens in one sample, for the cost of attention. facts: what must
-    be equal when a run is resumed. measures: what `evaluate` may return, and whether a greater
-    value is a better one. tokenizer: saved with each checkpoint. has_texts: whether
-    evaluations call `texts`. same_tokenizer: set by `start_from`, whether the weights that the run
-    starts from have the same tokenizer. warnings: lines to show the user.
+    objective: the loss to minimize. measured: that of evaluations, by default the same. loaders:
+    set by `fit`, for "train", "valid" and "test"; the last two may be None. samples_per_step,
+    step_tokens: samples and tokens of all processes in an optimizer step. sample_tokens: tokens in
+    one sample, for the cost of attention. facts: what must be equal when a run is resumed.
+    measures: what `evaluate` may return, and whether a greater value is a better one. tokenizer:
+    saved with each checkpoint. has_texts: whether evaluations call `texts`. same_tokenizer: set by
+    `start_from`, whether the weights that the run starts from have the same tokenizer. warnings:
+    lines to show the user.
     """
 
     name: str
     objective: Objective
+    measured: Objective | None = None
     loaders: dict[str, Loader | None]
     samples_per_step: int
     step_tokens: int
@@ -150,7 +152,7 @@ class Task:
         """Measures of the split's first batches, by name; empty if nothing is counted.
 
         --metric_for_best_model names the one that decides about early stopping and the best
-        checkpoint. objective: the task's, in the precision of the run. All processes call it
+        checkpoint. objective: `measured`, in the precision of the run. All processes call it
         together.
         """
         return measure(model, objective, self.loaders[split].first(batches), self.ranks)

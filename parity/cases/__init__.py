@@ -57,8 +57,7 @@ UNFIT_INPUTS = {
 }
 # Settings of config.json, by HF's names, with which the model would not be GPT-2.
 FOREIGN = {
-    "activation_function": "gelu", "scale_attn_weights": False,
-    "scale_attn_by_inverse_layer_idx": True, "tie_word_embeddings": False,
+    "activation_function": "gelu", "scale_attn_weights": False, "tie_word_embeddings": False,
 }
 CHECKPOINT_STEPS = (2, 10, 9)  # the newest is neither the last by name nor the last written
 # Other folders beside them, with the same files. None is a checkpoint of the run.

@@ -216,3 +216,43 @@ def test_flags_that_make_no_sense_are_one_line(flags, capsys):
         main(["x", *flags.split()])
     error = capsys.readouterr().err
     assert error.startswith("error: ") and error.count("\n") == 1
+
+
+def test_chunks_are_those_of_a_tokenizer_with_overflow(tmp_path, run):
+    """The example of the source: three documents in six blocks."""
+    with TokenFileWriter(tmp_path / "x", 10) as writer:
+        for length in (2524, 1631, 615, 5000):
+            writer.append(np.ones(length, np.int32))
+    found = json.loads(run(tmp_path / "x", "--chunks", 1024, "--split", "3,1,0", "--json").out)
+    assert found["lengths"] == [1024, 1024, 476, 1024, 607, 615]
+    assert found["mapping"] == [0, 0, 0, 1, 1, 2]
+    assert found["samples"] == {"keep": 6, "drop": 3, "windows": 4}
+    held_out = run(tmp_path / "x", "--chunks", 100, "--split", "3,1,0", "--part", "valid").out
+    assert held_out.decode().splitlines() == [
+        "samples of 100 tokens in valid, 1 documents, by --packing: 50 keep, 50 drop, 49 windows",
+        f"chunk lengths: {[100] * 16} and more", f"chunk mapping: {[0] * 16} and more"]
+
+
+def test_tokens_of_a_text_by_two_tokenizers(prefix, run, gpt2_dir):
+    """GPT-2's are those that the source prints."""
+    text = 'def add_numbers(a, b):\n    """Add the two numbers `a` and `b`."""\n    return a + b'
+    told = run(prefix, "--tokens", text, "--beside", gpt2_dir).out.decode().splitlines()
+    assert told[0] == f"{gpt2_dir} (50,257 tokens) makes 36:"
+    assert told[1].startswith("  ['def', '\u0120add', '_', 'n', 'umbers', '(', 'a', ',', '\u0120b'")
+    assert told[1].endswith("'\u010a', '\u0120', '\u0120', '\u0120', '\u0120return', '\u0120a', "
+                            "'\u0120+', '\u0120b']")
+    own = json.loads(run(prefix, "--tokens", "def <|endoftext|>", "--json").out)["tokens"]
+    assert "".join(own[0]["tokens"]) == "def\u0120<|endoftext|>" and len(own[0]["tokens"]) > 5
+
+
+@pytest.mark.parametrize(("words", "said"), [
+    (["--chunks", 0], "--chunks must be at least 1"),
+    (["--chunks", 5, "--document", 1], "--document and --chunks both name what to print"),
+    (["--beside", "x"], "--beside is for --tokens"),
+    (["--record", "--verify"], "--verify is not for --record"),
+    (["--split", "1,1,1"], "--split is for --sample N"),
+])
+def test_flags_that_do_not_go_together(counting, words, said, capsys):
+    with pytest.raises(SystemExit):
+        main([counting, *map(str, words)])
+    assert said in capsys.readouterr().err

@@ -22,6 +22,7 @@ from parity.mutants.tables import (
     serving,
     sharding,
     stops,
+    supervised,
     text,
     training,
 )
@@ -29,8 +30,8 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
-                  schedules, growth, parallel, sharding, generation, kernels, exporting, stops,
-                  serving, beam, formats, checkpoint, resume)
+                  supervised, schedules, growth, parallel, sharding, generation, kernels, exporting,
+                  stops, serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

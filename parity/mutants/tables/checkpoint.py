@@ -77,6 +77,10 @@ BUGS = {
         f"{_CONFIG}.to_hf", "**own,", '**own, "layer_norm_epsilon": 1e-6,'),
     "config.json with another end token": (
         f"{_CONFIG}.to_hf", "**own,", '**own, "eos_token_id": 50256,'),
+    "config.json without the division by the layer": (
+        f"{_CONFIG}.to_hf", "**own,", '**own, "scale_attn_by_inverse_layer_idx": False,'),
+    "config.json's division by the layer not read": (
+        f"{_CONFIG}.from_hf", "if name in known}", 'if name in known and "scale" not in name}'),
     "config.json's dropout not read": (
         f"{_CONFIG}.from_hf", "if name in known}", 'if name in known and "pdrop" not in name}'),
     "config.json's end token not read": (

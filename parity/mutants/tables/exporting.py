@@ -12,9 +12,11 @@ _COPY = "self._cache[target, :length] = self._cache[source, :length]"
 _SHARED = "slice(rows[0], rows[0] + 1) if len(rows) == 1 else rows"
 
 BUGS = {
-    "exported: scores not scaled": (_ATTENTION, "q * (1.0 / math.sqrt(self.head_size))", "q"),
+    "exported: scores not scaled": (_ATTENTION, "q * block.attn.scale", "q"),
     "exported: scores scaled by all heads": (
-        _ATTENTION, "math.sqrt(self.head_size)", "math.sqrt(self.head_size * self.heads)"),
+        _ATTENTION, "block.attn.scale", "block.attn.scale / self.heads ** 0.5"),
+    "exported: scores as the first block's": (
+        _ATTENTION, "block.attn.scale", "self.model.transformer.h[0].attn.scale"),
     "exported: new keys before the past": (_ATTENTION, "[past[0], k]", "[k, past[0]]"),
     "exported: past values are keys": (_ATTENTION, "[past[1], v]", "[past[0], v]"),
     "exported: queries kept for keys": (_ATTENTION, "qkv[:, :, 1:]", "qkv[:, :, :2]"),

@@ -149,7 +149,8 @@ BUGS = {
     "steps see themselves and the first alone": (
         _STEP, "np.arange(room) <= lengths[:, None]",
         "(np.arange(room) == lengths[:, None]) | (np.arange(room) == 0)"),
-    "scores of a step not scaled": (_STEP, "q * (1.0 / math.sqrt(self._size))", "q"),
+    "scores of a step not scaled": (_STEP, "q * block.attn.scale", "q"),
+    "scores of a step as the first block's": (_STEP, "block.attn.scale", "gpt.h[0].attn.scale"),
     "values of a step are keys": (
         _STEP, "values.put_along_axis_(slots, v, axis=2)",
         "values.put_along_axis_(slots, k, axis=2)"),

@@ -13,6 +13,7 @@ _CACHE = f"{_MODULE}.Cache"
 _PRODUCT = f"{_MODULE}.product"
 _VECTORS = f"{_MODULE}.vectors"
 _DECODER = f"{_MODULE}.Decoder"
+_QUERIES = "paddle_impl.decoding.native_decoder._scaled_queries"
 _NATIVE = "paddle_impl.decoding.native_decoder.NativeDecoder"
 
 _VARIANCE = "dot(out, out, width) / count + epsilon"
@@ -96,6 +97,15 @@ BUGS = {
         "values.numpy()[0], keys.numpy()[0]"),
     "native decoder copies backwards": (
         f"{_NATIVE}.copy", "copy(source, target)", "copy(target, source)"),
+    "native decoder's scores not divided by the layer": (
+        f"{_NATIVE}.__init__", "if config.scale_attn_by_inverse_layer_idx:", "if False:"),
+    "native decoder's scores always divided by the layer": (
+        f"{_NATIVE}.__init__", "if config.scale_attn_by_inverse_layer_idx:", "if True:"),
+    "native decoder divides keys by the layer": (
+        _QUERIES, "[..., : config.n_embd]", "[..., config.n_embd : 2 * config.n_embd]"),
+    "native decoder divides queries' weights alone": (
+        _QUERIES, '("weight", "bias")', '("weight",)'),
+    "native decoder divides queries from 2": (_QUERIES, "/= layer + 1", "/= layer + 2"),
     "native decoder with dropout": (f"{_NATIVE}.__init__", "model.eval()", "pass"),
 }
 

@@ -11,7 +11,8 @@ _MASK = "paddle_impl.model.causal_mask"
 
 _GELU = "F.gelu(self.c_fc(x), approximate=True)"
 _SPLIT = "self.c_attn(x).split(3, axis=-1)"
-_SCALED = "q * (1.0 / math.sqrt(self.head_size))"
+_SCALED = "q * self.scale"
+_SCALE = "paddle_impl.config.model.ModelConfig.attention_scale"
 _SOFTMAX = "F.softmax(scores, axis=-1)"
 _MERGED = "paddle.matmul(weights, v).transpose([0, 2, 1, 3])"
 _PROJECTED = "self.c_proj(mixed.reshape([*x.shape[:2], -1]))"
@@ -102,11 +103,18 @@ BUGS = {
         _BLOCK, _RESIDUAL, "x = self.ln_1(x) + attended"),
     "MLP's residual missing": (_BLOCK, _OUT, "return self.mlp(self.ln_2(x)), present"),
     "scores divided by sqrt(C)": (
-        _ATTENTION, "math.sqrt(self.head_size)", "math.sqrt(x.shape[-1])"),
+        _SCALE, "math.sqrt(self.n_embd // self.n_head)", "math.sqrt(self.n_embd)"),
     "scores not divided": (_ATTENTION, _SCALED, "q"),
-    "scores divided by the layer too": [
-        (_GPT, "x, present = block(", "block.attn.number = layer + 1\n        x, present = block("),
-        (_ATTENTION, "math.sqrt(self.head_size)", "(self.number * math.sqrt(self.head_size))")],
+    "scores divided by the layer too": (
+        _SCALE, "if self.scale_attn_by_inverse_layer_idx", "if True"),
+    "scores not divided by the layer": (
+        _SCALE, "if self.scale_attn_by_inverse_layer_idx", "if False"),
+    "scores divided by the layer from 2": (_SCALE, "(layer + 1)", "(layer + 2)"),
+    "scores divided by the layer from the last": (_SCALE, "(layer + 1)", "(self.n_layer - layer)"),
+    "scores divided by the layer's root": (_SCALE, "(layer + 1)", "math.sqrt(layer + 1)"),
+    "scores multiplied by the layer": (_SCALE, "scale / (layer + 1)", "scale * (layer + 1)"),
+    "scores of all blocks divided as the second's": (
+        "paddle_impl.model.Attention.__init__", "attention_scale(number)", "attention_scale(1)"),
     "qkv interleaved per head": (
         _ATTENTION, _SPLIT,
         "(part.reshape(x.shape) for part in self.c_attn(x).reshape("
@@ -147,7 +155,7 @@ CONTROLS = {
     "scores scaled, not queries": [
         (_ATTENTION, _SCALED, "q"),
         (_ATTENTION, "paddle.matmul(q, k, transpose_y=True)",
-         "paddle.matmul(q, k, transpose_y=True) / math.sqrt(self.head_size)")],
+         "paddle.matmul(q, k, transpose_y=True) * self.scale")],
     "softmax of shifted scores": (
         _ATTENTION, _SOFTMAX, "F.softmax(scores - scores.max(axis=-1, keepdim=True), axis=-1)"),
     "a mask for a single token": (_MASK, "if new == 1:", "if total == 0:"),

@@ -48,6 +48,15 @@ def test_the_width_of_the_mlp_is_written_out():
     assert ModelConfig.from_hf(named_model("gpt2-en").to_hf()).with_(n_embd=24).inner == 96
 
 
+def test_scores_are_divided_by_the_block_where_config_json_says_so():
+    plain = named_model("gpt2-en")
+    scaled = ModelConfig.from_hf(plain.to_hf() | {"scale_attn_by_inverse_layer_idx": True})
+    assert [plain.attention_scale(layer) for layer in (0, 1, 11)] == [0.125] * 3
+    assert [scaled.attention_scale(layer) for layer in (0, 1, 3)] == [0.125, 0.0625, 0.03125]
+    assert scaled.to_hf()["scale_attn_by_inverse_layer_idx"] is True
+    assert ModelConfig.from_hf(scaled.to_hf()) == scaled != plain
+
+
 def test_several_end_tokens_are_kept():
     several = named_model("gpt2-en").to_hf() | {"eos_token_id": [7, 0]}
     config = ModelConfig.from_hf(several)
@@ -60,7 +69,8 @@ def test_several_end_tokens_are_kept():
     ({"model_type": "llama"}, "llama"),
     ({"activation_function": "relu"}, "activation_function='relu'"),
     ({"tie_word_embeddings": False}, "tie_word_embeddings"),
-    ({"scale_attn_by_inverse_layer_idx": True}, "scale_attn_by_inverse_layer_idx"),
+    ({"reorder_and_upcast_attn": True}, "reorder_and_upcast_attn=true"),
+    ({"scale_attn_by_inverse_layer_idx": "no"}, "scale_attn_by_inverse_layer_idx is 'no'"),
 ])
 def test_another_computation_is_refused(change, message):
     with pytest.raises(ValueError, match=message):

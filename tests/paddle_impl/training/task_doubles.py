@@ -191,7 +191,7 @@ def run(task: str, base: Path, output_dir: Path, seed: int = 0, **flags) -> Run:
 def killed(task: str, base: Path, output_dir: Path, step: int) -> None:
     """A run that kill -9 ends in the middle of a step."""
     started = run(task, base, output_dir)
-    plain, passes = started.task.objective, []
+    plain, passes = started.objective, []
 
     def loss(model, batch):
         passes.append(model.training)
@@ -199,7 +199,7 @@ def killed(task: str, base: Path, output_dir: Path, step: int) -> None:
             os.kill(os.getpid(), signal.SIGKILL)
         return plain.loss(model, batch)
 
-    started.task.objective = plain._replace(loss=loss)
+    started.objective = plain._replace(loss=loss)
     started.train()
 
 

@@ -1,0 +1,59 @@
+"""scripts/pycpilot.sh on a few files of this machine's own code, scaled down by its flags."""
+
+import json
+import os
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from paddle_impl import checkpoint
+from paddle_impl.config.registry import named_model
+
+ROOT = Path(__file__).resolve().parents[2]
+FIVE_FILES = {"merges.txt", "special_tokens_map.json", "tokenizer.json", "tokenizer_config.json",
+              "vocab.json"}
+
+
+@pytest.fixture(scope="module")
+def trained(tmp_path_factory) -> tuple[Path, str]:
+    """The folder of data and run, and what the script said."""
+    place = tmp_path_factory.mktemp("pycpilot")
+    done = subprocess.run(
+        ["bash", ROOT / "scripts/pycpilot.sh", "--model_name_or_path", "code-mini",
+         "--max_seq_len", "64", "--micro_batch_size", "16", "--max_lr", "0.001", "--warmup_steps",
+         "2", "--split", "75,25,0", "--output_dir", place / "run", "--max_dec_len", "8",
+         "--peak_tflops", "1", "--report_to", "none", "--device", "cpu"],
+        capture_output=True, text=True, timeout=290, check=False,
+        env=os.environ | {"DATA": str(place), "VOCAB_SIZE": "400", "EPOCHS": "2", "MAX_FILES": "6"})
+    assert done.returncode == 0, done.stdout + done.stderr
+    return place, done.stdout
+
+
+def test_the_held_out_loss_falls_from_epoch_to_epoch(trained):
+    place, said = trained
+    records = map(json.loads, (place / "run" / "metrics.jsonl").read_text().splitlines())
+    valid = {record["step"]: record["valid_loss"] for record in records if "valid_loss" in record}
+    (first, before), (last, after) = valid.items()
+    assert last == 2 * first and f"an epoch has {first} steps of 16 samples" in said
+    assert after < before - 0.05 and before < 7.0  # log 2048 is 7.6
+    assert sorted(checkpoint.checkpoints(place / "run")) == [first, last]
+
+
+def test_its_steps_are_shown(trained):
+    place, said = trained
+    for name in ("REPO_NAME: ", "PATH: ", "COPIES: 1", "SIZE: ", "LICENSE: ", "CONTENT:"):
+        assert f"\n{name}" in said
+    assert {path.name for path in (place / "code_tokenizer").iterdir()} == FIVE_FILES
+    assert "GPT-2's tokenizer is not shown" in said and "code_tokenizer (400 tokens) makes" in said
+    assert "chunk lengths: [64, " in said and "chunk mapping: [0, " in said
+    for epoch in checkpoint.checkpoints(place / "run"):
+        assert f"global step {epoch}, completions: 'class MLP(nn.Module):'" in said
+        assert len(json.loads((place / "run" / f"minitest_{epoch}.json").read_text())["answers"])
+    assert "def fibonacci" in (place / "run" / "completions.txt").read_text()
+
+
+def test_positions_and_context_are_set_alike():
+    """n_ctx alone would leave GPT-2's positions as they are."""
+    told = named_model("pycpilot").with_(n_positions=512).to_hf()
+    assert told["n_ctx"] == told["n_positions"] == 512
