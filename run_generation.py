@@ -60,7 +60,7 @@ def run(config: GenerationConfig) -> None:
     elif config.mode.interactive:
         from paddle_impl.text.conversation import Conversation
 
-        Conversation(generator, decoding, config.runtime.seed).run()
+        Conversation(generator, decoding, config.runtime.seed, language=prompts.language).run()
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
 
