@@ -23,7 +23,7 @@ _MODES = {
         "no_repeat_ngram_size", "min_dec_len", "max_dec_len", "eos_token_id", "stop", "seed",
         "decoder", "language",
     ),
-    "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder", *_SERVING),
+    "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder", "language", "fim_mode", *_SERVING),
     "export": _ALWAYS,
 }
 
@@ -72,8 +72,8 @@ class GenerationConfig(Options):
         self._check_mode(defaults)
         decoding, stream = self.decoding, self.prompts.stream
         require(self.prompts.fim_mode == "psm" or self.prompts.suffix is not None
-                or self.prompts.prompt_file is not None,
-                "--fim_mode is the order around a gap: it needs --suffix or --prompt_file")
+                or self.prompts.prompt_file is not None or self.mode.serve,
+                "--fim_mode is the order around a gap: it needs --suffix, --prompt_file or --serve")
         require(not (stream and decoding.decode_strategy == "beam_search"),
                 "--stream is for greedy_search and sampling: a beam search has no text before its "
                 "end")

@@ -65,10 +65,8 @@ class TextGenerator:
         tokenizer has none, where the prompt is not Unicode, leaves the model no position for a new
         token, or has an id that the model does not have.
         """
-        front = self._front(language)
-        ids = front + (prompt_ids(self.tokenizer, prompt, special_tokens)
-                       if prompt or not front else [])
-        return self._fitting(ids, prompt)
+        return self._fitting(
+            prompt_ids(self.tokenizer, prompt, special_tokens, self._front(language)), prompt)
 
     def gap_ids(
         self, prompt: str, suffix: str, decoding: Decoding, *, mode: str = "psm",
