@@ -7,7 +7,7 @@ from functools import cached_property, partial
 from pathlib import Path
 
 from data_tools.completion.languages import id_of
-from data_tools.fim_prompt import FimPrompts
+from data_tools.fim_prompt import FimPrompts, GapPrompt
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.decoding import Decoding, DecodingOptions
@@ -66,27 +66,31 @@ class TextGenerator:
         token, or has an id that the model does not have.
         """
         return self._fitting(
-            prompt_ids(self.tokenizer, prompt, special_tokens, self._front(language)), prompt)
+            prompt_ids(self.tokenizer, prompt, special_tokens, self.front(language)), prompt)
 
-    def gap_ids(
+    def gap_prompt(
         self, prompt: str, suffix: str, decoding: Decoding, *, mode: str = "psm",
         language: str | None = None,
-    ) -> list[int]:
-        """The ids of the prompt for what stands between two texts.
+    ) -> GapPrompt:
+        """The prompt for what stands between two texts.
 
         The middle keeps room for its new tokens, or half of the positions if that is less. A prompt
-        that is longer is cut on its far sides, with a warning. mode: see FimPrompts.prompt.
+        that is longer is cut on its far sides. mode: see FimPrompts.prompt.
         """
         positions = self.model.config.n_positions
         most = positions - min(decoding.max_new_tokens, positions // 2)
-        ids, cut = self._fim.prompt(prompt, suffix, most, mode=mode, front=self._front(language))
+        found = self._fim.prompt(prompt, suffix, most, mode=mode, front=self.front(language))
+        return found._replace(ids=self._fitting(found.ids, prompt))
+
+    def gap_ids(self, prompt: str, suffix: str, decoding: Decoding, **options) -> list[int]:
+        """The ids of `gap_prompt`, with a warning where it was cut."""
+        ids, cut = self.gap_prompt(prompt, suffix, decoding, **options)
         if any(cut):
             warnings.warn(
-                f"the gap after {prompt[-30:]!r}: {most} tokens fit before its middle, so the "
+                f"the gap after {prompt[-30:]!r}: {len(ids)} tokens fit before its middle, so the "
                 f"first {cut[0]} tokens of the prompt and the last {cut[1]} of the suffix are left "
-                "out",
-                stacklevel=2)
-        return self._fitting(ids, prompt)
+                "out", stacklevel=2)
+        return ids
 
     def for_gaps(self, decoding: Decoding, min_new_tokens: int = 0) -> Decoding:
         """The settings with which a middle ends at a control token too, and may be empty."""
@@ -97,7 +101,8 @@ class TextGenerator:
     def _fim(self) -> FimPrompts:
         return FimPrompts(self.tokenizer)
 
-    def _front(self, language: str | None) -> list[int]:
+    def front(self, language: str | None) -> list[int]:
+        """The ids before a prompt of the language; ValueError where it has no control token."""
         return [] if language is None else [id_of(language, self.tokenizer.special_tokens)]
 
     def _fitting(self, ids: list[int], prompt: str) -> list[int]:

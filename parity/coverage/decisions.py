@@ -106,6 +106,8 @@ DECISIONS = {
         "runs programs in a sandbox: a verdict for each task"),
     "paddle_impl/evaluation/humaneval/pass_at_k.py": _test(
         "paddle_impl/evaluation/humaneval/test_pass_at_k.py"),
+    "paddle_impl/evaluation/infilling": _test(
+        "paddle_impl/evaluation/infilling/test_scores.py"),
     "paddle_impl/evaluation/minitest.py": _no_number("texts to read"),
     "paddle_impl/evaluation/progress.py": _no_number("a progress bar"),
     "paddle_impl/evaluation/running.py": _COMMAND,
