@@ -45,7 +45,7 @@ DECISIONS = {
     "data_tools/create_pretraining_data.py": _rung,
     "data_tools/files.py": _no_number("whole files or none; checksums of hashlib"),
     "data_tools/fim.py": _rung,
-    "data_tools/fim_prompt.py": _test("data_tools/test_fim_prompt.py"),
+    "data_tools/fim_prompt.py": _rung,
     "data_tools/flag_values.py": _FLAGS,
     "data_tools/formats": _test("data_tools/test_convert_megatron.py"),
     "data_tools/formats/hugging_face.py": _test("data_tools/test_convert_hf.py"),
