@@ -55,12 +55,13 @@ def run(config: GenerationConfig) -> None:
         serve(generator.model, generator.tokenizer, ServingOptions(
             **vars(config.serving), model_name_or_path=model.model_name_or_path,
             rows=config.engine.batch_size, decoder=config.engine.decoder,
-            eos_token_ids=tuple(decoding.eos_token_id or ()),
+            eos_token_ids=tuple(decoding.eos_token_id or ()), language=prompts.language,
+            fim_mode=prompts.fim_mode,
         ))
     elif config.mode.interactive:
         from paddle_impl.text.conversation import Conversation
 
-        Conversation(generator, decoding, config.runtime.seed).run()
+        Conversation(generator, decoding, config.runtime.seed, language=prompts.language).run()
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
 

@@ -89,6 +89,7 @@ RUNGS = (
     Rung("many", "200 tiny models, batches of prompts", "decoding.many", "A"),
     Rung("stops", "stop strings", "decoding.stopped", "A"),
     Rung("answers", "the completion server's answers", "serving.answers", "A"),
+    Rung("infilled", "gaps: their prompts and their middles", "infilling.middles", "A"),
     Rung("beam", "beam search of the 200 tiny models", "decoding.beam", "A"),
     Rung("beams", "PaddleNLP's and LoRA's beam search", "decoding.other_beams", "A"),
     Rung("blocks", "batches over the ends of cache blocks", "decoding.blocks", "A"),

@@ -79,7 +79,7 @@ def run(config: ExportedConfig) -> None:
             for number, one in enumerate(continuations):
                 if output_file != "-":
                     print(f"{header(number)}\n{prompt}{one.text}")
-                write_line(record(prompt, one))
+                write_line(record(prompt, None, one))
 
 
 if __name__ == "__main__":

@@ -132,11 +132,11 @@ def test_short_form_reaches_the_same_flag():
         "training/resume", "training/run", "parallel/ranks", "optim/schedule")]
         + ["run_pretrain.py"]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
-        "text/writing", "serving/server", "serving/engine", "serving/app", "serving/endpoints",
-        "serving/request")] + ["run_generation.py"]),
+        "text/writing", "text/prompts", "serving/server", "serving/engine", "serving/app",
+        "serving/endpoints", "serving/request")] + ["run_generation.py"]),
     (EvaluationConfig, [f"paddle_impl/evaluation/{name}.py" for name in (
-        "running", "code_length", "wikitext", "lambada", "minitest", "humaneval/measuring")]
-        + ["run_evaluation.py"]),
+        "running", "code_length", "wikitext", "lambada", "minitest", "humaneval/measuring",
+        "infilling/measuring")] + ["run_evaluation.py"]),
 ])
 def test_no_flag_is_ignored(config, files):
     """Each flag's value is read by what a command runs, not only by the checks of its group."""
@@ -203,6 +203,8 @@ def test_each_flag_is_declared_once():
     (("--max_dec_len", "0"), "--max_dec_len must be at least 1"),
     (("--stop", ""), "--stop must not hold an empty text"),
     (("--prompt", "a", "--prompt_file", "b"), "exclude each other"),
+    (("--prompt", "a", "--fim_mode", "spm"), "--fim_mode is the order around a gap"),
+    (("--export", "d", "--language", "python"), "--language means nothing with --export"),
     (("--stream", "--num_return_sequences", "2"), "--stream shows one continuation"),
     (("--stream", "--output_file", "-"), "both write to standard output"),
     (("--interactive", "--prompt", "a"), "--prompt means nothing with --interactive"),

@@ -13,7 +13,10 @@ from data_tools.reading.languages import SUFFIXES_OF_LANGUAGE
 
 DEFAULT = ("python", "java")
 PAD = "<pad>"
+_FIM = "<fim_"
 _NAME = re.compile(r"[a-z][a-z0-9_+#-]*")
+# Control tokens of the form <name> that are no languages.
+_OTHERS = {PAD, *map("<{}>".format, ("unk", "s", "bos", "eos", "bod", "eod", "mask", "sep", "cls"))}
 _PACKED = re.compile(r"\.(gz|zst|xz|bz2)$")
 
 
@@ -61,6 +64,23 @@ def token_of(label: str) -> str:
     return f"<{label.lower()}>"
 
 
+def languages_of(special_tokens: Mapping[str, int]) -> dict[str, int]:
+    """The languages that have a control token, such as python, with its id; in order of names."""
+    return {token[1:-1]: special_tokens[token] for token in sorted(special_tokens)
+            if token == f"<{token[1:-1]}>" and _NAME.fullmatch(token[1:-1])
+            and token not in _OTHERS and not token.startswith(_FIM)}
+
+
+def id_of(language: str, special_tokens: Mapping[str, int]) -> int:
+    """The id that stands before texts of the language; ValueError, with those there are."""
+    known = languages_of(special_tokens)
+    name = language.strip().lower()
+    if name not in known:
+        there = f"it has {', '.join(known)}" if known else "it has none of any language"
+        raise ValueError(f"the tokenizer has no token for the language {language!r}: {there}")
+    return known[name]
+
+
 def control_tokens(languages: Iterable[str]) -> tuple[str, ...]:
     """`<pad>`, then those of the default languages and of `languages`, in order.
 
@@ -75,6 +95,6 @@ def _added(words: str) -> tuple[str, tuple[str, ...]]:
     found = tuple("." + suffix.strip().lstrip(".") for suffix in suffixes.split(","))
     if not (equals and _NAME.fullmatch(name) and all(len(suffix) > 1 for suffix in found)):
         raise ValueError(f"--language_suffixes: {words!r} is not like zig=.zig,.zon")
-    if token_of(name) == PAD or name.startswith("fim_"):
+    if token_of(name) == PAD or token_of(name).startswith(_FIM):
         raise ValueError(f"--language_suffixes: {name!r} is the name of another control token")
     return name, found

@@ -110,7 +110,8 @@ class Decoding:
 class DecodingOptions(Options):
     """The flags for a Decoding, which checks their values.
 
-    A command may default temperature, top_k and max_dec_len to None and set them `with_defaults`.
+    A command may default temperature, top_k and max_dec_len to None and set them `with_defaults`,
+    and min_dec_len to None, which means 1 to `settings`.
     """
 
     decode_strategy: str = flag("sampling", "how to choose a token", choices=STRATEGIES)
@@ -128,7 +129,7 @@ class DecodingOptions(Options):
     repetition_penalty: float = flag(1.0, "above 1: tokens that were seen become less likely")
     no_repeat_ngram_size: int = flag(0, "no sequence of n tokens occurs twice; 0: it may")
     num_return_sequences: int = flag(1, "continuations of each prompt")
-    min_dec_len: int = flag(1, "new tokens before an end token may come")
+    min_dec_len: int | None = flag(1, "new tokens before an end token may come")
     max_dec_len: int | None = flag(512, "new tokens at most; fewer where the positions end")
     eos_token_id: list[int] | None = flag(None, "end tokens (default: the model's)")
     stop: list[str] | None = flag(None, "texts that end a continuation and are left out")
@@ -153,7 +154,8 @@ class DecodingOptions(Options):
         """
         try:
             return Decoding(
-                strategy=self.decode_strategy, min_new_tokens=self.min_dec_len,
+                strategy=self.decode_strategy,
+                min_new_tokens=1 if self.min_dec_len is None else self.min_dec_len,
                 max_new_tokens=self.max_dec_len, num_return_sequences=self.num_return_sequences,
                 temperature=self.temperature, top_k=self.top_k, top_p=self.top_p,
                 repetition_penalty=self.repetition_penalty,

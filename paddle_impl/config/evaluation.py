@@ -4,24 +4,25 @@ from dataclasses import dataclass
 
 from paddle_impl.config.data import DataOptions
 from paddle_impl.config.decoding import DecodingOptions
-from paddle_impl.config.measure import HumanEvalOptions, MeasureOptions
+from paddle_impl.config.measure import HumanEvalOptions, InfillOptions, MeasureOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.options import Options, changed, group, require
-from paddle_impl.config.prompts import OutputOptions
+from paddle_impl.config.prompts import OutputOptions, PromptOptions
 from paddle_impl.config.runtime import RuntimeOptions
 
 # The flags that choose what is measured. Exactly one of them is given.
-MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval")
+MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval", "infill")
 # Flags that only some of MODES use: flag -> those modes.
 _OF = {
     "split": ("input_dir",), "split_name": ("input_dir",), "stride": ("input_dir",),
     "max_seq_len": ("input_dir", "wikitext", "lambada"), "overlapping_eval": ("wikitext",),
-    "strict_lambada": ("lambada",), "seed": ("minitest", "humaneval"),
-    **dict.fromkeys(("num_samples", "max_dec_len", "temperature", "top_p", "samples_file",
-                     "allow_code_execution", "execution_timeout", "execution_memory_mib"),
-                    ("humaneval",)),
+    "strict_lambada": ("lambada",), "seed": ("minitest", "humaneval", "infill"),
+    **dict.fromkeys(("num_samples", "temperature", "top_p", "samples_file"), ("humaneval",)),
+    **dict.fromkeys(("max_dec_len", "allow_code_execution", "execution_timeout",
+                     "execution_memory_mib"), ("humaneval", "infill")),
+    **dict.fromkeys(("infill_mode", "infill_spans", "language"), ("infill",)),
     **dict.fromkeys(("vocab_file", "merge_file"),
-                    ("input_dir", "wikitext", "lambada", "minitest", "humaneval")),
+                    ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill")),
 }
 
 
@@ -42,20 +43,25 @@ class EvaluationConfig(Options):
     )
     measure: MeasureOptions = group(MeasureOptions)
     humaneval: HumanEvalOptions = group(HumanEvalOptions)
+    infilling: InfillOptions = group(InfillOptions)
+    prompts: PromptOptions = group(PromptOptions, only=("language",))
     decoding: DecodingOptions = group(
         DecodingOptions, only=("max_dec_len", "temperature", "top_p"), top_k=0, min_dec_len=0,
-        max_dec_len=changed(256, "with --humaneval: new tokens at most"),
+        max_dec_len=changed(256, "with --humaneval and --infill: new tokens at most"),
         temperature=changed(0.2, "with --humaneval: divides the logits; above 0"),
         top_p=changed(0.95, "with --humaneval: sample among the likeliest tokens that reach this "
                       "probability"),
     )
     runtime: RuntimeOptions = group(
-        RuntimeOptions, seed=changed(help="seed of the draws of --minitest and --humaneval"))
+        RuntimeOptions,
+        seed=changed(help="seed of the draws of --minitest, --humaneval and --infill"))
     output: OutputOptions = group(
         OutputOptions, output_file=changed(help="one JSON object with the numbers"))
 
     def __post_init__(self):
         self._check_mode()
+        if self.mode == "infill":
+            self.humaneval.check_execution()
         if self.mode == "humaneval" and self.model.model_name_or_path is None:
             self._check_judging()
 
@@ -68,7 +74,8 @@ class EvaluationConfig(Options):
         measure = self.measure
         given = {"input_dir": self.data.input_dir, "wikitext": measure.wikitext,
                  "lambada": measure.lambada, "minitest": measure.minitest,
-                 "compare": measure.compare, "humaneval": self.humaneval.humaneval}
+                 "compare": measure.compare, "humaneval": self.humaneval.humaneval,
+                 "infill": self.infilling.infill}
         return [name for name in MODES if given[name]]
 
     def _check_mode(self) -> None:

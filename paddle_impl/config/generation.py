@@ -21,9 +21,9 @@ _MODES = {
         *_ALWAYS, "decode_strategy", "top_k", "top_p", "temperature", "num_beams",
         "length_penalty", "early_stopping", "beam_score", "repetition_penalty",
         "no_repeat_ngram_size", "min_dec_len", "max_dec_len", "eos_token_id", "stop", "seed",
-        "decoder",
+        "decoder", "language",
     ),
-    "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder", *_SERVING),
+    "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder", "language", "fim_mode", *_SERVING),
     "export": _ALWAYS,
 }
 
@@ -57,6 +57,8 @@ class GenerationConfig(Options):
                             "interactive 0.7)"),
         max_dec_len=changed(None, "new tokens at most; fewer where the positions end (default: "
                             "512; interactive 128)"),
+        min_dec_len=changed(None, "new tokens before an end token may come (default: 1; with a "
+                            "suffix 0)"),
         stop=changed(help="texts that end a continuation and are left out (interactive: a blank "
                      "line)"),
     )
@@ -69,6 +71,9 @@ class GenerationConfig(Options):
         object.__setattr__(self, "decoding", self.decoding.with_defaults(defaults))
         self._check_mode(defaults)
         decoding, stream = self.decoding, self.prompts.stream
+        require(self.prompts.fim_mode == "psm" or self.prompts.suffix is not None
+                or self.prompts.prompt_file is not None or self.mode.serve,
+                "--fim_mode is the order around a gap: it needs --suffix, --prompt_file or --serve")
         require(not (stream and decoding.decode_strategy == "beam_search"),
                 "--stream is for greedy_search and sampling: a beam search has no text before its "
                 "end")

@@ -36,7 +36,7 @@ class HumanEvalOptions(Options):
         None, "with --humaneval: where samples go, as JSON lines with task_id and completion; "
         "without a model those of the file are judged")
     allow_code_execution: bool = flag(
-        False, "with --humaneval: run what the model wrote, in a sandbox, to judge it")
+        False, "with --humaneval and --infill: run what the model wrote, in a sandbox, to judge it")
     execution_timeout: float = flag(3.0, "seconds that a program may take")
     execution_memory_mib: int = flag(1024, "MiB of memory that a program may take")
 
@@ -49,6 +49,27 @@ class HumanEvalOptions(Options):
         require(self.allow_code_execution or self.samples_file is not None,
                 "--humaneval writes samples: name a file with --samples_file, or let what the "
                 "model wrote be run and judged with --allow_code_execution")
+        self.check_execution()
+
+    def check_execution(self) -> None:
+        """Check that limits are given only where something runs."""
         for name in self.given():
             require(self.allow_code_execution or not name.startswith("execution_"),
                     f"--{name} means nothing without --allow_code_execution")
+
+
+@dataclass(frozen=True, kw_only=True)
+class InfillOptions(Options):
+    infill: str | None = flag(
+        None, "fill gaps that are cut into the canonical solutions of HumanEval.jsonl or "
+        ".jsonl.gz, greedily: exact match, edit similarity")
+    infill_mode: str = flag(
+        "psm", "the order of the parts around a gap, as the model was trained (--fim_rate); "
+        "left_to_right: the prefix only, for any model, and an answer of as many lines as the gap",
+        choices=("psm", "spm", "left_to_right"))
+    infill_spans: int = flag(
+        10, "spans of several lines, and of characters, that are cut out of each solution, beside "
+        "each single line")
+
+    def __post_init__(self):
+        require_at_least_one(self, "infill_spans")

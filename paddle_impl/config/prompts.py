@@ -11,15 +11,34 @@ class PromptOptions(Options):
         None, "one or more prompts (default: three beginnings of source files)")
     prompt_file: str | None = flag(
         None, "a prompt a line, or .jsonl or .ndjson with a \"prompt\" each; - for standard input")
+    suffix: list[str] | None = flag(
+        None, "fill gaps: what stands behind each --prompt, or one for all; a line of a .jsonl "
+        "file may have a \"suffix\" of its own (models trained with --fim_rate)")
+    fim_mode: str = flag(
+        "psm", "the order of a gap's parts: prefix, suffix, middle; or suffix, prefix, middle",
+        choices=("psm", "spm"))
+    language: str | None = flag(
+        None, "the prompts' language, whose control token such as <python> stands before them "
+        "(models of run_finetune.py --task completion)")
     stream: bool | None = flag(
         None, "show text token by token (default: on a terminal, one sequence a prompt)")
 
     def __post_init__(self):
         require(self.prompt is None or self.prompt_file is None,
                 "--prompt and --prompt_file exclude each other")
+        if self.suffix is None:
+            return
+        require(self.prompt_file is None,
+                "--suffix is for --prompt; a line of a .jsonl --prompt_file has its own \"suffix\"")
+        require(self.prompt is not None,
+                "--suffix needs a --prompt, the text before the gap; it may be empty")
+        require(len(self.suffix) in (1, len(self.prompt)),
+                f"--suffix has {len(self.suffix)} texts for {len(self.prompt)} prompts: expected "
+                "one for each, or one for all")
 
 
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(Options):
     output_file: str | None = flag(
-        None, "JSON lines: prompt, text, token_ids, score, finish_reason; - for standard output")
+        None, "JSON lines: prompt, suffix of a gap, text, token_ids, score, finish_reason; - for "
+        "standard output")

@@ -80,12 +80,16 @@ class ServingOptions(ServingFlags):
     model_name_or_path: the directory that gives the model its id and may hold a chat template.
     rows: sequences that are computed at the same time; the others wait. decoder: see
     paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the model's.
+    language: whose control token stands before the prompts that are texts, but in a chat. fim_mode:
+    the order of the parts around a gap; see data_tools.fim_prompt.
     """
 
     model_name_or_path: str
     rows: int = 16
     decoder: str = "auto"
     eos_token_ids: tuple[int, ...] = ()
+    language: str | None = None
+    fim_mode: str = "psm"
 
     @property
     def model_id(self) -> str:

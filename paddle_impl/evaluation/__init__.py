@@ -8,6 +8,7 @@
     minitest.py     continuations of ten fixed prompts
     comparison.py   those of several checkpoints side by side
     humaneval/      functions written from docstrings, tested by running them
+    infilling/      gaps in the canonical solutions of such functions, filled in
     running.py      a run of run_evaluation.py: one of these measures
     files.py        read text files, write a JSON object, format a table
 """

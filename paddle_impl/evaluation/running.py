@@ -3,12 +3,13 @@
 from paddle_impl.config.evaluation import EvaluationConfig
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.evaluation import code_length, files, lambada, minitest, wikitext
-from paddle_impl.evaluation.humaneval import measuring
+from paddle_impl.evaluation.humaneval import measuring as humaneval
+from paddle_impl.evaluation.infilling import measuring as infilling
 from paddle_impl.text.generator import TextGenerator
 
 # Mode of the configuration -> a module with measure(config, model, tokenizer) -> (table, numbers).
 MEASURES = {"input_dir": code_length, "wikitext": wikitext, "lambada": lambada,
-            "minitest": minitest, "humaneval": measuring}
+            "minitest": minitest, "humaneval": humaneval, "infill": infilling}
 
 
 def run(config: EvaluationConfig) -> None:
@@ -24,6 +25,7 @@ def run(config: EvaluationConfig) -> None:
         "the results of --samples_file": samples and f"{samples}_results.jsonl",
         "--input_dir": config.data.input_dir, "--wikitext": config.measure.wikitext,
         "--lambada": config.measure.lambada, "--humaneval": config.humaneval.humaneval,
+        "--infill": config.infilling.infill,
     })
     model, tokenizer, about = _load(config.model)
     shown, numbers = MEASURES[config.mode].measure(config, model, tokenizer)
@@ -32,7 +34,7 @@ def run(config: EvaluationConfig) -> None:
         files.write_json(output, {"mode": config.mode, **about, **numbers})
     print(shown, flush=True)
     if numbers.get("not_judged"):
-        raise ValueError(f"--humaneval {config.humaneval.humaneval} measures nothing: "
+        raise ValueError(f"--{config.mode} {numbers['file']} measures nothing: "
                          f"{len(numbers['not_judged'])} of its tasks judge no program, see above")
 
 

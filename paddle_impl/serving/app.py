@@ -14,7 +14,7 @@ from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.endpoints import Admission, Endpoint
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.request import Reader, unknown_model
-from paddle_impl.serving.response import ChatCompletion, Completion
+from paddle_impl.serving.response import ChatCompletion, Completion, Infill
 
 _HOST = re.compile(rb"(?:\[([^]]+)\]|([^:]+))(?::\d*)?")  # an IPv6 address, or another name; a port
 
@@ -28,6 +28,7 @@ def make_app(admission: Admission, reader: Reader):
                   methods=["POST"]),
             Route("/v1/chat/completions", Endpoint(admission, reader.chat, ChatCompletion),
                   methods=["POST"]),
+            Route("/infill", Endpoint(admission, reader.infill, Infill), methods=["POST"]),
             Route("/v1/models", own.models),
             Route("/v1/models/{name:path}", own.model),
             Route("/health", own.health),
@@ -66,13 +67,13 @@ class _Own:
 
 
 class _WithKey:
-    """Answers requests under /v1 that lack the key with status 401; /health needs no key."""
+    """Answers requests that lack the key with status 401; /health needs no key."""
 
     def __init__(self, app, key: str):
         self._app, self._key = app, key.encode()
 
     async def __call__(self, scope, receive, send) -> None:
-        if scope["path"].startswith("/v1"):
+        if scope["path"].startswith(("/v1", "/infill")):
             given = dict(scope["headers"]).get(b"authorization", b"")
             scheme, _, key = given.partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):

@@ -120,7 +120,7 @@ class Endpoint:
         await job.begun()
         response = self._response(job, self._admission.options.model_id)
         if job.request.stream:
-            await _send_events(_events(job, response), send)
+            await _send_events(_events(job, response), response.last, send)
             return
         async for _ in job.pieces():
             pass
@@ -139,13 +139,12 @@ async def _events(job: Job, response: Response) -> AsyncIterator[dict]:
         yield error.body()
 
 
-async def _send_events(events: AsyncIterator[dict], send) -> None:
-    """Send server-sent events; `[DONE]` is the last one unless there was an error."""
+async def _send_events(events: AsyncIterator[dict], last: bytes, send) -> None:
+    """Send server-sent events, and what is `last` of all unless there was an error."""
     await send({"type": "http.response.start", "status": 200, "headers": [
         (b"content-type", b"text/event-stream; charset=utf-8"), (b"cache-control", b"no-cache"),
         (b"x-accel-buffering", b"no"),  # otherwise nginx holds back pieces until it has many
     ]})
-    last = b"data: [DONE]\n\n"
     async for event in events:
         if "error" in event:
             last = b""

@@ -1,6 +1,6 @@
 """The prompts of a request: texts, ids, or messages of a chat."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.serving.errors import RequestError
@@ -17,16 +17,17 @@ class PromptReader:
 
     It cannot fit where it has more bytes than so many of the longest token. A tokenizer that loses
     text might have made few tokens of it even so, such as one of many letters that it lacks.
+    front: ids before each text's.
     """
 
-    def __init__(self, tokenizer, tokens: int):
-        self._tokenizer, self._tokens = tokenizer, tokens
+    def __init__(self, tokenizer, tokens: int, front: Sequence[int] = ()):
+        self._tokenizer, self._tokens, self._front = tokenizer, tokens, front
         longest = int(tokenizer.token_byte_lengths().max())
         if tokenizer.unk_token_id is None:
             longest = max([longest, *(len(text.encode()) for text in tokenizer.special_tokens)])
         else:
             longest *= _NARROWED
-        self._max_bytes = tokens * longest
+        self.max_bytes = tokens * longest
 
     def read(self, value) -> tuple[list[list[int]], Callable[[], list[str]]]:
         """Return the ids of each prompt, and a function that returns the prompts' texts.
@@ -45,8 +46,8 @@ class PromptReader:
                                "accepted", param="prompt")
         if all(map(is_text, value)):
             texts = value
-            return [prompt_ids(self._tokenizer, self.fitting(text)) for text in texts], \
-                lambda: texts
+            return [prompt_ids(self._tokenizer, self.fitting(text), front=self._front)
+                    for text in texts], lambda: texts
         if all(isinstance(ids, list) and all(map(is_integer, ids)) for ids in value):
             return value, lambda: [_text(ids, self._tokenizer) for ids in value]
         raise wrong("prompt", _FORMS, value)
@@ -54,7 +55,7 @@ class PromptReader:
     def fitting(self, text: str) -> str:
         """The text; RequestError where it has too many bytes."""
         size = len(text.encode())
-        if size > self._max_bytes:
+        if size > self.max_bytes:
             raise RequestError(f"the prompt has {size} bytes, too many for {self._tokens} tokens, "
                                "which are accepted at most", param="prompt", code=TOO_LONG)
         return text

@@ -4,8 +4,11 @@ Names and meanings are OpenAI's; top_k, min_tokens and repetition_penalty are vL
 """
 
 import secrets
+import sys
 from dataclasses import dataclass
 
+from data_tools.completion.languages import id_of
+from data_tools.fim_prompt import FimPrompts
 from data_tools.tokenizing.chat_template import ChatTemplate
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
@@ -15,11 +18,13 @@ from paddle_impl.decoding.stop_strings import StopStrings
 from paddle_impl.generate import fitted
 from paddle_impl.serving.errors import RequestError
 from paddle_impl.serving.fields import Body, is_text, wrong
+from paddle_impl.serving.infilling import SAMPLING, Gap, fim_prompts, read_gap, read_prefixes
 from paddle_impl.serving.prompts import MAX_SEQUENCES, TOO_LONG, PromptReader, read_messages
 
 MAX_STOP_BYTES = 1 << 16  # of all stop strings together; the memory they take grows with them
 COLDEST, HOTTEST = 1e-5, 1e5  # beyond, scores leave what floats can tell apart
 WEAKEST, STRONGEST = 0.1, 10.0  # of repetition_penalty, for the same reason
+_USUAL = {"temperature": 1.0, "top_k": 0, "top_p": 1.0}
 _NO_EFFECT = ("user", "safety_identifier", "prompt_cache_key")
 
 
@@ -45,6 +50,14 @@ class CompletionRequest:
         return self.decodings[0].num_return_sequences
 
 
+@dataclass(frozen=True)
+class InfillRequest(CompletionRequest):
+    """A request of /infill. truncated: whether the text around its gap was cut."""
+
+    gap: Gap
+    truncated: bool
+
+
 class Reader:
     """Reads bodies into requests, within the limits of the model and of the server."""
 
@@ -57,18 +70,50 @@ class Reader:
         self.max_new = min(options.max_new_tokens or config.n_positions, config.n_positions)
         self._ends = options.eos_token_ids or end_tokens(config, tokenizer)
         self._vocab_size = min(tokenizer.vocab_size, config.vocab_size)
-        self._prompts = PromptReader(tokenizer, self.max_prompt)
+        self._front = [] if options.language is None else [
+            id_of(options.language, tokenizer.special_tokens)]
+        self._prompts = PromptReader(tokenizer, self.max_prompt, self._front)
 
     def completion(self, content: bytes) -> CompletionRequest:
         body = self._opened(content)
-        prompts, texts = self._prompts.read(body.take("prompt"))
-        echo = texts() if body.boolean("echo") else None
+        ends: tuple[int, ...] = ()
+        if suffix := body.text("suffix"):
+            prompts, ends = self._gaps(read_prefixes(body.take("prompt")), suffix)
+            body.neutral("echo", False)
+            echo = None
+        else:
+            prompts, texts = self._prompts.read(body.take("prompt"))
+            echo = texts() if body.boolean("echo") else None
         new = body.integer("max_tokens", min(16, self.max_new), 1, self.max_new)
         body.neutral("logprobs")
-        body.neutral("suffix", "")
         body.neutral("best_of", 1)
         body.neutral("use_beam_search", False)
-        return self._request(body, prompts, new, echo)
+        return self._request(body, prompts, new, echo, ends)
+
+    def infill(self, content: bytes) -> InfillRequest:
+        """A gap in llama.cpp's form. What does not fit is left out on the far sides."""
+        body = Body(content)
+        model = body.text("model")
+        if model and model != self._options.model_id:
+            raise unknown_model(model)
+        fim = fim_prompts(self._tokenizer)
+        gap = read_gap(body)
+        new = body.integer("n_predict", -1, -1)
+        if new == 0:
+            raise wrong("n_predict", "-1, or an integer of at least 1", new)
+        new = self.max_new if new < 0 else min(new, self.max_new)
+        positions = self._config.n_positions
+        prompt, truncated = self._whole_gap(
+            fim, gap, min(self.max_prompt, positions - min(new, positions // 2)))
+        decoding = self._decoding(body, new, fim.end_tokens, SAMPLING)
+        seed, stream = body.integer("seed", -1, -1), body.boolean("stream")
+        if stream and gap.n_indent:
+            raise RequestError("n_indent is not supported with stream: true", param="n_indent",
+                               code="unsupported_parameter")
+        body.finish()
+        return InfillRequest([prompt], [self._fitted(decoding, prompt)],
+                             secrets.randbits(32) if seed < 0 else seed, stream, False, None,
+                             StopStrings(decoding.stop), gap, truncated)
 
     def chat(self, content: bytes) -> CompletionRequest:
         """RequestError where the model has no chat template."""
@@ -102,8 +147,30 @@ class Reader:
             raise unknown_model(model)
         return body
 
-    def _request(self, body: Body, prompts, new: int, echo) -> CompletionRequest:
-        decoding = self._decoding(body, new)
+    def _gaps(self, prefixes: list[str], suffix: str) -> tuple[list[list[int]], tuple[int, ...]]:
+        """The prompts for what stands between each prefix and the suffix, and their end tokens."""
+        fim, fitting = fim_prompts(self._tokenizer), self._prompts.fitting
+        return [fim.prompt(fitting(prefix), fitting(suffix), sys.maxsize,
+                           mode=self._options.fim_mode, front=self._front).ids
+                for prefix in prefixes], fim.end_tokens
+
+    def _whole_gap(self, fim: FimPrompts, gap: Gap, most: int) -> tuple[list[int], bool]:
+        """The prompt of a gap, and whether a side of it was cut. Other texts, each as a document
+        before it, get the room that is left.
+        """
+        longest = self._prompts.max_bytes  # more characters are more than `most` tokens
+        try:
+            prompt, cut = fim.prompt(
+                gap.prefix[-longest:], gap.suffix[:longest], most, mode=self._options.fim_mode,
+                begun=self._prompts.fitting(gap.begun), front=self._front)
+        except ValueError as error:
+            raise RequestError(str(error), param="prompt", code=TOO_LONG) from None
+        others = [int(i) for text in gap.extra for i in
+                  (*self._tokenizer.encode(text[-longest:]), self._tokenizer.eos_token_id)]
+        return others[max(0, len(others) - (most - len(prompt))):] + prompt, any(cut)
+
+    def _request(self, body: Body, prompts, new: int, echo, ends=()) -> CompletionRequest:
+        decoding = self._decoding(body, new, ends)
         n = decoding.num_return_sequences
         if len(prompts) * n > MAX_SEQUENCES:
             raise RequestError(f"n {n} for each of {len(prompts)} prompts makes {len(prompts) * n} "
@@ -120,8 +187,9 @@ class Reader:
                                  secrets.randbits(32) if seed is None else seed, stream,
                                  include_usage, echo, StopStrings(decoding.stop))
 
-    def _decoding(self, body: Body, new: int) -> Decoding:
-        temperature = body.number("temperature", 1.0, 0, HOTTEST)
+    def _decoding(self, body: Body, new: int, ends: tuple[int, ...], usual=_USUAL) -> Decoding:
+        """ends: end tokens beside the model's. usual: values of fields that are absent."""
+        temperature = body.number("temperature", usual["temperature"], 0, HOTTEST)
         if temperature != 0 and temperature < COLDEST:
             raise wrong("temperature", f"0 or at least {COLDEST}", temperature)
         n = body.integer("n", 1, 1, self._options.rows)
@@ -129,15 +197,16 @@ class Reader:
             raise wrong("n", "1 with temperature 0, where all continuations are the same", n)
         stop = _stops(body.take("stop"))
         least = body.integer("min_tokens", 0, 0, new)
-        top_k = max(0, body.integer("top_k", 0, -1))
+        top_k = max(0, body.integer("top_k", usual["top_k"], -1))
         try:
             return Decoding(
                 strategy="sampling" if temperature else "greedy_search", max_new_tokens=new,
                 min_new_tokens=least, stop_after=least, num_return_sequences=n,
-                temperature=temperature or 1.0, top_k=top_k, top_p=body.number("top_p", 1.0, 0, 1),
+                temperature=temperature or 1.0, top_k=top_k,
+                top_p=body.number("top_p", usual["top_p"], 0, 1),
                 repetition_penalty=body.number("repetition_penalty", 1.0, WEAKEST, STRONGEST),
-                stop=stop,
-                eos_token_ids=self._ends, vocab_size=self._vocab_size,
+                stop=stop, eos_token_ids=(*self._ends, *ends),
+                vocab_size=self._vocab_size,
             )
         except ValueError as error:
             raise RequestError(str(error), param=str(error).split()[0],

@@ -1,9 +1,15 @@
-"""Responses as OpenAI's JSON objects: one whole object, or one for each piece of a stream."""
+"""Responses as JSON objects: one whole object, or one for each piece of a stream.
 
+OpenAI's, and that of llama.cpp's /infill.
+"""
+
+import re
 import time
 import uuid
 
 from paddle_impl.serving.job import Job, Piece
+
+STOP_TYPES = {"eos": "eos", "stop": "word", "length": "limit"}  # llama.cpp's finish reasons
 
 
 class Response:
@@ -13,6 +19,7 @@ class Response:
     `closings`.
     """
 
+    last = b"data: [DONE]\n\n"  # after the events of a stream, unless there was an error
     prefix: str  # of the id
     kind: str  # the name of the whole object
     chunk_kind: str  # the name of an object of a stream
@@ -101,3 +108,44 @@ class ChatCompletion(Response):
     @staticmethod
     def _delta(number: int, delta: dict, reason: str | None) -> dict:
         return {"index": number, "delta": delta, "logprobs": None, "finish_reason": reason}
+
+
+class Infill(Response):
+    """The one middle of an InfillRequest, in llama.cpp's form."""
+
+    last = b""
+
+    def __init__(self, job: Job, model: str):
+        self._job, self._request, self._model = job, job.request, model
+        self._gap = job.request.gap
+
+    def whole(self) -> dict:
+        return self._ended(str(self._sequence.text))
+
+    def openings(self) -> list[dict]:
+        return []
+
+    def piece(self, piece: Piece) -> dict:
+        return {"index": 0, "content": piece.text, "stop": False}
+
+    def closings(self) -> list[dict]:
+        return [self._ended(str(self._sequence.text)) | {"content": ""}]
+
+    @property
+    def _sequence(self):
+        return self._job.prompt_states[0].sequences[0]
+
+    def _ended(self, text: str) -> dict:
+        stop_type, least = STOP_TYPES[self._sequence.finish_reason], self._gap.n_indent
+        less = least and re.search(rf"\n[ \t]{{0,{least - 1}}}(?=[^ \t])", text)
+        if less:
+            text, stop_type = text[: less.end()], "limit"
+        answer = {
+            "index": 0, "content": text, "stop": True, "model": self._model,
+            "tokens_predicted": len(self._sequence.tokens),
+            "tokens_evaluated": len(self._request.prompts[0]),
+            "truncated": self._request.truncated, "stop_type": stop_type,
+            "has_new_line": "\n" in text,
+        }
+        return {name: answer[name] for name in self._gap.response_fields or answer
+                if name in answer}

@@ -1,9 +1,9 @@
 """run_generation.py --interactive: a conversation in which prompts are completed."""
 
-import re
 from collections.abc import Callable
 from dataclasses import replace
 
+from data_tools.completion.languages import id_of, languages_of
 from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.text.generator import TextGenerator
 
@@ -13,8 +13,6 @@ HELP = """Type a text to continue it; a line that ends in \\ goes on in the next
   set NAME VALUE       one of {settings}
   settings             show them
   help                 this"""
-# Control tokens of the form <name> that are not languages.
-_OTHERS = {"pad", "unk", "s", "bos", "eos", "bod", "eod", "mask", "sep", "cls"}
 _NUMBERS = {"temperature": float, "top_k": int, "top_p": float, "max_dec_len": int,
             "repetition_penalty": float, "seed": int}
 
@@ -22,26 +20,30 @@ _NUMBERS = {"temperature": float, "top_k": int, "top_p": float, "max_dec_len": i
 class Conversation:
     """Reads prompts with `ask`, which is given the text to show before, and writes with `say`.
 
-    If the tokenizer has language tokens such as <python>, the user chooses one at the beginning; it
-    is put before every prompt, with a blank between, as in training. The seed grows by one with
-    each continuation.
+    If the tokenizer has language tokens such as <python>, the user chooses one at the beginning
+    unless `language` names it; its id is put before the ids of every prompt, as in training. The
+    seed grows by one with each continuation. ValueError for a language without a token.
     """
 
     def __init__(
         self, generator: TextGenerator, options: DecodingOptions, seed: int,
         ask: Callable[[str], str] = input, say: Callable[..., None] = print,
+        language: str | None = None,
     ):
         self._generator, self._ask, self._say = generator, ask, say
         self._seed = seed
         self._decoding = options.settings(generator.end_tokens, generator.vocab_size)
-        self._languages = languages(generator.tokenizer.special_tokens)
-        self._language: str | None = None
+        self._special_tokens = generator.tokenizer.special_tokens
+        if language is not None:
+            id_of(language, self._special_tokens)
+        self._language = language
 
     def run(self) -> None:
         _edit_lines()
         self._say("help shows the commands")
         try:
-            self._choose_language()
+            if self._language is None and languages_of(self._special_tokens):
+                self._choose_language()
             while (line := self._read()).strip() != "exit":
                 self._answer(line)
         except EOFError:
@@ -61,8 +63,10 @@ class Conversation:
                     return
                 case ["help"]:
                     self._say(HELP.format(settings=", ".join(_NUMBERS)))
-                case ["change_lang"]:
+                case ["change_lang"] if languages_of(self._special_tokens):
                     self._choose_language()
+                case ["change_lang"]:
+                    self._say("the tokenizer has no tokens of languages")
                 case ["settings"]:
                     self._say(", ".join(f"{name} {self._value(name)}" for name in _NUMBERS))
                 case ["set", name, value]:
@@ -75,19 +79,19 @@ class Conversation:
             self._say("\n(stopped)")
 
     def _choose_language(self) -> None:
-        if not self._languages:
-            return
-        asked = f"language ({', '.join(self._languages)}): "
-        while (name := self._ask(asked).strip().lower()) not in self._languages:
-            if name == "exit":
-                raise EOFError
-        self._language = self._languages[name]
+        asked = f"language ({', '.join(languages_of(self._special_tokens))}): "
+        while (name := self._ask(asked).strip()) != "exit":
+            try:
+                id_of(name, self._special_tokens)
+            except ValueError as error:
+                self._say(f"error: {error}")
+            else:
+                self._language = name
+                return
+        raise EOFError
 
     def _continue(self, prompt: str) -> None:
-        ids = self._generator.ids(prompt)
-        if self._language is not None:
-            (token,) = self._generator.ids(self._language, special_tokens=True)
-            ids = [token, *self._generator.ids(f" {prompt}")]
+        ids = self._generator.ids(prompt, language=self._language)
         self._say(prompt, end="", flush=True)
         shown = None if self._decoding.strategy == "beam_search" else self._show
         for _, (best, *_) in self._generator.generate([ids], self._decoding, self._seed, shown):
@@ -116,12 +120,6 @@ class Conversation:
         else:
             self._decoding = _changed(self._decoding, _setting(name), number)
         self._say(f"{name} {number}")
-
-
-def languages(special_tokens: dict[str, int]) -> dict[str, str]:
-    """The languages among the control tokens, such as python -> <python>."""
-    found = (re.fullmatch(r"<([a-z][a-z0-9+#]*)>", token) for token in sorted(special_tokens))
-    return {match[1]: match[0] for match in found if match and match[1] not in _OTHERS}
 
 
 def _setting(name: str) -> str:

@@ -1,9 +1,13 @@
 """A model and its tokenizer: prompts are texts, and so are continuations."""
 
+import warnings
 from collections.abc import Callable, Iterator
-from functools import partial
+from dataclasses import replace
+from functools import cached_property, partial
 from pathlib import Path
 
+from data_tools.completion.languages import id_of
+from data_tools.fim_prompt import FimPrompts, GapPrompt
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.decoding import Decoding, DecodingOptions
@@ -12,7 +16,7 @@ from paddle_impl.decoding.choice import ReusedDecoder
 from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.decoding.prompt_state import Continuation
-from paddle_impl.decoding.sequences import Sequence, uniform_draws
+from paddle_impl.decoding.sequences import Draws, Sequence, uniform_draws
 from paddle_impl.generate import ROWS, decoder_size, generate_iter
 
 OnText = Callable[[int, int, str], None]
@@ -52,13 +56,56 @@ class TextGenerator:
                 "--model_type gpt2-cn has a SentencePiece tokenizer, this checkpoint a byte-level "
                 "BPE: leave the flag out, or name another checkpoint")
 
-    def ids(self, prompt: str, special_tokens: bool = False) -> list[int]:
+    def ids(
+        self, prompt: str, special_tokens: bool = False, language: str | None = None
+    ) -> list[int]:
         """The ids of a prompt; an empty prompt starts a new document.
 
-        ValueError where the prompt is not Unicode, leaves the model no position for a new token, or
-        has an id that the model does not have.
+        language: puts its control token before the prompt, as in training. ValueError where the
+        tokenizer has none, where the prompt is not Unicode, leaves the model no position for a new
+        token, or has an id that the model does not have.
         """
-        ids = prompt_ids(self.tokenizer, prompt, special_tokens)
+        return self._fitting(
+            prompt_ids(self.tokenizer, prompt, special_tokens, self.front(language)), prompt)
+
+    def gap_prompt(
+        self, prompt: str, suffix: str, decoding: Decoding, *, mode: str = "psm",
+        language: str | None = None,
+    ) -> GapPrompt:
+        """The prompt for what stands between two texts.
+
+        The middle keeps room for its new tokens, or half of the positions if that is less. A prompt
+        that is longer is cut on its far sides. mode: see FimPrompts.prompt.
+        """
+        positions = self.model.config.n_positions
+        most = positions - min(decoding.max_new_tokens, positions // 2)
+        found = self._fim.prompt(prompt, suffix, most, mode=mode, front=self.front(language))
+        return found._replace(ids=self._fitting(found.ids, prompt))
+
+    def gap_ids(self, prompt: str, suffix: str, decoding: Decoding, **options) -> list[int]:
+        """The ids of `gap_prompt`, with a warning where it was cut."""
+        ids, cut = self.gap_prompt(prompt, suffix, decoding, **options)
+        if any(cut):
+            warnings.warn(
+                f"the gap after {prompt[-30:]!r}: {len(ids)} tokens fit before its middle, so the "
+                f"first {cut[0]} tokens of the prompt and the last {cut[1]} of the suffix are left "
+                "out", stacklevel=2)
+        return ids
+
+    def for_gaps(self, decoding: Decoding, min_new_tokens: int = 0) -> Decoding:
+        """The settings with which a middle ends at a control token too, and may be empty."""
+        return replace(decoding, min_new_tokens=min_new_tokens,
+                       eos_token_ids=(*decoding.eos_token_ids, *self._fim.end_tokens))
+
+    @cached_property
+    def _fim(self) -> FimPrompts:
+        return FimPrompts(self.tokenizer)
+
+    def front(self, language: str | None) -> list[int]:
+        """The ids before a prompt of the language; ValueError where it has no control token."""
+        return [] if language is None else [id_of(language, self.tokenizer.special_tokens)]
+
+    def _fitting(self, ids: list[int], prompt: str) -> list[int]:
         positions = self.model.config.n_positions
         require(len(ids) < positions,
                 f"a prompt of {len(ids)} tokens ({prompt[:30]!r}...) leaves no room in the "
@@ -83,21 +130,24 @@ class TextGenerator:
         return [one.text for _, found in self.generate(encoded, decoding, seed) for one in found]
 
     def generate(
-        self, prompts: list[list[int]], decoding: Decoding, seed: int, on_text: OnText | None = None
+        self, prompts: list[list[int]], decoding: Decoding, seed: int,
+        on_text: OnText | None = None, first: int = 0,
     ) -> Iterator[tuple[int, list[Continuation]]]:
         """Yield (prompt number, its continuations) in the order of the prompts.
 
         A prompt's continuations come as soon as they and those of all prompts before are complete.
         on_text: called with the number of the prompt, the number of the sequence, and new text that
-        can no longer change.
+        can no longer change. first: the number by which the first prompt draws, where these are a
+        part of several prompts.
         """
         if not prompts:
             return
         waiting: dict[int, list[Continuation]] = {}
         shown = 0
+        draws = partial(_draws, seed, first)
         with self._decoders.lent(*decoder_size(prompts, decoding, self._rows)) as decoder:
             for number, found in generate_iter(
-                decoder, prompts, decoding, draws=partial(uniform_draws, seed),
+                decoder, prompts, decoding, draws=draws,
                 decode_bytes=self.tokenizer.decode_bytes,
                 on_token=None if on_text is None else partial(_tell, on_text),
             ):
@@ -105,6 +155,10 @@ class TextGenerator:
                 while shown in waiting:
                     yield shown, waiting.pop(shown)
                     shown += 1
+
+
+def _draws(seed: int, first: int, number: int) -> Draws:
+    return uniform_draws(seed, first + number)
 
 
 def _tell(on_text: OnText, prompt: int, number: int, sequence: Sequence) -> None:

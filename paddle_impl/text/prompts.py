@@ -1,30 +1,50 @@
-"""Prompts from files and standard input."""
+"""Prompts from flags, files and standard input."""
 
 import json
 import sys
 from pathlib import Path
+from typing import NamedTuple
 
 from paddle_impl.config.options import require
+from paddle_impl.config.prompts import PromptOptions
 
 DEFAULT_PROMPTS = ("from", "import", "def")  # upstream's test.txt
 
 
-def read_prompts(path: str) -> list[str]:
-    """Read a prompt from each line; from each line of a .jsonl or .ndjson file its "prompt".
+class Prompt(NamedTuple):
+    """A text to continue; with a suffix, the text before a gap, and what stands behind it."""
+
+    text: str
+    suffix: str | None = None
+
+
+def prompts_of(options: PromptOptions) -> list[Prompt]:
+    """The prompts that the flags name or hold, else DEFAULT_PROMPTS."""
+    if options.prompt_file is not None:
+        return read_prompts(options.prompt_file)
+    texts, suffixes = options.prompt or DEFAULT_PROMPTS, options.suffix or [None]
+    return list(map(Prompt, texts, suffixes * (len(texts) // len(suffixes))))
+
+
+def read_prompts(path: str) -> list[Prompt]:
+    """Read a prompt from each line; of a .jsonl or .ndjson file its "prompt" and "suffix".
 
     path: - is standard input. ValueError for a line without a prompt, with the line's number.
     """
     lines = read_lines(path, "--prompt_file")
     if not path.lower().endswith((".jsonl", ".ndjson")):
-        return lines
+        return list(map(Prompt, lines))
     prompts = []
     for number, line in enumerate(lines, start=1):
         try:
-            prompt = json.loads(line)["prompt"]
-        except (ValueError, TypeError, KeyError):
-            prompt = None
-        require(isinstance(prompt, str),
-                f"--prompt_file {path}: line {number} is no object with a \"prompt\" of text")
+            record = json.loads(line)
+            prompt = Prompt(record["prompt"], record.get("suffix"))
+        except (ValueError, TypeError, KeyError, RecursionError):
+            prompt = Prompt(None)
+        where = f"--prompt_file {path}: line {number}"
+        require(isinstance(prompt.text, str), f"{where} is no object with a \"prompt\" of text")
+        require(prompt.suffix is None or isinstance(prompt.suffix, str),
+                f"{where} has a \"suffix\" that is no text")
         prompts.append(prompt)
     return prompts
 

@@ -1,11 +1,12 @@
 """The continuations of prompts, shown as PaddleNLP shows them, or as JSON lines."""
 
 import sys
+from itertools import groupby
 
 from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.prompts import PromptOptions
 from paddle_impl.text.json_lines import line_writer
-from paddle_impl.text.prompts import DEFAULT_PROMPTS, read_prompts
+from paddle_impl.text.prompts import Prompt, prompts_of
 
 
 def streams(prompts: PromptOptions, output_file: str | None, decoding: DecodingOptions) -> bool:
@@ -21,28 +22,51 @@ def write(
     seed: int, prog: str,
 ) -> None:
     """Every prompt's continuations, by a text.generator.TextGenerator. prog: see line_writer."""
-    settings = decoding.settings(generator.end_tokens, generator.vocab_size)
     streamed = streams(prompts, output_file, decoding)
-    texts = list(prompts.prompt or DEFAULT_PROMPTS)
-    if prompts.prompt_file is not None:
-        texts = read_prompts(prompts.prompt_file)
-    encoded = [generator.ids(text) for text in texts]
+    runs = _runs(generator, prompts, decoding)
     begun = set()
-
-    def show(index: int, number: int, text: str) -> None:
-        if index not in begun:
-            begun.add(index)
-            print(f"{header(number)}\n{texts[index]}", end="")
-        print(text, end="", flush=True)
-
     with line_writer(output_file, prog) as write_line:
-        for index, found in generator.generate(encoded, settings, seed, show if streamed else None):
-            for number, one in enumerate(found):
-                if streamed:
-                    print()
-                elif output_file != "-":
-                    print(f"{header(number)}\n{texts[index]}{one.text}", flush=True)
-                write_line(record(texts[index], one))
+        for first, own, encoded, settings in runs:
+
+            def show(index: int, number: int, text: str, first=first, own=own) -> None:
+                if first + index not in begun:
+                    begun.add(first + index)
+                    print(f"{header(number)}\n{_before(own[index])}", end="")
+                print(text, end="", flush=True)
+
+            for index, found in generator.generate(
+                    encoded, settings, seed, show if streamed else None, first):
+                for number, one in enumerate(found):
+                    if streamed:
+                        print()
+                    elif output_file != "-":
+                        print(f"{header(number)}\n{_before(own[index])}{one.text}", flush=True)
+                    write_line(record(*own[index], one))
+
+
+def _runs(generator, options: PromptOptions, decoding: DecodingOptions):
+    """(number of the first, prompts, their ids, settings) of prompts that follow each other and are
+    continued alike. A middle has end tokens of its own, and may be empty.
+    """
+    plain = decoding.settings(generator.end_tokens, generator.vocab_size)
+    first, found = 0, []
+    for is_gap, run in groupby(prompts_of(options), lambda one: one.suffix is not None):
+        own = list(run)
+        if is_gap:
+            settings = generator.for_gaps(plain, decoding.min_dec_len or 0)
+            ids = [generator.gap_ids(*one, settings, mode=options.fim_mode,
+                                     language=options.language) for one in own]
+        else:
+            settings = plain
+            ids = [generator.ids(one.text, language=options.language) for one in own]
+        found.append((first, own, ids, settings))
+        first += len(own)
+    return found
+
+
+def _before(prompt: Prompt) -> str:
+    """What is shown before a continuation; of a gap only the middle is."""
+    return prompt.text if prompt.suffix is None else ""
 
 
 def header(number: int) -> str:
@@ -50,7 +74,8 @@ def header(number: int) -> str:
     return f"{'*' * 10} GENERATED SEQUENCE {number} {'*' * 10}"
 
 
-def record(prompt: str, one) -> dict:
+def record(prompt: str, suffix: str | None, one) -> dict:
     """A decoding.prompt_state.Continuation as a line of --output_file."""
-    return {"prompt": prompt, "text": one.text, "token_ids": one.token_ids, "score": one.score,
-            "finish_reason": one.finish_reason}
+    behind = {} if suffix is None else {"suffix": suffix}
+    return {"prompt": prompt, **behind, "text": one.text, "token_ids": one.token_ids,
+            "score": one.score, "finish_reason": one.finish_reason}

@@ -45,6 +45,7 @@ DECISIONS = {
     "data_tools/create_pretraining_data.py": _rung,
     "data_tools/files.py": _no_number("whole files or none; checksums of hashlib"),
     "data_tools/fim.py": _rung,
+    "data_tools/fim_prompt.py": _rung,
     "data_tools/flag_values.py": _FLAGS,
     "data_tools/formats": _test("data_tools/test_convert_megatron.py"),
     "data_tools/formats/hugging_face.py": _test("data_tools/test_convert_hf.py"),
@@ -105,6 +106,8 @@ DECISIONS = {
         "runs programs in a sandbox: a verdict for each task"),
     "paddle_impl/evaluation/humaneval/pass_at_k.py": _test(
         "paddle_impl/evaluation/humaneval/test_pass_at_k.py"),
+    "paddle_impl/evaluation/infilling": _test(
+        "paddle_impl/evaluation/infilling/test_scores.py"),
     "paddle_impl/evaluation/minitest.py": _no_number("texts to read"),
     "paddle_impl/evaluation/progress.py": _no_number("a progress bar"),
     "paddle_impl/evaluation/running.py": _COMMAND,

@@ -169,6 +169,7 @@ _ROWS: dict[tuple[str, str], Tolerance] = {
     ("A", "tokens"): _EXACT,
     ("A", "mode"): _EXACT,
     ("A", "filtered"): _TENSOR_A,
+    ("A", "prompt ids"): _EXACT,
     ("A", "chosen ids"): _EXACT,
     ("A", "decoded"): _EXACT,
     ("A", "ended"): _EXACT,

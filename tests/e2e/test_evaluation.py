@@ -173,3 +173,48 @@ def test_refusals_before_any_work(refused, tiny_data, tmp_path):
         "--wikitext", tmp_path / "t.txt", "--max_seq_len", 8, "--overlapping_eval", 9)
     assert "split of" in refused("--input_dir", tiny_data, "--split", "1,0,0")
     assert "exclude each other" in refused("--minitest", "--input_dir", tiny_data)
+
+
+def test_infilling_left_to_right(walls, evaluate, tmp_path):
+    """A model that cannot fill gaps; its programs are run, and the numbers are those of the table.
+    """
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(TASK) + "\n")
+    numbers, out = evaluate("--infill", tmp_path / "tasks.jsonl", "--infill_mode", "left_to_right",
+                            "--max_dec_len", 8, "--infill_spans", 3, "--allow_code_execution")
+    assert (numbers["mode"], numbers["infill_mode"], numbers["tasks"]) == (
+        "infill", "left_to_right", 1)
+    assert [numbers[kind]["gaps"] for kind in ("single_line", "multi_line", "random_span", "all")
+            ] == [1, 0, 3, 4]
+    for kind in ("single_line", "random_span", "all"):
+        assert set(numbers[kind]) == {"gaps", "exact_match", "edit_similarity", "passed"}
+        assert all(0 <= numbers[kind][name] <= 1 for name in numbers[kind] if name != "gaps")
+        assert numbers[kind]["passed"] >= numbers[kind]["exact_match"]
+    assert f"all: edit similarity {numbers['all']['edit_similarity']:.4f} of 4 gaps" in " ".join(
+        out.split())
+    assert numbers["not_judged"] == {} and "passed" in out
+
+
+def test_infilling_without_running_programs(evaluate, refused, tmp_path):
+    tasks = tmp_path / "tasks.jsonl"
+    tasks.write_text(json.dumps(TASK) + "\n")
+    numbers, out = evaluate("--infill", tasks, "--infill_mode", "left_to_right")
+    assert "passed" not in out and "passed" not in numbers["all"] and "sandbox" not in numbers
+    assert "no <fim_prefix> <fim_middle> <fim_suffix>" in refused("--infill", tasks)
+    assert "means nothing without --allow_code_execution" in refused(
+        "--infill", tasks, "--execution_timeout", 2)
+    assert "--infill_mode is for --infill" in refused("--minitest", "--infill_mode", "spm")
+    assert "--output_file and --infill name the same file" in refused(
+        "--infill", tasks, "--output_file", tasks)
+    tasks.write_text(json.dumps({**TASK, "canonical_solution": None}) + "\n")
+    assert "HumanEval/0 has no canonical_solution" in refused(
+        "--infill", tasks, "--infill_mode", "left_to_right")
+
+
+def test_infilling_with_tests_that_cannot_run_is_no_measurement(walls, evaluate, tmp_path, capsys):
+    task = {**TASK, "test": "import numpy\n" + TASK["test"]}
+    (tmp_path / "tasks.jsonl").write_text(json.dumps(task) + "\n")
+    with pytest.raises(SystemExit, match="2"):
+        evaluate("--infill", tmp_path / "tasks.jsonl", "--infill_mode", "left_to_right",
+                 "--allow_code_execution")
+    shown = capsys.readouterr()
+    assert "not judged: HumanEval/0: " in shown.out and "measures nothing: 1 of its" in shown.err

@@ -5,6 +5,15 @@ import json
 import pytest
 
 import run_generation
+from data_tools.preparing.flags import FIM_TOKENS
+from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl import checkpoint as checkpoints
+from paddle_impl.checkpoint import TrainingState
+from paddle_impl.config.decoding import Decoding
+from paddle_impl.config.model import ModelConfig
+from paddle_impl.generate import generate as continued
+from paddle_impl.model import GPTForCausalLM, initialize
+from paddle_impl.optim.adamw import build_optimizer
 
 
 @pytest.fixture
@@ -121,3 +130,89 @@ def test_a_conversation(checkpoint, command):
                       "--interactive", input="def f\nset top_k 0.5\nexit\n")
     assert process.returncode == 0, process.stderr
     assert ">>> def f" in process.stdout and "error: top_k takes a number" in process.stdout
+
+
+@pytest.fixture(scope="module")
+def filler(tmp_path_factory):
+    """A model with random weights and a token for each byte, the gap's parts and <python>."""
+    tokenizer = Tokenizer.byte_level().with_added_tokens([*FIM_TOKENS, "<python>"])
+    model = GPTForCausalLM(ModelConfig(n_layer=1, n_embd=16, n_head=2, n_positions=48,
+                                       vocab_size=262, initializer_range=0.5))
+    initialize(model, 3)
+    optimizer = build_optimizer(model, learning_rate=0.01, weight_decay=0.1)
+    state = TrainingState(1, 4, 1, "k", "o", None, 4, {})
+    return checkpoints.save(tmp_path_factory.mktemp("filler"), model, optimizer, state, tokenizer)
+
+
+@pytest.fixture
+def fill(filler, tmp_path, capsys):
+    """(records, standard output, standard error) of greedy continuations with the flags."""
+
+    def run(*more, output=tmp_path / "filled.jsonl"):
+        capsys.readouterr()
+        run_generation.main(["--model_name_or_path", str(filler), "--device", "cpu",
+                             "--output_file", str(output), "--max_dec_len", "8",
+                             "--decode_strategy", "greedy_search", *more])
+        shown = capsys.readouterr()
+        records = [json.loads(line) for line in output.read_text("utf-8").splitlines()]
+        return records, shown.out, shown.err
+
+    return run
+
+
+def middle(filler, ids) -> list[int]:
+    model = checkpoints.load_model(filler)
+    ends = (256, 257, 258, 259, 260)
+    ((one,),) = continued(model, [ids], Decoding(8, eos_token_ids=ends, vocab_size=262))
+    return one.token_ids
+
+
+@pytest.mark.parametrize("more", [(), ("--stream",)])
+def test_a_gap_is_filled(fill, filler, more):
+    (record,), out, _ = fill("--prompt", "def f", "--suffix", "\n    return x\n", *more)
+    assert list(record) == ["prompt", "suffix", "text", "token_ids", "score", "finish_reason"]
+    assert (record["prompt"], record["suffix"]) == ("def f", "\n    return x\n")
+    ids = [257, *b"def f", 259, *b"\n    return x\n", 258]
+    assert record["token_ids"] == middle(filler, ids) != []
+    assert f"SEQUENCE 0 **********\n{record['text']}\n" in out and "def f" not in out
+
+
+def test_gaps_and_prompts_of_a_file_are_what_each_is_alone(fill, filler, tmp_path):
+    lines = [{"prompt": "a", "suffix": "b"}, {"prompt": "a"}, {"prompt": "a"},
+             {"prompt": "", "suffix": ""}]
+    (tmp_path / "p.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    records, _, _ = fill("--prompt_file", str(tmp_path / "p.jsonl"))
+    assert ["suffix" in one for one in records] == [True, False, False, True]
+    assert records[0]["token_ids"] == middle(filler, [257, 97, 259, 98, 258])
+    assert records[1] == records[2] == fill("--prompt", "a")[0][0]
+    assert records[3]["token_ids"] == middle(filler, [257, 259, 258])
+    sampled = ("--prompt_file", str(tmp_path / "p.jsonl"), "--decode_strategy", "sampling")
+    records, _, _ = fill(*sampled)
+    assert fill(*sampled)[0] == records and records[1] != records[2]
+
+
+def test_the_order_of_the_parts_and_the_language(fill, filler):
+    (record,), _, _ = fill("--prompt", "ab", "--suffix", "cd", "--fim_mode", "spm", "--language",
+                           "Python")
+    assert record["token_ids"] == middle(filler, [261, 257, 259, *b"cd", 258, *b"ab"])
+    (record,), _, _ = fill("--prompt", "ab", "--language", "python")
+    ((one,),) = continued(checkpoints.load_model(filler), [[261, *b"ab"]], Decoding(
+        8, min_new_tokens=1, eos_token_ids=(256,), vocab_size=262))
+    assert record["token_ids"] == one.token_ids
+
+
+def test_a_gap_in_a_long_text_is_filled_and_said(fill, filler):
+    before, behind = "x = 1\n" * 30, "y = 2\n" * 30
+    with pytest.warns(UserWarning, match="the first 152 tokens of the prompt and the last 171 of"):
+        (record,), _, _ = fill("--prompt", before, "--suffix", behind)
+    ids = [257, *before.encode()[-28:], 259, *behind.encode()[:9], 258]
+    assert len(ids) == 48 - 8 and record["token_ids"] == middle(filler, ids)
+
+
+def test_a_model_that_fills_no_gaps(generate, capsys):
+    for flags, said in ((("--suffix", "x"), "this tokenizer has no <fim_prefix>"),
+                        (("--language", "python"), "no token for the language 'python'")):
+        with pytest.raises(SystemExit, match="2"):
+            generate("--prompt", "def ", *flags)
+        err = capsys.readouterr().err
+        assert said in err and err.count("\n") == 1

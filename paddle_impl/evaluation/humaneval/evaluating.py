@@ -15,7 +15,7 @@ from paddle_impl.evaluation.humaneval.tasks import Sample, Task, opened, read_sa
 Complete = Callable[[list[str], list[int]], list[list[str]]]
 Progress = Callable[[list], Iterable]
 _AT_ONCE = 8  # tasks whose samples are drawn before they are written; a kill loses so many
-_NOT_JUDGED = "not judged: "  # begins the verdict; see jail/judge.py
+NOT_JUDGED = "not judged: "  # begins the verdict; see jail/judge.py
 
 
 @dataclass(frozen=True)
@@ -110,9 +110,9 @@ def run(
     counts = {task.task_id: (drawn[task.task_id], passed[task.task_id]) for task in tasks}
     verdicts = Counter({"passed": 0, "failed": 0, "timed out": 0})
     verdicts.update(result.partition(":")[0] for result in results)
-    not_judged = {sample.task_id: result.removeprefix(_NOT_JUDGED)
+    not_judged = {sample.task_id: result.removeprefix(NOT_JUDGED)
                   for sample, result in zip(samples, results, strict=True)
-                  if result.startswith(_NOT_JUDGED)}
+                  if result.startswith(NOT_JUDGED)}
     return Report(
         len(tasks), len(samples), empty, path, counts,
         {} if not_judged else mean_pass_at_k(counts, sorted(set(k))), dict(verdicts), not_judged,
@@ -178,11 +178,11 @@ def _settled(result: str, right: str | None) -> str:
     if result == "passed" or right is None:
         return result
     if right == "passed":
-        return f"failed: {result.removeprefix(_NOT_JUDGED)}" if result.startswith(
-            _NOT_JUDGED) else result
-    if right.startswith(_NOT_JUDGED):
+        return f"failed: {result.removeprefix(NOT_JUDGED)}" if result.startswith(
+            NOT_JUDGED) else result
+    if right.startswith(NOT_JUDGED):
         return f"{right}; the canonical solution does not pass either"
-    return f"{_NOT_JUDGED}the canonical solution {right}"
+    return f"{NOT_JUDGED}the canonical solution {right}"
 
 
 def _check(complete, path, k, allow_code_execution: bool, workers: int | None) -> None:

@@ -1,4 +1,4 @@
-"""Bugs of fill-in-the-middle: the draws, the places of the cuts, and the order of the parts."""
+"""Bugs of fill-in-the-middle: draws, places of the cuts, order of the parts, prompts."""
 
 from parity.mutants.mutant import room
 
@@ -6,10 +6,18 @@ _CUT = "data_tools.fim.cut"
 _DRAWS = "data_tools.fim.draws_of"
 _ARRANGED = "data_tools.fim.arranged"
 _ENCODER = "data_tools.fim.FimEncoder"
+_PROMPTS = "data_tools.fim_prompt.FimPrompts"
+_PROMPT = f"{_PROMPTS}.prompt"
+_GENERATOR = "paddle_impl.text.generator.TextGenerator"
+_READER = "paddle_impl.serving.request.Reader"
+_GAP = f"{_READER}._whole_gap"
 
 _SPM = "[before, behind, suffix, between, prefix, middle]"
 _PSM = "[before, prefix, behind, suffix, between, middle]"
 _PARTS = "text[:first], text[first:second], text[second:], spm"
+_KEPT = "max(room // _BEHIND, room - len(before))"
+_OTHERS = "others[max(0, len(others) - (most - len(prompt))):]"
+_ENDED = "(*self._tokenizer.encode(text[-longest:]), self._tokenizer.eos_token_id)"
 
 BUGS = {
     "SPM with the prefix before its token": (
@@ -53,6 +61,54 @@ BUGS = {
     "rates of a command changed over": (
         "data_tools.create_pretraining_data._fill", "options.fim_rate, options.fim_spm_rate,",
         "options.fim_spm_rate, options.fim_rate,"),
+    "gap: prefix and suffix changed over": (
+        _PROMPT, "(prefix, suffix, begun)", "(suffix, prefix, begun)"),
+    "gap: never in SPM": (_PROMPT, 'mode == "spm"', "False"),
+    "gap: prefix loses its end": (_PROMPT, "before[cut[0]:]", "before[: len(before) - cut[0]]"),
+    "gap: suffix loses its start": (_PROMPT, "behind[:kept]", "behind[cut[1]:]"),
+    "gap: half of the room for the suffix": (_PROMPT, "room // _BEHIND", "room // 2"),
+    "gap: a fourth for the suffix, always": (_PROMPT, _KEPT, "room // _BEHIND"),
+    "gap: the suffix gets what the prefix leaves": (_PROMPT, _KEPT, "max(0, room - len(before))"),
+    "gap: no room for the control tokens": (_PROMPT, "- len(self._tokens) ", ""),
+    "gap: no room for the language's token": (_PROMPT, "- len(front) ", ""),
+    "gap: no room for how the middle begins": (_PROMPT, " - len(middle)\n", "\n"),
+    "gap: the language behind the prefix's token": (
+        _PROMPT, "[*front, *ids.tolist()]", "[*ids.tolist()[:1], *front, *ids.tolist()[1:]]"),
+    "gap: control tokens in a text": (
+        f"{_PROMPTS}._encoded", "encode(text)", "encode(text, special_tokens=True)"),
+    "gap: middle and suffix tokens changed over": (
+        f"{_PROMPTS}.__init__", "tuple(special[token] for token in FIM_TOKENS[:3])",
+        'tuple(special[f"<fim_{part}>"] for part in ("prefix", "suffix", "middle"))'),
+    "gap: pad token ends no middle": (
+        f"{_PROMPTS}.__init__", "in FIM_TOKENS if token", "in FIM_TOKENS[:3] if token"),
+    "gap: only the model's end token ends a middle": (
+        f"{_GENERATOR}.for_gaps", "(*decoding.eos_token_ids, *self._fim.end_tokens)",
+        "decoding.eos_token_ids"),
+    "gap: only control tokens end a middle": (
+        f"{_GENERATOR}.for_gaps", "(*decoding.eos_token_ids, *self._fim.end_tokens)",
+        "self._fim.end_tokens"),
+    "gap: a middle is never empty": (
+        f"{_GENERATOR}.for_gaps", "min_new_tokens=min_new_tokens", "min_new_tokens=1"),
+    "gap: room for all new tokens": (
+        f"{_GENERATOR}.gap_prompt", "min(decoding.max_new_tokens, positions // 2)",
+        "min(decoding.max_new_tokens, positions - 4)"),
+    "gap: draws of the first prompt": (
+        "paddle_impl.text.generator._draws", "first + number", "number"),
+    "/infill: what was typed left out": (
+        _GAP, "begun=self._prompts.fitting(gap.begun)", "begun=''"),
+    "/infill: what was typed in the prefix": [
+        (_GAP, "begun=self._prompts.fitting(gap.begun)", "begun=''"),
+        (_GAP, "gap.prefix[-longest:]", "(gap.prefix + gap.begun)[-longest:]")],
+    "/infill: other texts lose their end": (_GAP, _OTHERS, "others[: most - len(prompt)]"),
+    "/infill: other texts behind the gap": (_GAP, f"{_OTHERS} + prompt", f"prompt + {_OTHERS}"),
+    "/infill: no end token behind other texts": (
+        _GAP, _ENDED, _ENDED.partition(", self.")[0] + ",)"),
+    "/infill: OpenAI's sampling": (
+        f"{_READER}.infill", "fim.end_tokens, SAMPLING", "fim.end_tokens"),
+    "/infill: only the model's end tokens": (
+        f"{_READER}.infill", "fim.end_tokens, SAMPLING", "(), SAMPLING"),
+    "/infill: half of the positions for any middle": (
+        f"{_READER}.infill", "min(new, positions // 2)", "positions // 2"),
 }
 
 CONTROLS = {
@@ -63,6 +119,10 @@ CONTROLS = {
     "both places drawn below their end": (
         _CUT, "draws.integers(0, len(text), size=2, endpoint=True)",
         "draws.integers(len(text) + 1, size=2)"),
+    "gap: what is kept of the prefix counted": (
+        _PROMPT, "before[cut[0]:]", "before[len(before) - min(len(before), room - kept):]"),
+    "gap: suffix cut by what is left out": (
+        _PROMPT, "behind[:kept]", "behind[: len(behind) - cut[1]]"),
 }
 
 MUTANTS = room("infilling", BUGS, CONTROLS)

@@ -8,8 +8,8 @@ _JOB = "paddle_impl.serving.job.Job"
 _RESPONSE = "paddle_impl.serving.response.Response"
 _COMPLETION = "paddle_impl.serving.response.Completion"
 
-_TOP_K = 'max(0, body.integer("top_k", 0, -1))'
-_TOP_P = 'body.number("top_p", 1.0, 0, 1)'
+_TOP_K = 'max(0, body.integer("top_k", usual["top_k"], -1))'
+_TOP_P = 'body.number("top_p", usual["top_p"], 0, 1)'
 _PROMPTS = "sum(map(len, self._request.prompts))"
 
 BUGS = {
@@ -19,7 +19,7 @@ BUGS = {
     "served: end tokens before min_tokens": (_DECODING, "min_new_tokens=least",
                                              "min_new_tokens=0"),
     "served: temperature 1": (_DECODING, "temperature or 1.0", "1.0"),
-    "served: top_k of -1 is 1": (_DECODING, _TOP_K, 'abs(body.integer("top_k", 0, -1))'),
+    "served: top_k of -1 is 1": (_DECODING, _TOP_K, _TOP_K.replace("max(0, ", "abs(")),
     "served: top_k of all": (_DECODING, "top_k=top_k", "top_k=0"),
     "served: top_p of all": (_DECODING, _TOP_P, f"max(1.0, {_TOP_P})"),
     "served: penalty the other way round": (

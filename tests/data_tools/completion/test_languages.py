@@ -2,7 +2,15 @@
 
 import pytest
 
-from data_tools.completion.languages import chosen, control_tokens, label_of, of_document, token_of
+from data_tools.completion.languages import (
+    chosen,
+    control_tokens,
+    id_of,
+    label_of,
+    languages_of,
+    of_document,
+    token_of,
+)
 
 
 def test_the_defaults_and_a_list_with_commas():
@@ -48,3 +56,12 @@ def test_labels_and_tokens():
     assert (label_of("python"), token_of("Python"), token_of("JAVA")) == (
         "Python", "<python>", "<java>")
     assert control_tokens(["go", "java"]) == ("<pad>", "<python>", "<java>", "<go>")
+
+
+def test_the_languages_of_a_tokenizer():
+    tokens = {"<python>": 1, "<pad>": 2, "<|endoftext|>": 3, "<c++>": 4, "<Mask>": 5, "<s>": 6,
+              "<fim_prefix>": 7, "<objective-c>": 8, "<unk>": 9, "python": 10, "<>": 11}
+    assert languages_of(tokens) == {"c++": 4, "objective-c": 8, "python": 1}
+    assert id_of(" Python", tokens) == 1
+    with pytest.raises(ValueError, match=r"language 'pad': it has c\+\+, objective-c, python"):
+        id_of("pad", tokens)

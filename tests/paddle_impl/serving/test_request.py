@@ -104,7 +104,7 @@ def test_without_a_seed_it_is_drawn(reader):
     ({"logit_bias": {"1": 2}}, "logit_bias is not supported", "logit_bias"),
     ({"logprobs": 0}, "logprobs is not supported", "logprobs"),
     ({"best_of": 2}, "best_of is not supported: leave it out or give 1", "best_of"),
-    ({"suffix": "x"}, "suffix is not supported", "suffix"),
+    ({"suffix": "x"}, "this tokenizer has no <fim_prefix>", "suffix"),
     ({"max_tokns": 5}, "unrecognized request argument: 'max_tokns'", "max_tokns"),
     ({"model": None}, "you must provide a model", "model"),
     ({"model": 3}, "model must be a string", "model"),

@@ -1,13 +1,16 @@
 """A conversation in the terminal: input, prompts and output."""
 
+import json
+
 import pytest
 import tokenizers
 
 import run_generation
+from data_tools.completion.records import CompletionRecords
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.model import GPTForCausalLM, initialize
-from paddle_impl.text.conversation import Conversation, languages
+from paddle_impl.text.conversation import Conversation
 from paddle_impl.text.generator import TextGenerator
 
 
@@ -21,6 +24,7 @@ def speaking(*names) -> Tokenizer:
 
 class Session:
     def __init__(self, tokenizer, lines, *flags, positions=64):
+        """flags: of the command line."""
         model = GPTForCausalLM(ModelConfig(
             n_layer=1, n_embd=16, n_head=2, n_positions=positions, vocab_size=tokenizer.vocab_size,
             initializer_range=0.5, bos_token_id=256, eos_token_id=256))
@@ -31,7 +35,8 @@ class Session:
         self.generator.generate = lambda ids, *more: (
             self.prompts.append(ids[0]) or plain(ids, *more))
         config = run_generation.parse(["--model_name_or_path", "x", "--interactive", *flags])
-        Conversation(self.generator, config.decoding, config.runtime.seed, self.ask, self.say).run()
+        Conversation(self.generator, config.decoding, config.runtime.seed, self.ask, self.say,
+                     config.prompts.language).run()
 
     def ask(self, text):
         self.asked.append(text)
@@ -48,7 +53,34 @@ def test_a_language_is_asked_for_and_stands_before_the_prompt():
     session = Session(tokenizer, ["ruby", "Python", "def f", "change_lang", "java", "x", "exit"])
     assert session.asked[:2] == ["language (java, python): "] * 2
     python, java = (tokenizer.special_tokens[name] for name in ("<python>", "<java>"))
-    assert session.prompts == [[python, *b" def f"], [java, *b" x"]]
+    assert session.prompts == [[python, *b"def f"], [java, *b"x"]]
+    assert "no token for the language 'ruby': it has java, python" in session.said
+
+
+def test_a_language_that_is_named_is_not_asked_for():
+    tokenizer = speaking("python", "java")
+    session = Session(tokenizer, ["x = 1", "change_lang", "java", "y"], "--language", "Python")
+    assert session.asked[0] == ">>> "
+    python, java = (tokenizer.special_tokens[name] for name in ("<python>", "<java>"))
+    assert session.prompts == [[python, *b"x = 1"], [java, *b"y"]]
+
+
+def test_a_language_without_a_token_is_refused():
+    with pytest.raises(ValueError, match="language 'go': it has java, python"):
+        Session(speaking("python", "java"), [], "--language", "go")
+    with pytest.raises(ValueError, match="language 'go': it has none of any language"):
+        Session(speaking("pad"), [], "--language", "go")
+
+
+def test_a_prompt_is_what_records_of_training_begin_with(tmp_path):
+    """A blank between the language's token and the text would give other ids."""
+    tokenizer = speaking("pad", "python")
+    record = {"token_ids": tokenizer.encode("def f(x):").tolist(), "label": "Python"}
+    (tmp_path / "train.jsonl").write_text(json.dumps(record) + "\n")
+    with CompletionRecords(tmp_path / "train.jsonl", tokenizer, 32) as records:
+        trained = records.input_ids(0).tolist()
+    session = Session(tokenizer, ["def f"], "--language", "python")
+    assert session.prompts == [trained[:6]]
 
 
 def test_exit_generates_nothing():
@@ -57,9 +89,10 @@ def test_exit_generates_nothing():
 
 
 def test_without_languages_nothing_is_asked():
-    session = Session(speaking(), ["ab", ""])
-    assert session.asked == [">>> "] * 3
+    session = Session(speaking(), ["ab", "", "change_lang"])
+    assert session.asked == [">>> "] * 4
     assert session.prompts == [[*b"ab"]]
+    assert "the tokenizer has no tokens of languages" in session.said
 
 
 def test_a_backslash_goes_on_in_the_next_line():
@@ -95,7 +128,3 @@ def test_a_mistake_is_said_and_the_conversation_goes_on(line, message):
     assert message in session.said and session.prompts == [[*b"b"]]
     assert "temperature 0.7, top_k 0" in session.said
 
-
-def test_names_that_are_no_languages():
-    found = languages({"<python>": 1, "<pad>": 2, "<|endoftext|>": 3, "<c++>": 4, "<Mask>": 5})
-    assert found == {"python": "<python>", "c++": "<c++>"}

@@ -2,6 +2,7 @@
 
 import pytest
 
+from data_tools.preparing.flags import FIM_TOKENS
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.config.model import ModelConfig
@@ -96,3 +97,55 @@ def test_results_come_in_order_and_the_pieces_are_the_text(generator):
             assert "".join(pieces[number, index]) == own.text
     assert list(generator.generate(prompts, decoding, 3)) == found
     assert list(generator.generate(prompts, decoding, 4)) != found
+
+
+@pytest.fixture(scope="module")
+def filler():
+    """Ids 257 to 260 are the prefix, middle, suffix and pad tokens, 261 is <python>."""
+    model = GPTForCausalLM(ModelConfig(vocab_size=262, initializer_range=0.5, **SHAPE))
+    initialize(model, 0)
+    return TextGenerator(model, Tokenizer.byte_level().with_added_tokens([*FIM_TOKENS, "<python>"]))
+
+
+def test_a_gap_has_its_own_prompt_and_ends(filler):
+    decoding = filler.for_gaps(Decoding(6, min_new_tokens=1, eos_token_ids=(256,)))
+    assert decoding.eos_token_ids == (256, 257, 258, 259, 260)
+    assert decoding.min_new_tokens == 0
+    assert filler.gap_ids("a", "b", decoding) == [257, 97, 259, 98, 258]
+    assert filler.gap_ids("a", "b", decoding, mode="spm", language="python") == [
+        261, 257, 259, 98, 258, 97]
+
+
+@pytest.mark.parametrize(("new", "most"), [(6, 18), (12, 12), (500, 12)])
+def test_a_middle_keeps_its_room_and_what_is_cut_is_said(filler, new, most):
+    room = most - 3
+    with pytest.warns(UserWarning, match=f"{most} tokens fit before its middle, so the first "
+                      f"{30 - (room - room // 4)} tokens of the prompt and the last "
+                      f"{9 - room // 4} of the suffix are left out"):
+        ids = filler.gap_ids("a" * 30, "b" * 9, Decoding(new))
+    assert len(ids) == most
+
+
+def test_a_language_stands_before_a_prompt_even_an_empty_one(filler):
+    assert filler.ids("a", language="Python") == [261, 97]
+    assert filler.ids("", language="python") == [261]
+    with pytest.raises(ValueError, match="no token for the language 'java': it has python"):
+        filler.ids("a", language="java")
+
+
+def test_models_that_fill_no_gaps_say_so(generator):
+    with pytest.raises(ValueError, match="has no <fim_prefix> <fim_middle> <fim_suffix>"):
+        generator.gap_ids("a", "b", Decoding(6))
+    small = GPTForCausalLM(ModelConfig(vocab_size=257, **SHAPE))
+    extended = Tokenizer.byte_level().with_added_tokens(FIM_TOKENS)
+    with pytest.raises(ValueError, match="id 259, beyond the model's vocabulary of 257"):
+        TextGenerator(small, extended).gap_ids("a", "b", Decoding(6))
+
+
+def test_a_part_of_the_prompts_draws_as_it_does_among_all(generator):
+    decoding = Decoding(6, "sampling", vocab_size=257)
+    prompts = [[*b"a"], [*b"a"], [*b"a"]]
+    whole = list(generator.generate(prompts, decoding, 3))
+    assert whole[0][1] != whole[2][1]
+    ((_, last),) = generator.generate(prompts[2:], decoding, 3, first=2)
+    assert last == whole[2][1]
