@@ -1,5 +1,6 @@
 """Fine-tuning on examples of different lengths: the loader's batches, by the trainer."""
 
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -9,7 +10,7 @@ from paddle_impl.key_tokens import key_token_weighted
 from paddle_impl.objectives import CAUSAL_LM, Objective, mean
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.measuring import to_tensors
-from parity.cases import Case, supervised
+from parity.cases import Batch, Case, supervised
 from parity.compare import Trace
 from parity.paddle_side import meeting, training, weights
 from parity.paddle_side.backward import gradient_trace
@@ -52,8 +53,18 @@ def _of_process(case: Case, dtype: str, objective: Objective, size: int, ranks: 
     optimizer.reduce_gradients()
     trace = gradient_trace(model)
     optimizer.clear_grad()
-    return trace | training.run(case, model, optimizer, stop=supervised.STEPS, ranks=ranks,
-                                objective=objective, loader=loader)
+    return trace | training.run(replace(case, steps=_Steps(loader)), model, optimizer,
+                                stop=supervised.STEPS, ranks=ranks, objective=objective)
+
+
+class _Steps:
+    """The loader's steps by number."""
+
+    def __init__(self, loader: SupervisedLoader):
+        self._loader = loader
+
+    def __getitem__(self, index: int) -> list[Batch]:
+        return self._loader.step(index)
 
 
 class _Examples(list):

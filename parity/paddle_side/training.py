@@ -53,10 +53,10 @@ def run(
         if step in case.snapshots:
             trace.update(_snapshot(step, case, model, optimizer))
 
-    trainer = {"objective": objectives.CAUSAL_LM, "loader": Recorded(case.steps)} | trainer
+    trainer = {"objective": objectives.CAUSAL_LM} | trainer
     Trainer(
         model=model, optimizer=optimizer,
-        grad_clip=case.clip, seed=0, ranks=ranks,
+        loader=Recorded(case.steps), grad_clip=case.clip, seed=0, ranks=ranks,
         cadence=Cadence(
             max_steps=stop, logging_freq=1, eval_freq=stop + 1, save_steps=1,
             learning_rate=lambda step: rate(step, case.schedule),

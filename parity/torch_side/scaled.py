@@ -5,25 +5,27 @@ from pathlib import Path
 
 import numpy as np
 import torch
-from transformers import GPT2LMHeadModel
+from transformers import GPT2Config, GPT2LMHeadModel
 
 from parity.cases import Case
 from parity.cases import scaled as fixtures
 from parity.compare import Point, Trace
-from parity.torch_side import files, weights
+from parity.torch_side import weights
 from parity.torch_side.backward import gradient_trace
 from parity.torch_side.forward import summed_loss
 
 
 def written(case: Case, dtype: str) -> dict[str, bytes]:
     """The files of save_pretrained."""
-    return files.written(fixtures.scaled(case), "float32")
+    with tempfile.TemporaryDirectory() as directory:
+        _build(case, "float32").save_pretrained(directory)
+        return {path.name: path.read_bytes() for path in Path(directory).iterdir()}
 
 
 @torch.no_grad()
 def logits(case: Case, dtype: str) -> Trace:
     """Logits (B, T, V), for each way to compute them; greedy tokens; gradients of the mean loss."""
-    model = weights.build(fixtures.scaled(case), dtype)
+    model = _build(case, dtype)
     ids = torch.from_numpy(case.batch["input_ids"])
     whole = model(ids, use_cache=False).logits
     trace: Trace = {Point(0, "logits", name): whole.numpy() for name in ("whole", "split")}
@@ -47,3 +49,13 @@ def logits(case: Case, dtype: str) -> Trace:
         loss_sum, count = summed_loss(model, case.batch)
         (loss_sum / count).backward()
     return trace | gradient_trace(model)
+
+
+def _build(case: Case, dtype: str) -> GPT2LMHeadModel:
+    plain = weights.build(case, dtype)
+    config = GPT2Config.from_dict(
+        plain.config.to_dict() | {"scale_attn_by_inverse_layer_idx": True},
+        attn_implementation="eager")
+    model = GPT2LMHeadModel(config).to(getattr(torch, dtype)).eval()
+    model.load_state_dict(plain.state_dict())
+    return model

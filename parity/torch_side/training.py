@@ -28,20 +28,19 @@ def odd_steps(case: Case, dtype: str) -> Trace:
 
 def run(
     case: Case, model, optimizer, scheduler, stop: int | None = None, after=None, scaler=None,
-    poison=lambda loss, step: loss, summed=summed_loss,
+    poison=lambda loss, step: loss,
 ) -> Trace:
     """Train from the scheduler's step up to step `stop`.
 
     after: called with the number of each finished step.
     poison: (loss, step) -> the loss to call backward() on.
-    summed: (model, batch) -> the loss as a sum, and what to divide it by.
     """
     scaler = scaler or torch.amp.GradScaler("cpu", enabled=False)
     model.train()
     trace: Trace = {}
     for step in range(scheduler.last_epoch + 1, (stop or len(case.steps)) + 1):
         optimizer.zero_grad()
-        parts = [summed(model, batch) for batch in case.steps[step - 1]]
+        parts = [summed_loss(model, batch) for batch in case.steps[step - 1]]
         loss = sum(part for part, _ in parts) / sum(count for _, count in parts)
         scaler.scale(poison(loss, step)).backward()
         scaler.unscale_(optimizer)

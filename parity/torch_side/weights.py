@@ -54,8 +54,7 @@ def _config(case: Case) -> GPT2Config:
         n_layer=c.n_layer, n_embd=c.n_embd, n_head=c.n_head, vocab_size=c.vocab_size,
         n_positions=c.n_positions, n_inner=c.n_inner, initializer_range=c.initializer_range,
         activation_function="gelu_new", tie_word_embeddings=True, bos_token_id=c.bos_token_id,
-        eos_token_id=c.eos_token_id, layer_norm_epsilon=c.layer_norm_epsilon,
-        scale_attn_by_inverse_layer_idx=c.scale_attn_by_inverse_layer_idx, **common,
+        eos_token_id=c.eos_token_id, layer_norm_epsilon=c.layer_norm_epsilon, **common,
     )
 
 
