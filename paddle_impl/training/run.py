@@ -22,11 +22,12 @@ from paddle_impl.optim.precision import Precision
 from paddle_impl.parallel.ranks import Ranks, join_grid
 from paddle_impl.parallel.tensor import Parts
 from paddle_impl.process.stopping import StopSignals
-from paddle_impl.training import output_lock, resume
+from paddle_impl.training import hyperparams, output_lock, resume
 from paddle_impl.training.early_stop import EarlyStop
 from paddle_impl.training.measuring import gathered
 from paddle_impl.training.profiling import Profiler, ProfilerOptions
 from paddle_impl.training.reports import Reports
+from paddle_impl.training.shapes import shape_of
 from paddle_impl.training.task import Task, check_trainable
 from paddle_impl.training.trainer import Cadence, Trainer
 
@@ -45,6 +46,7 @@ class Run:
         tracking.check(config.tracking.report_to)
         self.ranks = join_grid(config.parallel)
         self.task = make_task(self.ranks)
+        self.flags = config.flat()
         self.config = config = self.task.complete(config)
         with output_lock.taken(self.output_dir, self.ranks.is_main):
             self._prepare(config)
@@ -55,15 +57,11 @@ class Run:
         resume.check_output(config.checkpoint, config.training.max_steps, start, self.task.name)
         if start.source is not None:
             self.task.start_from(start.source)
-        shape = self.task.fit(resume.shape_of(start, config.model.model_name_or_path))
-        for flag in ("early_stop", "keep_best"):
-            require(not config.flat()[flag] or self.task.loaders.get("valid") is not None,
-                    f"--{flag} needs a valid split, and this run has none")
+        shape = self.task.fit(shape_of(start, config.model.model_name_or_path, config.architecture,
+                                       self.task.vocabulary()))
+        self.early_stop = EarlyStop.of(config, self.task.name, self.task.measures,
+                                       self.task.loaders.get("valid") is not None)
         self.scaler = self.precision.scaler(config.precision.scale_loss)
-        metric, known = config.validation.metric_for_best_model, self.task.measures
-        require(metric in known, f"--metric_for_best_model {metric}: {self.task.name} measures "
-                f"{', '.join(known)}")
-        self.early_stop = EarlyStop(config.validation.early_stop, metric, known[metric])
         self.skipped = 0
         self.start_step, notes = resume.start_step(
             config.training.max_steps, start, self._state(0),
@@ -114,6 +112,7 @@ class Run:
         self.ranks.barrier()  # all processes have read output_dir, so one may write
         if self.ranks.is_main:
             output_lock.make(self.output_dir)
+            hyperparams.write(self.output_dir, self.flags, resumed=self.start_step > 0)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
         profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
                             self.reports.say) if self.profiler_options else None

@@ -84,6 +84,10 @@ class Task:
         if self.same_tokenizer:
             self.tokenizer = self.tokenizer.named_as(own)
 
+    def vocabulary(self) -> int | None:
+        """How many tokens the data have, those of the tokenizer; None where nothing tells."""
+        return self.tokenizer.vocab_size if self.tokenizer is not None else None
+
     def fit(self, shape: ModelConfig) -> ModelConfig:
         """The configuration to build the model with; also makes the loaders.
 
