@@ -106,6 +106,7 @@ DECISIONS = {
     "paddle_impl/evaluation/humaneval/pass_at_k.py": _test(
         "paddle_impl/evaluation/humaneval/test_pass_at_k.py"),
     "paddle_impl/evaluation/minitest.py": _no_number("texts to read"),
+    "paddle_impl/evaluation/page.py": _no_number("shows answers side by side"),
     "paddle_impl/evaluation/progress.py": _no_number("a progress bar"),
     "paddle_impl/evaluation/running.py": _COMMAND,
     "paddle_impl/export": _rung,
