@@ -20,7 +20,7 @@ output_dir there are:
     rewritten_model_<step>    the same, of one that another program has written over
 """
 
-from paddle_impl.checkpoint.contents import check_language_model
+from paddle_impl.checkpoint.contents import check_language_model, user_class
 from paddle_impl.checkpoint.directory import BEST, checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
     config_alone,
@@ -41,5 +41,5 @@ __all__ = [
     "BEST", "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "check_room",
     "checkpoints", "config_alone", "load_config", "load_language_model", "load_model",
     "load_optimizer", "load_state", "load_tokenizer", "load_weights", "make_way", "newest",
-    "open_weights", "read_config", "save",
+    "open_weights", "read_config", "save", "user_class",
 ]

@@ -40,7 +40,7 @@ def load_config(directory: Path) -> ModelConfig:
             config = config.with_(generation_config=values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if not contents.holds_adapter(directory):
+    if not contents.holds_adapter(directory) and contents.user_class(directory) is None:
         _check_shape(directory / manifest.CONFIG, config, weights.shapes(directory))
     return config
 
@@ -124,7 +124,7 @@ def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
         contents.load_adapter(directory, model)
         return
     contents.check_fits(directory, model)
-    opened = weights.open_weights(directory)
+    opened = weights.open_weights(directory, contents.user_class(directory) is not None)
     try:
         hugging_face.load_weights(model, opened, grow_vocabulary=grow_vocabulary)
     except ValueError as error:

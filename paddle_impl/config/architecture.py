@@ -1,8 +1,11 @@
 """Flags of the architecture of a model that is trained from scratch."""
 
+import re
 from dataclasses import dataclass
 
-from paddle_impl.config.options import Options, flag, require_at_least_one
+from paddle_impl.config.options import Options, flag, require, require_at_least_one
+
+_CLASS = re.compile(r"[^\W\d]\w*(\.[^\W\d]\w*)*:[^\W\d]\w*")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +24,14 @@ class ArchitectureOptions(Options):
         None, "a new model: tokens (default: with one of these flags or a config.json, those of "
         "the data's tokenizer; else those of --model_name_or_path)")
 
+    model_class: str | None = flag(
+        None, "a class of your own in GPT-2's place, as package.module:Class; what it must offer "
+        "is LanguageModel in paddle_impl/training/model_class.py")
+
     def __post_init__(self):
+        name = self.model_class
+        require(name is None or _CLASS.fullmatch(name) is not None,
+                f"--model_class takes package.module:Class, got {name}")
         require_at_least_one(self, *self.shape())
 
     def shape(self) -> dict[str, int]:

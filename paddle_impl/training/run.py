@@ -5,26 +5,24 @@ task (see task.py) defines the model, the data and the loss.
 """
 
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from paddle_impl import checkpoint, tracking
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.options import require
 from paddle_impl.config.run import RunConfig
 from paddle_impl.data.pretraining_data import TEST_ITERS
-from paddle_impl.model import initialize
 from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.optim.precision import Precision
 from paddle_impl.parallel.ranks import Ranks, join_grid
 from paddle_impl.parallel.tensor import Parts
 from paddle_impl.process.stopping import StopSignals
-from paddle_impl.training import hyperparams, output_lock, resume
+from paddle_impl.training import hyperparams, model_class, output_lock, resume
 from paddle_impl.training.early_stop import EarlyStop
 from paddle_impl.training.measuring import gathered
+from paddle_impl.training.model_class import initialize, seen
+from paddle_impl.training.nonfinite import write_evidence
 from paddle_impl.training.profiling import Profiler, ProfilerOptions
 from paddle_impl.training.reports import Reports
 from paddle_impl.training.shapes import shape_of
@@ -73,6 +71,9 @@ class Run:
         self.profiler_options = ProfilerOptions.checked(
             config.tracking.profiler_options, config.runtime.device,
             config.training.max_steps - self.start_step)
+        user_class = model_class.chosen(config, start, continues=self.start_step > 0)
+        self.flags["model_class"] = user_class
+        self.task.architecture = user_class or self.task.architecture
         self.model = self.task.build(shape, Parts(self.ranks.model))
         check_trainable(self.model, self.ranks.model.size)
         self.model.recompute = config.parallel.use_recompute
@@ -80,6 +81,7 @@ class Run:
             initialize(self.model, config.runtime.seed)
         else:
             self.task.load(source, self.model, continues=self.start_step > 0)
+        model_class.check(self.model)
         shapes = self.model.whole_shapes()
         self.parameters = sum(map(math.prod, shapes.values()))
         options = config.optimizer
@@ -152,7 +154,7 @@ class Run:
 
     def _loss(self, model, batch):
         with self.precision.autocast():
-            return self.task.objective.loss(model, batch)
+            return self.task.objective.loss(seen(model), batch)
 
     def _state(self, step: int) -> TrainingState:
         ranks, task, options = self.ranks, self.task, self.config.optimizer
@@ -244,11 +246,7 @@ class Run:
         self.skipped = self.trainer.skipped - (kind == "not finite")  # this one was counted
         self.reports.event(step, kind, f"{message}; see {directory}")
         batches = gathered(self.task.loaders["train"].step(step - 1), self.ranks)
-        if self.ranks.is_main:  # a resumed run may have written it before
-            shutil.rmtree(directory, ignore_errors=True)
         try:
-            self._write(directory, step - 1)
-            if self.ranks.is_main:
-                np.savez(directory / "batch.npz", **batches)
+            write_evidence(directory, batches, lambda path: self._write(path, step - 1), self.ranks)
         except OSError as error:  # must not hide the error of the step
             self.reports.event(step, "not saved", str(error))

@@ -137,6 +137,7 @@ DECISIONS = {
     "paddle_impl/training/early_stop.py": _test("paddle_impl/training/test_early_stop.py"),
     "paddle_impl/training/flops.py": _test("paddle_impl/training/test_flops.py"),
     "paddle_impl/training/hyperparams.py": _no_number("a file of flags"),
+    "paddle_impl/training/model_class.py": _test("paddle_impl/training/test_model_class.py"),
     "paddle_impl/training/nonfinite.py": _no_number("names the first tensor that is not finite"),
     "paddle_impl/training/profiling.py": _no_number("times"),
     "paddle_impl/training/shapes.py": _test("paddle_impl/training/test_shapes.py"),
