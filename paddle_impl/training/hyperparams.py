@@ -14,12 +14,13 @@ _START = {"model_type", "model_name_or_path", "init_from", "allow_other_tokenize
           *(flag.name for flag in ArchitectureOptions.flags())}
 
 
-def write(output_dir: Path, flags: dict, resumed: bool) -> None:
+def write(output_dir: Path, flags: dict, resumed: bool) -> list[str]:
     """Write the flags of this launch, whole or not at all, unless the file holds them already.
 
     flags: every flag's value, as --print_config writes them. `resume` is written as false, so that
     the file starts the run anew, in another output_dir. resumed: whether the run continues a
-    checkpoint; what it started from is then what an earlier launch has written.
+    checkpoint; what it started from is then what an earlier launch has written. Returns warnings: a
+    resumed run goes on where the disk is full; a new one gets the OSError.
     """
     path = output_dir / FILE
     told = flags | {"resume": False}
@@ -28,6 +29,12 @@ def write(output_dir: Path, flags: dict, resumed: bool) -> None:
             told |= {name: value for name, value in read_object(path).items() if name in _START}
     content = json.dumps(told, indent=2).encode() + b"\n"
     if path.is_file() and path.read_bytes() == content:
-        return
-    with whole_file(path) as file:
-        file.write(content)
+        return []
+    try:
+        with whole_file(path) as file:
+            file.write(content)
+    except OSError as error:
+        if not resumed:
+            raise
+        return [f"{path} is of an earlier launch, it cannot be written ({error.strerror})"]
+    return []

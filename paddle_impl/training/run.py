@@ -114,7 +114,7 @@ class Run:
         self.ranks.barrier()  # all processes have read output_dir, so one may write
         if self.ranks.is_main:
             output_lock.make(self.output_dir)
-            hyperparams.write(self.output_dir, self.flags, resumed=self.start_step > 0)
+            self.warnings += hyperparams.write(self.output_dir, self.flags, self.start_step > 0)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
         profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
                             self.reports.say) if self.profiler_options else None

@@ -160,6 +160,24 @@ def test_a_new_model_has_the_vocabulary_of_the_records(flags, dataset, tmp_path)
     assert (told["n_layer"], told["n_embd"], told["n_head"]) == (1, 24, 2)
 
 
+def test_a_class_of_the_users_is_fine_tuned_from_gpt2s_weights(
+    flags, trained, tmp_path, monkeypatch
+):
+    (tmp_path / "own_model.py").write_text(
+        "from paddle_impl.model import GPTForCausalLM\n"
+        "class Own(GPTForCausalLM):\n"
+        "    def forward(self, *given, **rows):\n"
+        "        return super().forward(*given, **rows) * 0.5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = tmp_path / "run"
+    run_finetune.main(flags(run, "--model_class", "own_model:Own", "--num_epochs_train", 1))
+    first, valid = records(run, "lr")[0]["loss"], records(run, "valid_loss")
+    assert first != records(trained, "lr")[0]["loss"]  # half of the logits
+    assert valid[-1]["valid_loss"] < first
+    told = json.loads((checkpoint.newest(run) / "config.json").read_text())
+    assert told["architectures"] == ["own_model:Own"]
+
+
 def test_two_processes_compute_what_one_does(trained, flags, tmp_path, command):
     run = tmp_path / "run"
     done = command("run_finetune.py", *flags(

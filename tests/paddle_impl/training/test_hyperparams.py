@@ -1,6 +1,7 @@
 """hyperparams.json beside a run: given back to the command it repeats the run bit for bit."""
 
 import json
+from contextlib import contextmanager
 
 import pytest
 
@@ -70,6 +71,19 @@ def test_it_is_written_only_where_it_changes(tmp_path):
     hyperparams.write(tmp_path, {"seed": 2, "init_from": "c", "resume": True}, resumed=True)
     assert told(tmp_path) == {"seed": 2, "init_from": "c", "resume": False}
     assert [path.name for path in tmp_path.iterdir()] == ["hyperparams.json"]
+
+
+def test_a_full_disk_stops_a_new_run_only(tmp_path, monkeypatch):
+    @contextmanager
+    def full(path):
+        raise OSError(28, "No space left on device")
+        yield
+
+    monkeypatch.setattr(hyperparams, "whole_file", full)
+    with pytest.raises(OSError, match="No space left"):
+        hyperparams.write(tmp_path, {"seed": 1}, resumed=False)
+    (told,) = hyperparams.write(tmp_path, {"seed": 1}, resumed=True)
+    assert "cannot be written (No space left on device)" in told
 
 
 def test_a_mistake_writes_none(flags, tmp_path):
