@@ -1,7 +1,5 @@
 """Measure a trained GPT, with one measure a run. See --help for the flags."""
 
-import shutil
-
 import args
 from paddle_impl.config.evaluation import EvaluationConfig
 
@@ -16,8 +14,8 @@ def main(argv: list[str] | None = None) -> None:
     config = parse(argv)
     args.plain_warnings()
     try:
-        if config.measure.compare:
-            compare(config.measure.compare)
+        if config.measure.compare and not config.measure.minitest:
+            compare(config)
             return
         from paddle_impl.process import runtime
 
@@ -29,11 +27,13 @@ def main(argv: list[str] | None = None) -> None:
         args.fail(PROG, error)
 
 
-def compare(paths: list[str]) -> None:
-    """Print the --minitest answers of several checkpoints, a column each. Needs no Paddle."""
-    from paddle_impl.evaluation.comparison import side_by_side
+def compare(config: EvaluationConfig) -> None:
+    """Show files that --minitest wrote, a column each. Needs no Paddle."""
+    from paddle_impl.evaluation import comparison, files
 
-    print(side_by_side(paths, shutil.get_terminal_size((120, 24)).columns))
+    paths, page = config.measure.compare, config.output.output_file
+    files.check_place(page, "--output_file")
+    comparison.show(paths, comparison.read_all(paths), page)
 
 
 if __name__ == "__main__":

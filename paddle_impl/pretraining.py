@@ -48,6 +48,9 @@ class Pretraining(Task):
         self.step_tokens = self.samples_per_step * self.sample_tokens
         self.has_texts = config.validation.test_file is not None
 
+    def vocabulary(self) -> int | None:
+        return super().vocabulary() or self.inputs.data.vocab_size
+
     def fit(self, shape: ModelConfig) -> ModelConfig:
         """The model's configuration with its end tokens, or the data's, and the run's dropout.
 

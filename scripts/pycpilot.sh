@@ -59,7 +59,7 @@ echo "an epoch has $epoch steps of $batch samples"
 echo "== training"
 printf '%s\n' 'class MLP(nn.Module):' 'def add_numbers(a, b):' 'import numpy as np' > "$data/prompts.txt"
 "$python" -u run_pretrain.py --model_type gpt --model_name_or_path pycpilot \
-    --input_dir "$data/code_ids.npy" --output_dir "$output_dir" --split "$split" \
+    --n_positions "$length" --input_dir "$data/code_ids.npy" --output_dir "$output_dir" --split "$split" \
     --max_seq_len "$length" --packing "$packing" --micro_batch_size "$micro_batch" \
     --scheduler cosine --warmup_steps 1000 --max_lr 5e-5 --weight_decay 0.01 --grad_clip 1.0 \
     --max_steps $((epoch * ${EPOCHS:-5})) --save_steps "$epoch" --eval_freq "$epoch" \

@@ -129,7 +129,8 @@ def test_short_form_reaches_the_same_flag():
 @pytest.mark.parametrize(("config", "files"), [
     (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
         "pretraining", "data/pretraining_data", "training/reports", "training/completions",
-        "training/resume", "training/run", "parallel/ranks", "optim/schedule")]
+        "training/resume", "training/run", "training/model_class", "parallel/ranks",
+        "optim/schedule")]
         + ["run_pretrain.py"]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
         "text/writing", "text/prompts", "serving/server", "serving/engine", "serving/app",

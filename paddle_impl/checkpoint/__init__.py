@@ -20,9 +20,10 @@ output_dir there are:
     rewritten_model_<step>    the same, of one that another program has written over
 """
 
-from paddle_impl.checkpoint.contents import check_language_model
+from paddle_impl.checkpoint.contents import check_language_model, user_class
 from paddle_impl.checkpoint.directory import BEST, checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
+    config_alone,
     load_config,
     load_language_model,
     load_model,
@@ -30,6 +31,7 @@ from paddle_impl.checkpoint.reading import (
     load_state,
     load_tokenizer,
     load_weights,
+    read_config,
 )
 from paddle_impl.checkpoint.state import FORMAT_VERSION, TrainingState
 from paddle_impl.checkpoint.weights import open_weights
@@ -37,6 +39,7 @@ from paddle_impl.checkpoint.writing import NoRoom, check_room, save
 
 __all__ = [
     "BEST", "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "check_room",
-    "checkpoints", "load_config", "load_language_model", "load_model", "load_optimizer",
-    "load_state", "load_tokenizer", "load_weights", "make_way", "newest", "open_weights", "save",
+    "checkpoints", "config_alone", "load_config", "load_language_model", "load_model",
+    "load_optimizer", "load_state", "load_tokenizer", "load_weights", "make_way", "newest",
+    "open_weights", "read_config", "save", "user_class",
 ]

@@ -16,7 +16,8 @@ from data_tools.files import checksums
 from data_tools.json_fields import optional, read_object, text
 from paddle_impl.checkpoint import manifest
 from paddle_impl.checkpoint.weights import LazyTensors, file_names, read_header
-from paddle_impl.config.model import HF_FIELDS, LANGUAGE_MODEL
+from paddle_impl.config.model import HF_FIELDS, LANGUAGE_MODEL, is_user_class
+from paddle_impl.config.options import require
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import ARCHITECTURES
 
@@ -61,16 +62,29 @@ def architecture(directory: Path) -> str:
     GPT2Model is the language model without its head, which is tied, so both have the same tensors.
     So has a file that names nothing.
     """
-    path = directory / manifest.CONFIG
-    manifest.verify(directory, only=[manifest.CONFIG])
-    named = read_object(path, HF_FIELDS).get("architectures") if path.is_file() else None
-    found = named[0] if named else "GPT2Model"
+    found = _named(directory)
     if found == "GPT2Model":
         return LANGUAGE_MODEL
+    require(found in ARCHITECTURES or not is_user_class(found),
+            f"{directory} holds a model of the user's class {found}: only a run with --model_class "
+            f"{found} opens it")
     if found not in ARCHITECTURES:
         raise ValueError(f"{directory} holds a {found}, which is not known; "
                          f"known: {', '.join(ARCHITECTURES)}")
     return found
+
+
+def user_class(directory: Path) -> str | None:
+    """The class of --model_class that the directory's model has; None for one of GPT-2's."""
+    found = _named(directory)
+    return found if is_user_class(found) else None
+
+
+def _named(directory: Path) -> str:
+    path = directory / manifest.CONFIG
+    manifest.verify(directory, only=[manifest.CONFIG])
+    named = read_object(path, HF_FIELDS).get("architectures") if path.is_file() else None
+    return named[0] if named else "GPT2Model"
 
 
 def check_whole(directory: Path) -> None:
@@ -88,8 +102,12 @@ def check_language_model(directory: Path) -> None:
 
 
 def check_fits(directory: Path, model) -> None:
-    """ValueError where the directory holds another kind of model than this one."""
-    if (found := architecture(directory)) != model.architecture:
+    """ValueError where the directory holds another kind of model than this one.
+
+    A class of a user's takes the weights of the class that it is a subclass of.
+    """
+    found = architecture(directory)
+    if found != model.architecture and not isinstance(model, ARCHITECTURES[found]):
         raise ValueError(f"{directory} holds a {found}, this model is a {model.architecture}")
 
 

@@ -18,6 +18,8 @@ from paddle_impl.heads import build
 from paddle_impl.model import GPT, GPTForCausalLM
 from paddle_impl.optim.optimizer import Optimizer
 
+_WEIGHTS = (".safetensors", ".bin", ".pt", ".pth", ".h5", ".msgpack", ".pdparams")
+
 
 def load_config(directory: Path) -> ModelConfig:
     """The model's shape from config.json, and the content of generation_config.json beside it.
@@ -38,9 +40,40 @@ def load_config(directory: Path) -> ModelConfig:
             config = config.with_(generation_config=values)
     except ValueError as error:
         raise ValueError(f"{path}: {error}") from None
-    if not contents.holds_adapter(directory):
+    if not contents.holds_adapter(directory) and contents.user_class(directory) is None:
         _check_shape(directory / manifest.CONFIG, config, weights.shapes(directory))
     return config
+
+
+def config_alone(name: str) -> Path | None:
+    """The config.json that a path names without weights: a .json file, or that of a directory that
+    holds neither weights nor what a checkpoint of a run has. None for others.
+    """
+    path = Path(name)
+    if path.suffix == ".json" and path.is_file():
+        return path
+    if not (path / manifest.CONFIG).is_file():
+        return None
+    whole = any(file.suffix in _WEIGHTS or file.name in (manifest.FILE, manifest.INDEX, state.FILE)
+                for file in path.iterdir())
+    return None if whole else path / manifest.CONFIG
+
+
+def read_config(path: Path) -> ModelConfig:
+    """The shape that a config.json gives a new model; ValueError if it is not one of GPT-2's.
+
+    Where it has `n_ctx`, the older name of n_positions, both must say the same: in transformers
+    n_ctx alone changes nothing.
+    """
+    values = read_object(path)
+    context = values.get("n_ctx")
+    if context is not None and values.setdefault("n_positions", context) != context:
+        raise ValueError(f"{path}: n_ctx {context} and n_positions {values['n_positions']} are two "
+                         "names of one size: set both to the same")
+    try:
+        return ModelConfig.from_hf(values)
+    except ValueError as error:
+        raise ValueError(f"{path}: {error}") from None
 
 
 def _check_shape(path: Path, config: ModelConfig, shapes: dict[str, tuple[int, ...]]) -> None:
@@ -91,7 +124,7 @@ def load_weights(directory: Path, model, grow_vocabulary: bool = False) -> None:
         contents.load_adapter(directory, model)
         return
     contents.check_fits(directory, model)
-    opened = weights.open_weights(directory)
+    opened = weights.open_weights(directory, contents.user_class(directory) is not None)
     try:
         hugging_face.load_weights(model, opened, grow_vocabulary=grow_vocabulary)
     except ValueError as error:

@@ -24,18 +24,19 @@ _PICKLE = "pytorch_model.bin"
 _SHARD = re.compile(r"[^/\\\0]+\.safetensors")
 
 
-def open_weights(directory: Path) -> Mapping[str, np.ndarray]:
+def open_weights(directory: Path, as_stored: bool = False) -> Mapping[str, np.ndarray]:
     """Name -> array, for every tensor of model.safetensors or of the shards that its index names.
 
     float64, float32 and float16 come as they are stored, bfloat16 as the same numbers in float32.
     Names may have the prefixes `transformer.` and `module.` or not; the causal masks and the tied
-    head that old files hold are dropped. ValueError, naming the file, where one is missing, damaged
-    or not as the manifest says, where the index and the shards disagree, where a tensor has another
-    type, and where the head is not tied.
+    head that old files hold are dropped; as_stored keeps every tensor and its name. ValueError,
+    naming the file, where one is missing, damaged or not as the manifest says, where the index and
+    the shards disagree, where a tensor has another type, and where the head is not tied.
     """
     manifest.verify(directory, only=file_names(directory))
+    tensors = LazyTensors(_stored(directory))
     try:
-        return hugging_face.from_hf(LazyTensors(_stored(directory)))
+        return tensors if as_stored else hugging_face.from_hf(tensors)
     except ValueError as error:
         raise ValueError(f"{directory}: {error}") from None
 

@@ -56,7 +56,9 @@ class EvaluationConfig(Options):
         RuntimeOptions,
         seed=changed(help="seed of the draws of --minitest, --humaneval and --infill"))
     output: OutputOptions = group(
-        OutputOptions, output_file=changed(help="one JSON object with the numbers"))
+        OutputOptions, output_file=changed(
+            help="one JSON object with the numbers; with --compare a page, X.html, beside which "
+            "X.txt is written, and with --minitest X_1.json and so on"))
 
     def __post_init__(self):
         self._check_mode()
@@ -72,8 +74,10 @@ class EvaluationConfig(Options):
 
     def _chosen_modes(self) -> list[str]:
         measure = self.measure
+        # With --compare it says that models are compared, and not files.
+        minitest = measure.minitest and not measure.compare
         given = {"input_dir": self.data.input_dir, "wikitext": measure.wikitext,
-                 "lambada": measure.lambada, "minitest": measure.minitest,
+                 "lambada": measure.lambada, "minitest": minitest,
                  "compare": measure.compare, "humaneval": self.humaneval.humaneval,
                  "infill": self.infilling.infill}
         return [name for name in MODES if given[name]]
@@ -83,18 +87,26 @@ class EvaluationConfig(Options):
         every = ", ".join(f"--{name}" for name in MODES)
         require(len(chosen) > 0, f"what to measure? Name one of {every}")
         require(len(chosen) == 1, f"{' and '.join(chosen)} exclude each other: name one of {every}")
+        mode = "minitest" if self.measure.minitest else self.mode
         for name in self.given():
             modes = _OF.get(name, MODES)
-            require(self.mode in modes,
+            require(mode in modes,
                     f"--{name} is for {' and '.join(f'--{mode}' for mode in modes)}, "
-                    f"not for --{self.mode}")
+                    f"not for --{mode}")
         if self.mode == "compare":
-            for name in self.given():
-                require(name not in ("model_name_or_path", "output_file"),
-                        f"--{name} is not for --compare, which prints what files hold")
+            self._check_comparison()
         elif self.mode != "humaneval":
             require(self.model.model_name_or_path is not None,
                     f"--{self.mode} needs a checkpoint: name it with --model_name_or_path")
+
+    def _check_comparison(self) -> None:
+        for name in self.given():
+            require(name not in ("model_name_or_path", "vocab_file"), f"--{name} is not for "
+                    "--compare, which takes files, or checkpoints with --minitest")
+        page = self.output.output_file
+        require(page is None or page.endswith(".html"),
+                f"--output_file {page} of --compare is a page, with the text and each model's "
+                "answers beside it: let its name end in .html")
 
     def _check_judging(self) -> None:
         """Check that, without a model, there are samples to judge."""

@@ -74,8 +74,9 @@ class FinetuneConfig(RunConfig):
         ModelOptions, only=("model_type", "model_name_or_path"),
         model_type=changed("gpt2"),
         model_name_or_path=changed(
-            None, "a checkpoint directory; or a registry name, which trains from scratch, unless "
-            "--init_from names the weights", aliases=("--model_select",)))
+            None, "a checkpoint directory; or a registry name or a config.json without weights, "
+            "which trains from scratch, unless --init_from names the weights",
+            aliases=("--model_select",)))
     checkpoint: CheckpointOptions = group(
         CheckpointOptions, keep_best=True, keep_checkpoints=1,
         resume=changed(aliases=("--restore_training",)),

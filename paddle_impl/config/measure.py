@@ -15,7 +15,8 @@ class MeasureOptions(Options):
         None, 'measure how often the last word is right: JSON lines with "text", or plain lines')
     minitest: bool = flag(False, "continue ten fixed prompts, greedily and sampled")
     compare: list[str] | None = flag(
-        None, "show files that --minitest wrote to --output_file side by side")
+        None, "show files that --minitest wrote to --output_file side by side; with --minitest "
+        "checkpoint directories, which are measured first")
     split_name: str = flag("valid", "which documents to measure", choices=("valid", "test"))
     stride: int | None = flag(
         None, "with --input_dir: tokens a window moves on (default: half a window)")

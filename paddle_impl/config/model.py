@@ -46,6 +46,7 @@ HF_FIELDS: dict[str, Field] = {
 
 # The classes of transformers that this implementation supports, as config.json names them.
 LANGUAGE_MODEL, CLASSIFIER = "GPT2LMHeadModel", "GPT2ForSequenceClassification"
+USER_MODEL = "user_class"  # model_type of models that transformers must not open as GPT-2
 _NOT_IN_HF = {"labels", "generation_config"}  # fields that are no entry of config.json
 
 
@@ -120,7 +121,9 @@ class ModelConfig:
         return (self.vocab_size + self.n_positions) * d + self.n_layer * block + 2 * d
 
     def to_hf(self, architecture: str = LANGUAGE_MODEL) -> dict:
-        """The content of config.json. architecture: the class with which transformers opens it."""
+        """The content of config.json. architecture: the class with which transformers opens it, or
+        a user's class, which it refuses.
+        """
         own = {f.name: getattr(self, f.name) for f in fields(self) if f.name not in _NOT_IN_HF}
         own |= {"n_inner": self.inner}  # PaddleNLP does not take null
         fixed = {name: allowed[0] for name, allowed in _FIXED_HF_OPTIONS.items()}
@@ -129,7 +132,7 @@ class ModelConfig:
             "label2id": {label: number for number, label in enumerate(self.labels)},
         }
         return {
-            "model_type": "gpt2",
+            "model_type": USER_MODEL if is_user_class(architecture) else "gpt2",
             "architectures": [architecture],
             "n_ctx": self.n_positions,
             "use_cache": True,
@@ -141,7 +144,7 @@ class ModelConfig:
     @classmethod
     def from_hf(cls, config: dict) -> "ModelConfig":
         """From the content of config.json; ValueError if it needs an unsupported computation."""
-        if (family := config.get("model_type")) != "gpt2":
+        if (family := config.get("model_type")) not in ("gpt2", USER_MODEL):
             raise ValueError(f"model_type in config.json is {shown(family)}, not 'gpt2'")
         for name, allowed in _FIXED_HF_OPTIONS.items():
             if config.get(name, allowed[0]) not in allowed:
@@ -162,6 +165,11 @@ class ModelConfig:
 
     def with_(self, **changes) -> "ModelConfig":
         return replace(self, **changes)
+
+
+def is_user_class(architecture: str) -> bool:
+    """Whether it names a class of --model_class, as module:Class, and not one of transformers."""
+    return ":" in architecture
 
 
 def _ids(told) -> tuple:

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from paddle_impl.config.architecture import ArchitectureOptions
 from paddle_impl.config.checkpoint import CheckpointOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.optimizer import OptimizerOptions
@@ -24,11 +25,12 @@ class RunConfig(Options):
 
     model: ModelOptions = group(
         ModelOptions,
-        model_name_or_path=changed(None, help="a registry name (trains from scratch) or a "
-                                   "checkpoint directory (continues from it); not needed with "
-                                   "--init_from"),
+        model_name_or_path=changed(None, help="a registry name or a config.json without weights "
+                                   "(trains from scratch), or a checkpoint directory (continues "
+                                   "from it); not needed with --init_from"),
         vocab_file=changed(help="vocab.json of the data's tokenizer (else X_tokenizer/)"),
     )
+    architecture: ArchitectureOptions = group(ArchitectureOptions)
     checkpoint: CheckpointOptions = group(CheckpointOptions)
     training: TrainingOptions = group(TrainingOptions)
     optimizer: OptimizerOptions = group(OptimizerOptions)

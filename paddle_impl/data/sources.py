@@ -24,6 +24,12 @@ class Datasets:
         """The id that ends documents; None if the data do not say."""
         return next((eos for tokens in self.tokens if (eos := _eos(tokens)) is not None), None)
 
+    @property
+    def vocab_size(self) -> int | None:
+        """The tokens of the vocabulary that the data were made with; None if one does not say."""
+        told = [(tokens.meta or {}).get("vocab_size") for tokens in self.tokens]
+        return None if None in told else max(told)
+
     def __str__(self) -> str:
         total = sum(len(tokens.ids) for tokens in self.tokens)
         if len(self.tokens) == 1:

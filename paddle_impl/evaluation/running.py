@@ -1,8 +1,12 @@
 """A run of run_evaluation.py: one measure, shown as a table and written as one JSON object."""
 
+from dataclasses import replace
+from pathlib import Path
+
 from paddle_impl.config.evaluation import EvaluationConfig
 from paddle_impl.config.model import ModelOptions
-from paddle_impl.evaluation import code_length, files, lambada, minitest, wikitext
+from paddle_impl.config.options import require
+from paddle_impl.evaluation import code_length, comparison, files, lambada, minitest, wikitext
 from paddle_impl.evaluation.humaneval import measuring as humaneval
 from paddle_impl.evaluation.infilling import measuring as infilling
 from paddle_impl.text.generator import TextGenerator
@@ -18,6 +22,9 @@ def run(config: EvaluationConfig) -> None:
     ValueError, before anything is measured, for files that cannot be read or written, and at the
     end where programs could not be judged, so that the numbers are no measurement.
     """
+    if config.mode == "compare":
+        _compare(config)
+        return
     output, samples = config.output.output_file, config.humaneval.samples_file
     files.check_place(output, "--output_file")
     files.check_distinct({
@@ -36,6 +43,23 @@ def run(config: EvaluationConfig) -> None:
     if numbers.get("not_judged"):
         raise ValueError(f"--{config.mode} {numbers['file']} measures nothing: "
                          f"{len(numbers['not_judged'])} of its tasks judge no program, see above")
+
+
+def _compare(config: EvaluationConfig) -> None:
+    """Measure several checkpoints by the ten prompts, and show and write their answers."""
+    paths, page = config.measure.compare, config.output.output_file
+    files.check_place(page, "--output_file")
+    for path in paths:
+        require(Path(path).is_dir(), f"--minitest --compare {path}: expected a checkpoint "
+                "directory; leave --minitest out to compare files")
+    measured = []
+    for path in paths:
+        model, tokenizer, about = _load(replace(config.model, model_name_or_path=path))
+        _, numbers = minitest.measure(config, model, tokenizer)
+        measured.append({"mode": "minitest", **about, **numbers})
+    for number, told in enumerate(measured if page else (), start=1):
+        files.write_json(f"{page.removesuffix('.html')}_{number}.json", told)
+    comparison.show(paths, measured, page)
 
 
 def _load(options: ModelOptions):

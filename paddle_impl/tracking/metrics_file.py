@@ -23,7 +23,7 @@ class MetricsFile:
 
     def write(self, record: dict) -> None:
         """Append the record. NaN and infinity become null, since JSON cannot express them."""
-        self._file.append(json.dumps(_plain(record), allow_nan=False).encode() + b"\n")
+        self._file.append(json.dumps(plain(record), allow_nan=False).encode() + b"\n")
 
     def close(self) -> None:
         self._file.close()
@@ -42,12 +42,12 @@ def _until(path: Path, last_step: int) -> Iterator[bytes]:
             yield line.rstrip(b"\n") + b"\n"
 
 
-def _plain(value: Any) -> Any:
+def plain(value: Any) -> Any:
     """The value as JSON types; numpy's numbers become Python's."""
     if isinstance(value, dict):
-        return {name: _plain(item) for name, item in value.items()}
+        return {name: plain(item) for name, item in value.items()}
     if isinstance(value, (list, tuple)):
-        return [_plain(item) for item in value]
+        return [plain(item) for item in value]
     if isinstance(value, bool) or not isinstance(value, Real):
         return value
     if isinstance(value, Integral):

@@ -1,8 +1,11 @@
 """Which evaluation was the best, and --early_stop: end a run that no longer improves."""
 
 import math
+from collections.abc import Mapping
 
 from paddle_impl.checkpoint.state import BEST_VALID
+from paddle_impl.config.options import require
+from paddle_impl.config.run import RunConfig
 
 
 class EarlyStop:
@@ -20,6 +23,21 @@ class EarlyStop:
         self.metric, self.greater_is_better = metric, greater_is_better
         self._worst = -math.inf if greater_is_better else math.inf
         self.best, self.since = self._worst, 0
+
+    @classmethod
+    def of(
+        cls, config: RunConfig, task: str, measures: Mapping[str, bool], has_valid: bool
+    ) -> "EarlyStop":
+        """From the flags. measures: those of the task, and whether a greater value is better.
+
+        ValueError where the flags ask for a measure or a valid split that the run does not have.
+        """
+        patience, metric = config.validation.early_stop, config.validation.metric_for_best_model
+        for flag, value in (("early_stop", patience), ("keep_best", config.checkpoint.keep_best)):
+            require(not value or has_valid, f"--{flag} needs a valid split, and this run has none")
+        require(metric in measures, f"--metric_for_best_model {metric}: {task} measures "
+                f"{', '.join(measures)}")
+        return cls(patience, metric, measures[metric])
 
     def saw(self, value: float) -> bool:
         """Count an evaluation with this value; returns whether the run ends with it."""

@@ -1,7 +1,9 @@
 """Errors that stop a run before an update; the first tensor that is not finite, and where."""
 
+import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
 import numpy as np
 import paddle
@@ -15,6 +17,20 @@ class NonFiniteError(FloatingPointError):
 
 class NoGradientError(FloatingPointError):
     """No trainable parameter has a gradient other than zero; the message says what to look at."""
+
+
+def write_evidence(
+    directory: Path, batches: dict[str, np.ndarray], write: Callable[[Path], object], ranks: Ranks
+) -> None:
+    """Write the checkpoint of a step and its batches, in place of what a resumed run wrote before.
+
+    write: writes the checkpoint; all processes call it. OSError where the disk is full.
+    """
+    if ranks.is_main:
+        shutil.rmtree(directory, ignore_errors=True)
+    write(directory)
+    if ranks.is_main:
+        np.savez(directory / "batch.npz", **batches)
 
 
 def first_bad_tensor(model, forward: Callable[[], paddle.Tensor]) -> str | None:

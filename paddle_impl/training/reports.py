@@ -6,8 +6,10 @@ from pathlib import Path
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.run import RunConfig
 from paddle_impl.process import runtime
-from paddle_impl.tracking import Tracker
+from paddle_impl.tracking import METRICS, Tracker
+from paddle_impl.tracking.ck_report import CK_REPORT, CheckpointReport
 from paddle_impl.tracking.memory import memory
+from paddle_impl.tracking.sinks import Guarded
 from paddle_impl.training import flops
 from paddle_impl.training.task import Task
 
@@ -23,11 +25,15 @@ class Reports:
         self.step_flops = step_flops
 
     def open(self, start_step: int) -> None:
-        config = self.config
+        config, output_dir = self.config, Path(self.config.checkpoint.output_dir)
         self.tracker = Tracker(
-            Path(config.checkpoint.output_dir), start_step, config.training.max_steps,
+            output_dir, start_step, config.training.max_steps,
             enabled=self.ranks.is_main, report_to=config.tracking.report_to, config=config.flat(),
         )
+        self._checkpoint_report = Guarded(CK_REPORT, CheckpointReport(
+            output_dir, self.task.measures, config.validation.metric_for_best_model), self.say)
+        if start_step and self.ranks.is_main:
+            self._checkpoint_report("restore", output_dir / METRICS)
         _, dtype = config.precision.level_and_dtype()
         self.peak, source = flops.peak_flops(
             config.runtime.device, dtype, config.tracking.peak_tflops)
@@ -59,25 +65,32 @@ class Reports:
         tokens_per_s = record["steps_per_s"] * step_tokens
         mfu = flops.mfu(self.step_flops, record["steps_per_s"], size, self.peak) if self.peak \
             else None
-        self.tracker.train(record | {
+        record |= {
             "tokens_per_s": tokens_per_s,
             "tokens_per_s_per_process": tokens_per_s / size,
             **self.task.progress(record["step"]),
             "tokens": record["step"] * step_tokens,
             "mfu": mfu, **memory(),
-        })
+        }
+        self.tracker.train(record)
+        self._follow(record)
 
     def evaluation(self, step: int, split: str, measured: dict[str, float]) -> None:
         """Report the measures of a split by name, unless there are none."""
         if measured:
             named = {f"{split}_{name}": value for name, value in measured.items()}
             self.tracker.evaluation(step, named)
+            self._follow({"step": step, **named})
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
         self.tracker.text(step, title, pairs)
 
     def event(self, step: int, kind: str, message: str) -> None:
         self.tracker.event(step, kind, message)
+
+    def _follow(self, record: dict) -> None:
+        if self.ranks.is_main:
+            self._checkpoint_report("record", record)
 
     def say(self, line: str) -> None:
         self.tracker.say(line)

@@ -5,28 +5,28 @@ task (see task.py) defines the model, the data and the loss.
 """
 
 import math
-import shutil
 from collections.abc import Callable
 from pathlib import Path
-
-import numpy as np
 
 from paddle_impl import checkpoint, tracking
 from paddle_impl.checkpoint.state import TrainingState
 from paddle_impl.config.options import require
 from paddle_impl.config.run import RunConfig
 from paddle_impl.data.pretraining_data import TEST_ITERS
-from paddle_impl.model import initialize
+from paddle_impl.objectives import Objective
 from paddle_impl.optim.adamw import build_optimizer
 from paddle_impl.optim.precision import Precision
 from paddle_impl.parallel.ranks import Ranks, join_grid
 from paddle_impl.parallel.tensor import Parts
 from paddle_impl.process.stopping import StopSignals
-from paddle_impl.training import output_lock, resume
+from paddle_impl.training import hyperparams, model_class, output_lock, resume
 from paddle_impl.training.early_stop import EarlyStop
 from paddle_impl.training.measuring import gathered
+from paddle_impl.training.model_class import initialize, seen
+from paddle_impl.training.nonfinite import write_evidence
 from paddle_impl.training.profiling import Profiler, ProfilerOptions
 from paddle_impl.training.reports import Reports
+from paddle_impl.training.shapes import shape_of
 from paddle_impl.training.task import Task, check_trainable
 from paddle_impl.training.trainer import Cadence, Trainer
 
@@ -45,6 +45,7 @@ class Run:
         tracking.check(config.tracking.report_to)
         self.ranks = join_grid(config.parallel)
         self.task = make_task(self.ranks)
+        self.flags = config.flat()
         self.config = config = self.task.complete(config)
         with output_lock.taken(self.output_dir, self.ranks.is_main):
             self._prepare(config)
@@ -55,15 +56,11 @@ class Run:
         resume.check_output(config.checkpoint, config.training.max_steps, start, self.task.name)
         if start.source is not None:
             self.task.start_from(start.source)
-        shape = self.task.fit(resume.shape_of(start, config.model.model_name_or_path))
-        for flag in ("early_stop", "keep_best"):
-            require(not config.flat()[flag] or self.task.loaders.get("valid") is not None,
-                    f"--{flag} needs a valid split, and this run has none")
+        shape = self.task.fit(shape_of(start, config.model.model_name_or_path, config.architecture,
+                                       self.task.vocabulary()))
+        self.early_stop = EarlyStop.of(config, self.task.name, self.task.measures,
+                                       self.task.loaders.get("valid") is not None)
         self.scaler = self.precision.scaler(config.precision.scale_loss)
-        metric, known = config.validation.metric_for_best_model, self.task.measures
-        require(metric in known, f"--metric_for_best_model {metric}: {self.task.name} measures "
-                f"{', '.join(known)}")
-        self.early_stop = EarlyStop(config.validation.early_stop, metric, known[metric])
         self.skipped = 0
         self.start_step, notes = resume.start_step(
             config.training.max_steps, start, self._state(0),
@@ -75,6 +72,9 @@ class Run:
         self.profiler_options = ProfilerOptions.checked(
             config.tracking.profiler_options, config.runtime.device,
             config.training.max_steps - self.start_step)
+        user_class = model_class.chosen(config, start, continues=self.start_step > 0)
+        self.flags["model_class"] = user_class
+        self.task.architecture = user_class or self.task.architecture
         self.model = self.task.build(shape, Parts(self.ranks.model))
         check_trainable(self.model, self.ranks.model.size)
         self.model.recompute = config.parallel.use_recompute
@@ -82,6 +82,7 @@ class Run:
             initialize(self.model, config.runtime.seed)
         else:
             self.task.load(source, self.model, continues=self.start_step > 0)
+        model_class.check(self.model)
         shapes = self.model.whole_shapes()
         self.parameters = sum(map(math.prod, shapes.values()))
         options = config.optimizer
@@ -99,8 +100,8 @@ class Run:
             checkpoint.load_optimizer(source, self.optimizer)
             self._restore(checkpoint.load_state(source).progress)
         self.source = source
-        self.objective = self.precision.within(self.task.objective)
-        self.measured = self.precision.within(self.task.measured or self.task.objective)
+        self.objective = self._prepared(self.task.objective)
+        self.measured = self._prepared(self.task.measured or self.task.objective)
         self.reports = Reports(config, self.task, self.task.step_flops(shape))
         self.warnings = passed_over + self.task.warnings + notes
 
@@ -115,6 +116,7 @@ class Run:
         self.ranks.barrier()  # all processes have read output_dir, so one may write
         if self.ranks.is_main:
             output_lock.make(self.output_dir)
+            self.warnings += hyperparams.write(self.output_dir, self.flags, self.start_step > 0)
             self.warnings += checkpoint.make_way(self.output_dir, self.start_step)
         profiler = Profiler(self.profiler_options, self.output_dir, self.ranks.rank,
                             self.reports.say) if self.profiler_options else None
@@ -151,6 +153,11 @@ class Run:
         if self.unsaved:
             raise self.unsaved
         return (signals.received or "SIGTERM") if stopped else None
+
+    def _prepared(self, objective: Objective) -> Objective:
+        """With the loss in the run's precision, and of a model of a user's class too."""
+        return self.precision.within(objective._replace(
+            loss=lambda model, batch: objective.loss(seen(model), batch)))
 
     def _state(self, step: int) -> TrainingState:
         ranks, task, options = self.ranks, self.task, self.config.optimizer
@@ -242,11 +249,7 @@ class Run:
         self.skipped = self.trainer.skipped - (kind == "not finite")  # this one was counted
         self.reports.event(step, kind, f"{message}; see {directory}")
         batches = gathered(self.task.loaders["train"].step(step - 1), self.ranks)
-        if self.ranks.is_main:  # a resumed run may have written it before
-            shutil.rmtree(directory, ignore_errors=True)
         try:
-            self._write(directory, step - 1)
-            if self.ranks.is_main:
-                np.savez(directory / "batch.npz", **batches)
+            write_evidence(directory, batches, lambda path: self._write(path, step - 1), self.ranks)
         except OSError as error:  # must not hide the error of the step
             self.reports.event(step, "not saved", str(error))

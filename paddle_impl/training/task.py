@@ -14,11 +14,11 @@ from paddle import nn
 
 from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer
 from paddle_impl import checkpoint
-from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.model import LANGUAGE_MODEL, ModelConfig
 from paddle_impl.config.run import RunConfig
 from paddle_impl.convert.resizing import grown_config
 from paddle_impl.data.batch import Batch
-from paddle_impl.model import GPTForCausalLM
+from paddle_impl.heads import build
 from paddle_impl.objectives import Objective
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.parallel.tensor import Parts
@@ -50,8 +50,9 @@ class Task:
     one sample, for the cost of attention. facts: what must be equal when a run is resumed.
     measures: what `evaluate` may return, and whether a greater value is a better one. tokenizer:
     saved with each checkpoint. has_texts: whether evaluations call `texts`. same_tokenizer: set by
-    `start_from`, whether the weights that the run starts from have the same tokenizer. warnings:
-    lines to show the user.
+    `start_from`, whether the weights that the run starts from have the same tokenizer.
+    architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class sets it
+    before `build`. warnings: lines to show the user.
     """
 
     name: str
@@ -66,6 +67,7 @@ class Task:
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
     same_tokenizer: bool = False
+    architecture: str = LANGUAGE_MODEL
 
     def __init__(self, ranks: Ranks):
         self.ranks = ranks
@@ -89,6 +91,10 @@ class Task:
         if self.same_tokenizer:
             self.tokenizer = self.tokenizer.named_as(own)
 
+    def vocabulary(self) -> int | None:
+        """How many tokens the data have, those of the tokenizer; None where nothing tells."""
+        return self.tokenizer.vocab_size if self.tokenizer is not None else None
+
     def fit(self, shape: ModelConfig) -> ModelConfig:
         """The configuration to build the model with; also makes the loaders.
 
@@ -103,7 +109,7 @@ class Task:
         What is trained is decided here: the parameters whose stop_gradient is False. The others,
         frozen ones, are saved as they are, and have neither optimizer state nor decay.
         """
-        return GPTForCausalLM(shape, parts)
+        return build(shape, self.architecture, parts)
 
     def check_weights(self, source: Path) -> None:
         """ValueError if a new run cannot start from the weights in `source`, a checkpoint

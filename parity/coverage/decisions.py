@@ -109,6 +109,7 @@ DECISIONS = {
     "paddle_impl/evaluation/infilling": _test(
         "paddle_impl/evaluation/infilling/test_scores.py"),
     "paddle_impl/evaluation/minitest.py": _no_number("texts to read"),
+    "paddle_impl/evaluation/page.py": _no_number("shows answers side by side"),
     "paddle_impl/evaluation/progress.py": _no_number("a progress bar"),
     "paddle_impl/evaluation/running.py": _COMMAND,
     "paddle_impl/export": _rung,
@@ -139,8 +140,11 @@ DECISIONS = {
     "paddle_impl/training/completions.py": _no_number("texts to read"),
     "paddle_impl/training/early_stop.py": _test("paddle_impl/training/test_early_stop.py"),
     "paddle_impl/training/flops.py": _test("paddle_impl/training/test_flops.py"),
+    "paddle_impl/training/hyperparams.py": _no_number("a file of flags"),
+    "paddle_impl/training/model_class.py": _test("paddle_impl/training/test_model_class.py"),
     "paddle_impl/training/nonfinite.py": _no_number("names the first tensor that is not finite"),
     "paddle_impl/training/profiling.py": _no_number("times"),
+    "paddle_impl/training/shapes.py": _test("paddle_impl/training/test_shapes.py"),
 }
 # What no machine that has run the suite could compute.
 NEEDS_A_GPU = "half precision kernels, which need a GPU"

@@ -68,6 +68,11 @@ def records(run: Path, key: str) -> list[dict]:
     return [record for line in lines if key in (record := json.loads(line))]
 
 
+def weights(run: Path) -> dict[Path, bytes]:
+    """The bytes of the weights of every checkpoint, by path inside of the run."""
+    return {path.relative_to(run): path.read_bytes() for path in run.glob("**/model.safetensors")}
+
+
 @pytest.fixture(scope="module")
 def whole(base, dataset, tmp_path_factory):
     return tmp_path_factory.mktemp("whole") / "run"
@@ -121,9 +126,56 @@ def test_resumed_it_is_the_same_run(trained, flags, tmp_path):
     for key in ("loss", "valid_loss"):
         assert [r[key] for r in records(run, key)] == [r[key] for r in records(trained, key)]
     assert checkpoint.checkpoints(run).keys() == checkpoint.checkpoints(trained).keys()
-    own, others = ({path.relative_to(root): path.read_bytes() for root in (where,)
-                    for path in root.glob("**/model.safetensors")} for where in (run, trained))
-    assert own == others
+    assert weights(run) == weights(trained)
+    for name in ("ck_report.json", "hyperparams.json"):
+        told = (run / name).read_text().replace(str(run), str(trained))
+        assert told == (trained / name).read_text()
+
+
+def test_its_report_names_the_newest_and_the_best_evaluation(trained):
+    report = json.loads((trained / "ck_report.json").read_text())
+    evaluations = records(trained, "valid_loss")
+    best = min(evaluations, key=lambda record: record["valid_loss"])
+    for name, record in (("latest", evaluations[-1]), ("best", best)):
+        (step,) = (one for one in records(trained, "lr") if one["step"] == record["step"])
+        assert report[name] == {
+            "step": record["step"], "epoch": step["epoch"], "lr": step["lr"],
+            "loss_train": step["loss"], "loss_dev": record["valid_loss"],
+            "eval_perplexity_dev": record["valid_perplexity"],
+            "best_score_for_perplexity": -best["valid_perplexity"]}
+
+
+def test_it_is_repeated_from_its_file(trained, tmp_path):
+    again = tmp_path / "again"
+    run_finetune.main([str(trained / "hyperparams.json"), "--output_dir", str(again)])
+    assert weights(again) == weights(trained)
+    assert (again / "ck_report.json").read_bytes() == (trained / "ck_report.json").read_bytes()
+
+
+def test_a_new_model_has_the_vocabulary_of_the_records(flags, dataset, tmp_path):
+    run_finetune.main(flags(tmp_path / "run", "--model_select", "distilgpt2", "--n_layer", 1,
+                            "--n_embd", 24, "--n_head", 2, "--num_epochs_train", 1))
+    told = json.loads((checkpoint.newest(tmp_path / "run") / "config.json").read_text())
+    assert told["vocab_size"] == Tokenizer.load(dataset / "json" / "tokenizer").vocab_size
+    assert (told["n_layer"], told["n_embd"], told["n_head"]) == (1, 24, 2)
+
+
+def test_a_class_of_the_users_is_fine_tuned_from_gpt2s_weights(
+    flags, trained, tmp_path, monkeypatch
+):
+    (tmp_path / "own_model.py").write_text(
+        "from paddle_impl.model import GPTForCausalLM\n"
+        "class Own(GPTForCausalLM):\n"
+        "    def forward(self, *given, **rows):\n"
+        "        return super().forward(*given, **rows) * 0.5\n")
+    monkeypatch.syspath_prepend(tmp_path)
+    run = tmp_path / "run"
+    run_finetune.main(flags(run, "--model_class", "own_model:Own", "--num_epochs_train", 1))
+    first, valid = records(run, "lr")[0]["loss"], records(run, "valid_loss")
+    assert first != records(trained, "lr")[0]["loss"]  # half of the logits
+    assert valid[-1]["valid_loss"] < first
+    told = json.loads((checkpoint.newest(run) / "config.json").read_text())
+    assert told["architectures"] == ["own_model:Own"]
 
 
 def test_two_processes_compute_what_one_does(trained, flags, tmp_path, command):
