@@ -7,6 +7,7 @@ import numpy as np
 import openai
 import pytest
 
+from data_tools.preparing.flags import FIM_TOKENS
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.serving import ServingOptions
@@ -15,6 +16,14 @@ from paddle_impl.serving.server import Server
 SECONDS = 60  # many times what any call here takes; a longer wait is a hang
 CHAT = "{% for m in messages %}{{ m.role }}: {{ m.content }}\n{% endfor %}" \
        "{% if add_generation_prompt %}assistant: {% endif %}"
+
+# Of gaps: a tokenizer with control tokens, and the shape of a model that has them.
+BYTES = Tokenizer.byte_level().with_added_tokens([*FIM_TOKENS, "<python>"])
+EOS, PREFIX, MIDDLE, SUFFIX, PAD, PYTHON = range(256, 262)
+
+
+class Filler:
+    config = ModelConfig(n_layer=1, n_embd=8, n_head=1, vocab_size=262, n_positions=64)
 
 
 class Reciter:
