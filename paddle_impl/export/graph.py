@@ -5,7 +5,6 @@ vocabulary. The graph calls the model's layers and gives the logits that the mod
 evaluation. The attention between the projections is its own.
 """
 
-
 import paddle
 import paddle.nn.functional as F
 from paddle import nn
