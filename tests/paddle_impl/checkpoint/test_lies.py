@@ -71,7 +71,7 @@ def test_config(directory, count, seed):
             own, meant = getattr(found, field.name), told.get(field.name, field.default)
             if isinstance(meant, list):
                 own, meant = [*own], [*meant]
-            assert own == meant and type(own) is not bool, content
+            assert own == meant and (type(own) is bool) == (field.type is bool), content
     assert 0 < loaded < 0.6 * count
 
 

@@ -33,7 +33,8 @@ def test_modes(argv, mode):
     (("--wikitext", "f"), "--wikitext needs a checkpoint"),
     ((*MODEL, "--compare", "a"), "--model_name_or_path is not for --compare"),
     (("--compare", "a", "--output_file", "o"), "--output_file o of --compare is a page"),
-    (("--compare", "a", "--seed", 3), "--seed is for --minitest and --humaneval, not for --com"),
+    (("--compare", "a", "--seed", 3), "--seed is for --minitest and --humaneval and --infill, "
+     "not for --compare"),
     ((*MODEL, "--minitest", "--compare", "a"), "--model_name_or_path is not for --compare"),
     (("--minitest", "--compare", "a", "--vocab_file", "v", "--merge_file", "m"),
      "--vocab_file is not for --compare"),
@@ -44,7 +45,7 @@ def test_modes(argv, mode):
     ((*MODEL, "--minitest", "--max_seq_len", 4), "--max_seq_len is for --input_dir and --wikitext "
      "and --lambada, not for --minitest"),
     ((*MODEL, "--lambada", "f", "--allow_code_execution"),
-     "--allow_code_execution is for --humaneval, not for --lambada"),
+     "--allow_code_execution is for --humaneval and --infill, not for --lambada"),
     ((*MODEL, "--lambada", "f", "--split", "1,1,1"), "--split is for --input_dir"),
     ((*MODEL, "--wikitext", "f", "--strict_lambada", "false"), "--strict_lambada is for --lambada"),
     ((*MODEL, "--humaneval", "f"), "name a file with --samples_file"),
