@@ -36,6 +36,10 @@ class Completion(Task):
 
     name = "completion"
     measures = MappingProxyType({"loss": False, "perplexity": False})
+    curves = MappingProxyType({  # auto_coding's names
+        "loss": "loss_train", "lr": "lr", "valid_loss": "loss_dev",
+        "valid_perplexity": "eval_perplexity_dev",
+        "best_score_for_perplexity": "best_score_for_perplexity"})
     facts = (
         Fact("records", "data.train_sha256", "name their folder with --dataset_name"),
         Fact("order key", "order_key", "--max_seq_length and --accumulation_steps must be as they "

@@ -5,6 +5,7 @@ import math
 from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 
 from data_tools.files import whole_file
 from data_tools.json_fields import parsed
@@ -22,8 +23,11 @@ class CheckpointReport:
 
     Both entries of the file, `latest` and `best`, have the step, epoch, lr and loss_train of the
     last training record, loss_dev, eval_<measure>_dev of the others, and best_score_for_<measure>:
-    the value of the best evaluation so far, negative where a lower one is better.
+    the value of the best evaluation so far, negative where a lower one is better. scores: these
+    values as of the newest evaluation.
     """
+
+    scores: Mapping[str, float | None] = MappingProxyType({})
 
     def __init__(self, output_dir: Path, measures: Mapping[str, bool], metric: str):
         self._path, self._measures, self._metric = output_dir / CK_REPORT, measures, metric
@@ -59,11 +63,11 @@ class CheckpointReport:
                  **{_name(measure): value for measure, value in measured.items()}}
         if not self._best or self._is_better(entry):
             self._best = entry
-        scores = {f"best_score_for_{measure}": self._score(self._best, measure)
-                  for measure in measured if measure != "loss"}
+        self.scores = {f"best_score_for_{measure}": self._score(self._best, measure)
+                       for measure in measured if measure != "loss"}
         if self._best is entry:
-            self._best = entry | scores
-        self._latest = entry | scores
+            self._best = entry | self.scores
+        self._latest = entry | self.scores
         return True
 
     def _is_better(self, entry: dict) -> bool:

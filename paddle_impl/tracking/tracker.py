@@ -2,8 +2,10 @@
 
 import contextlib
 import sys
+from collections.abc import Mapping
 from numbers import Real
 from pathlib import Path
+from types import MappingProxyType
 
 from tqdm import tqdm
 
@@ -30,6 +32,7 @@ _LINE = {
     "skipped_steps": "skipped steps: {}",
 }
 _TAGS = {"lr": "learning_rate"}  # PaddleNLP's name; other curves have the record's
+_NONE = MappingProxyType({})
 
 # Errors of a closed terminal, a pipe without a reader, or a log file on a full disk.
 _TERMINAL_MAY_GO = contextlib.suppress(OSError)
@@ -46,12 +49,14 @@ class Tracker:
 
     A resumed run continues metrics.jsonl and the curves: records later than `start_step` are
     removed first, since those steps are computed again. config: the flags, which W&B shows.
+    curves: what a value's curve is called, where it does not have the record's name.
     OSError if a new run's files or sinks cannot be opened; later errors are warnings.
     """
 
     def __init__(
         self, output_dir: Path, start_step: int, max_steps: int, enabled: bool = True,
         report_to: str = "visualdl", config: dict | None = None,
+        curves: Mapping[str, str] = _NONE,
     ):
         self.enabled = enabled
         if not enabled:
@@ -61,6 +66,7 @@ class Tracker:
             disable=not sys.stderr.isatty(),
         )
         self._output_dir, names = output_dir, check(report_to)
+        self._curves = _TAGS | curves
         self._draws = bool(names)
         self._sinks = open_sinks(names, output_dir, start_step, config or {}, self._warn)
         # Last: a directory with this file counts as used, and opening a sink may have failed.
@@ -80,11 +86,16 @@ class Tracker:
         parts = [text.format(known[name]) for name, text in _LINE.items() if name in known]
         self.say(", ".join([f"global step {record['step']}", *parts]))
 
-    def evaluation(self, step: int, values: dict[str, float]) -> None:
-        """Measures of held-out data by name: valid_loss, valid_perplexity, test_loss, ..."""
+    def evaluation(
+        self, step: int, values: dict[str, float], scores: Mapping[str, float] = _NONE
+    ) -> None:
+        """Measures of held-out data by name: valid_loss, valid_perplexity, test_loss, ...
+
+        scores: more values, which become points of curves only.
+        """
         if not self.enabled:
             return
-        self._record({"step": step, **values})
+        self._record({"step": step, **values}, scores)
         parts = [f"{name}: {value:.9f}" for name, value in values.items() if value is not None]
         self.say(", ".join([f"global step {step}", *parts]))
 
@@ -135,10 +146,10 @@ class Tracker:
             with _TERMINAL_MAY_GO:
                 self._bar.close()
 
-    def _record(self, record: dict) -> None:
+    def _record(self, record: dict, more: Mapping[str, float] = _NONE) -> None:
         self._metrics("write", record)
         points = {
-            _TAGS.get(name, name): float(value) for name, value in record.items()
+            self._curves.get(name, name): float(value) for name, value in {**record, **more}.items()
             if name != "step" and isinstance(value, Real)
         }
         for sink in self._sinks:

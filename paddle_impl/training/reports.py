@@ -29,9 +29,11 @@ class Reports:
         self.tracker = Tracker(
             output_dir, start_step, config.training.max_steps,
             enabled=self.ranks.is_main, report_to=config.tracking.report_to, config=config.flat(),
+            curves=self.task.curves,
         )
-        self._checkpoint_report = Guarded(CK_REPORT, CheckpointReport(
-            output_dir, self.task.measures, config.validation.metric_for_best_model), self.say)
+        self._followed = CheckpointReport(
+            output_dir, self.task.measures, config.validation.metric_for_best_model)
+        self._checkpoint_report = Guarded(CK_REPORT, self._followed, self.say)
         if start_step and self.ranks.is_main:
             self._checkpoint_report("restore", output_dir / METRICS)
         _, dtype = config.precision.level_and_dtype()
@@ -79,8 +81,10 @@ class Reports:
         """Report the measures of a split by name, unless there are none."""
         if measured:
             named = {f"{split}_{name}": value for name, value in measured.items()}
-            self.tracker.evaluation(step, named)
             self._follow({"step": step, **named})
+            scores = {name: score for name, score in self._followed.scores.items()
+                      if name in self.task.curves}
+            self.tracker.evaluation(step, named, scores)
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
         self.tracker.text(step, title, pairs)

@@ -48,8 +48,9 @@ class Task:
     set by `fit`, for "train", "valid" and "test"; the last two may be None. samples_per_step,
     step_tokens: samples and tokens of all processes in an optimizer step. sample_tokens: tokens in
     one sample, for the cost of attention. facts: what must be equal when a run is resumed.
-    measures: what `evaluate` may return, and whether a greater value is a better one. tokenizer:
-    saved with each checkpoint. has_texts: whether evaluations call `texts`. same_tokenizer: set by
+    measures: what `evaluate` may return, and whether a greater value is a better one. curves: what
+    a value's curve is called, where it does not have the record's name. tokenizer: saved with each
+    checkpoint. has_texts: whether evaluations call `texts`. same_tokenizer: set by
     `start_from`, whether the weights that the run starts from have the same tokenizer.
     architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class sets it
     before `build`. warnings: lines to show the user.
@@ -64,6 +65,7 @@ class Task:
     sample_tokens: int
     facts: tuple[Fact, ...] = ()
     measures: Mapping[str, bool] = MappingProxyType({"loss": False})
+    curves: Mapping[str, str] = MappingProxyType({})
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
     same_tokenizer: bool = False
