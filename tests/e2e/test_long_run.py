@@ -36,7 +36,8 @@ def poisoned(monkeypatch):
         return total * (1.0 + batch["poison"].sum()), metrics
 
     monkeypatch.setattr(PretrainLoader, "micro_batch", micro_batch)
-    monkeypatch.setattr(pretraining, "CAUSAL_LM", CAUSAL_LM._replace(loss=loss))
+    monkeypatch.setattr(pretraining, "objective_of",
+                        lambda options, tokenizer: CAUSAL_LM._replace(loss=loss))
 
 
 def test_a_poisoned_batch_stops_the_run_and_leaves_what_to_look_at(
