@@ -84,7 +84,8 @@ def test_two_machines_compute_what_one_does(
     assert_same_run(run, two_ranks / "run")
 
 
-@pytest.mark.parametrize("when", ["training", "set-up"])
+@pytest.mark.parametrize("when", [
+    "training", pytest.param("set-up", marks=pytest.mark.exhaustive)])
 def test_a_machine_learns_that_another_failed(loopback, tmp_path, when):
     """Its own launcher knows nothing of the other's processes."""
     run = tmp_path / "run"

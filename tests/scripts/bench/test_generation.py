@@ -71,6 +71,7 @@ def test_a_bad_value_is_refused(command, arguments, said):
     assert done.returncode == 2 and said in done.stderr
 
 
+@pytest.mark.exhaustive
 def test_the_whole_bench_prints_a_table(command, tmp_path):
     """torch's loop beside this project, with equal tokens: what the bench needs is still there."""
     pytest.importorskip("torch")

@@ -67,6 +67,7 @@ def test_the_fastest_product_counts_and_its_first_call_does_not(bench):
     assert best == 2 / 0.25
 
 
+@pytest.mark.exhaustive
 def test_the_whole_bench_prints_a_table(command, tmp_path):
     """This project alone: what the bench needs of the trainer is still there."""
     numbers = tmp_path / "numbers.jsonl"
