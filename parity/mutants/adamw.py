@@ -16,7 +16,7 @@ def step(model, optimizer, lr: float, wrong: str = "") -> None:
     # The state is gathered from all processes; each updates its shares of split tensors.
     state = {key: model.parts.own(key, value) for key, value in optimizer.state().items()}
     for name, parameter in model.named_parameters():
-        if parameter.stop_gradient:  # frozen: it has no state
+        if f"{name}.moment1" not in state:  # it is frozen
             continue
         decayed = len(parameter.shape) >= 2
         decay = (1e-3 if wrong == "decay unscheduled" else lr) * rule._weight_decay * decayed
