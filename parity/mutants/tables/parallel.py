@@ -90,9 +90,8 @@ BUGS = {
 }
 
 CONTROLS = {
-    "loss less a constant before the exponentials": (
-        f"{_SPLIT_LOSS}.forward", "softmax = logits - highest", "softmax = logits - (highest + 1.0)"
-    ),
+    "differences to the highest logit by negation": (
+        f"{_SPLIT_LOSS}.forward", "softmax = logits - highest", "softmax = -(highest - logits)"),
     "a power of two more in the scale": (
         "paddle_impl.optim.precision.LossScaler.scaled", "return loss * self.scale if",
         "return loss * (2.0 * self.scale) * 0.5 if"),
