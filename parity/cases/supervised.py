@@ -9,7 +9,7 @@ from parity.cases import Batch, Case, drawing
 # 23 examples, six to a step: the last step of each epoch has five, in a process of two four.
 COUNT, PER_STEP, EPOCHS, SEED = 23, 6, 2, 11
 PAD = 7  # a token like others, so that padding that is learned or counted changes results
-KEYS, ALPHA = (3, 12, 0, 5, 30), 0.75
+KEYS, ALPHA = (3, 12, 1, 5, 30), 0.75
 STEPS = EPOCHS * -(-COUNT // PER_STEP)
 # Number of processes -> examples in one forward pass of one, of which a step has three.
 SHARES = {1: 2, 2: 1}
