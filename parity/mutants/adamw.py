@@ -16,8 +16,8 @@ def step(model, optimizer, lr: float, wrong: str = "") -> None:
     # The state is gathered from all processes; each updates its shares of split tensors.
     state = {key: model.parts.own(key, value) for key, value in optimizer.state().items()}
     for name, parameter in model.named_parameters():
-        if f"{name}.moment1" not in state:  # it is frozen
-            continue
+        if not before[name].size or f"{name}.moment1" not in state:
+            continue  # stage 3 has set it aside, where Paddle's step updates it; or it is frozen
         decayed = len(parameter.shape) >= 2
         decay = (1e-3 if wrong == "decay unscheduled" else lr) * rule._weight_decay * decayed
         change = lr * _direction(rule, state, name, wrong)
