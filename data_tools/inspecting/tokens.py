@@ -10,7 +10,7 @@ def tokens_of(folder: str, text: str) -> dict:
 
     folder: of a byte-level BPE. Tokens are written as in its vocabulary: a space is \u0120.
     """
-    library = open_files(folder).library
+    library, *_ = open_files(folder)
     library.encode_special_tokens = True
     found = library.encode(text, add_special_tokens=False).tokens
     return {"tokenizer": folder, "vocab_size": library.get_vocab_size(), "tokens": found}

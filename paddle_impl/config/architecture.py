@@ -23,9 +23,9 @@ class ArchitectureOptions(Options):
     vocab_size: int | None = flag(
         None, "a new model: tokens (default: with one of these flags or a config.json, those of "
         "the data's tokenizer; else those of --model_name_or_path)")
-
-    scale_attn_by_inverse_layer_idx: bool = flag(
-        False, "a new model: divide the attention scores of each block by its number, from 1")
+    scale_attn_by_inverse_layer_idx: bool | None = flag(
+        None, "a new model: divide the attention scores of each block by its number, from 1 "
+        "(default: as --model_name_or_path says)")
     model_class: str | None = flag(
         None, "a class of your own in GPT-2's place, as package.module:Class; what it must offer "
         "is LanguageModel in paddle_impl/training/model_class.py")
@@ -34,12 +34,13 @@ class ArchitectureOptions(Options):
         name = self.model_class
         require(name is None or _CLASS.fullmatch(name) is not None,
                 f"--model_class takes package.module:Class, got {name}")
-        require_at_least_one(self, *self.shape())
+        require_at_least_one(self, *(name for name, value in self.shape().items()
+                                     if not isinstance(value, bool)))
 
     def shape(self) -> dict[str, int | bool]:
         """The fields of ModelConfig that the flags set."""
         given = {"n_layer": self.n_layer, "n_head": self.n_head, "n_embd": self.n_embd,
                  "n_inner": self.n_inner, "n_positions": self.n_positions,
-                 "vocab_size": self.vocab_size, "scale_attn_by_inverse_layer_idx":
-                     self.scale_attn_by_inverse_layer_idx or None}
+                 "vocab_size": self.vocab_size,
+                 "scale_attn_by_inverse_layer_idx": self.scale_attn_by_inverse_layer_idx}
         return {name: value for name, value in given.items() if value is not None}

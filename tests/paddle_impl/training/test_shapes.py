@@ -149,3 +149,9 @@ def test_data_without_a_tokenizer_tell_their_vocabulary(tmp_path, config):
             writer.append([1, 2, 3, 76] * 9)
     run = pretraining_run(config(input_dir=str(tmp_path / "ids_ids.npy"), n_layer=1))
     assert run.model.config.vocab_size == 77
+
+
+def test_the_scale_of_a_config_json_can_be_switched_off():
+    assert ArchitectureOptions(scale_attn_by_inverse_layer_idx=False).shape() == {
+        "scale_attn_by_inverse_layer_idx": False}
+    assert ArchitectureOptions().shape() == {}
