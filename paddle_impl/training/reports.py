@@ -49,14 +49,14 @@ class Reports:
         warnings: Iterable[str],
     ) -> None:
         """Say what is trained, from which checkpoint if any, and the warnings, each once."""
-        task = self.task
+        task, max_steps = self.task, self.config.training.max_steps
         self.say(
             f"model of {parameters:,} parameters ({shape.n_layer} layers, width "
             f"{shape.n_embd}, vocabulary {shape.vocab_size}), "
             + (f"from {source}" if source else "initialised")
-            + f"; {task.describe()}; steps {start_step + 1} to "
-            f"{self.config.training.max_steps} of {task.samples_per_step} x "
-            f"{task.sample_tokens} tokens"
+            + f"; {task.describe()}; "
+            + (f"steps {start_step + 1} to {max_steps}" if start_step < max_steps else "no step")
+            + f" of {task.samples_per_step} x {task.sample_tokens} tokens"
         )
         for warning in dict.fromkeys(warnings):
             self.say(f"warning: {warning}")
@@ -99,8 +99,11 @@ class Reports:
     def say(self, line: str) -> None:
         self.tracker.say(line)
 
-    def close(self) -> None:
-        self.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")
+    def draw(self) -> None:
+        """Draw the curves of the whole run."""
         metric = self.config.validation.metric_for_best_model
         self.tracker.draw(f"valid_{metric}", self.task.measures[metric])
+
+    def close(self) -> None:
+        self.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")
         self.tracker.close()

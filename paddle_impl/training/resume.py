@@ -82,10 +82,8 @@ def find_start(
     return Start(None)
 
 
-def check_output(
-    options: CheckpointOptions, max_steps: int, start: Start, task: str
-) -> None:
-    """ValueError if output_dir holds another run or cannot be written, or if no step is left."""
+def check_output(options: CheckpointOptions, start: Start, task: str) -> None:
+    """ValueError if output_dir holds another run or cannot be written."""
     state = _own_state(start, task)
     step = state.step if state else 0
     output_dir, source = Path(options.output_dir), start.source
@@ -108,7 +106,6 @@ def check_output(
     require(options.resume or max(own, default=0) <= step,
             f"{own.get(max(own, default=0))} is later than step {step} of {source}; continue with "
             "--resume or name another --output_dir")
-    require(step < max_steps, f"{source} is at step {step} already; --max_steps is {max_steps}")
 
 
 def start_step(

@@ -19,7 +19,7 @@ from paddle_impl.optim.precision import Precision
 from paddle_impl.parallel.ranks import Ranks, join_grid
 from paddle_impl.parallel.tensor import Parts
 from paddle_impl.process.stopping import StopSignals
-from paddle_impl.training import hyperparams, model_class, output_lock, resume
+from paddle_impl.training import ending, hyperparams, model_class, output_lock, resume
 from paddle_impl.training.early_stop import EarlyStop
 from paddle_impl.training.measuring import gathered
 from paddle_impl.training.model_class import initialize, seen
@@ -53,7 +53,7 @@ class Run:
     def _prepare(self, config: RunConfig) -> None:
         passed_over: list[str] = []
         start = resume.find_start(config.model, config.checkpoint, passed_over, self.ranks)
-        resume.check_output(config.checkpoint, config.training.max_steps, start, self.task.name)
+        resume.check_output(config.checkpoint, start, self.task.name)
         if start.source is not None:
             self.task.start_from(start.source)
         shape = self.task.fit(shape_of(start, config.model.model_name_or_path, config.architecture,
@@ -67,6 +67,8 @@ class Run:
             (resume.SEED, *self.task.facts, resume.PRECISION, resume.METRIC))
         if (source := start.source) is not None and not self.start_step:
             self.task.check_weights(source)
+        ends = self.start_step > 0 and ending.check(
+            config, source, self.start_step, self.task.loaders.get("test") is not None)
         if config.parallel.use_sharding and self.ranks.sharding.size == 1:
             notes.append("--use_sharding has no effect: no other process reads own samples")
         self.profiler_options = ProfilerOptions.checked(
@@ -98,7 +100,7 @@ class Run:
                                            self.optimizer.rule, resumed=self.start_step > 0)
         if self.start_step:
             checkpoint.load_optimizer(source, self.optimizer)
-            self._restore(checkpoint.load_state(source).progress)
+            self._restore(checkpoint.load_state(source).progress, ends)
         self.source = source
         self.objective = self._prepared(self.task.objective)
         self.measured = self._prepared(self.task.measured or self.task.objective)
@@ -106,11 +108,12 @@ class Run:
         self.warnings = passed_over + self.task.warnings + notes
 
     def train(self) -> str | None:
-        """Train to max_steps and measure the test split at the end.
+        """Train to max_steps, draw the curves and measure the test split at the end.
 
-        Returns the name of the signal that ended the run early, or None. NonFiniteError for a loss
-        or gradient that is not finite, NoGradientError where all are zero; OSError if the last
-        checkpoint could not be written.
+        A run that was killed after its last step is given what it lacks of that end. Returns the
+        name of the signal that ended the run early, or None. NonFiniteError for a loss or gradient
+        that is not finite, NoGradientError where all are zero; OSError if the last checkpoint could
+        not be written.
         """
         config = self.config
         self.ranks.barrier()  # all processes have read output_dir, so one may write
@@ -142,10 +145,13 @@ class Run:
             )
             if profiler:
                 profiler.start()
-            last = self.trainer.train(self.start_step)
+            over = self.early_stop.over  # no step is left of it
+            last = self.start_step if over else self.trainer.train(self.start_step)
             if profiler:
                 profiler.stop()
         stopped = self.trainer.stopping and last < config.training.max_steps
+        # The test record is written last: a run that has it has its picture.
+        self.reports.draw()
         if not stopped:
             self._measure(last, "test", TEST_ITERS * config.validation.eval_iters)
         self.reports.close()
@@ -176,11 +182,14 @@ class Run:
             task=task.name,
         )
 
-    def _restore(self, progress: dict) -> None:
-        """Restore the counters of a checkpoint; one of format 1 has none."""
+    def _restore(self, progress: dict, ends: bool) -> None:
+        """Restore the counters of a checkpoint; one of format 1 has none.
+
+        ends: whether the run only has to be brought to its end.
+        """
         self.early_stop.restore(progress)
         patience = self.config.validation.early_stop
-        require(not self.early_stop.over,
+        require(ends or not self.early_stop.over,
                 f"the run has ended already, by --early_stop {patience}: raise it, or leave it "
                 "out, to go on")
         self.skipped = int(progress.get("skipped_steps", 0))

@@ -11,6 +11,7 @@ from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.pretraining import pretraining_run
+from paddle_impl.training import ending
 from paddle_impl.training.resume import Start, check_output, find_start
 
 
@@ -129,9 +130,9 @@ def test_where_a_run_starts(config, trained, tmp_path):
     """By what the flags name, before anything is opened."""
     one = config(init_from=str(trained))
     assert find_start(one.model, one.checkpoint) == Start(trained, continues=False)
-    check_output(one.checkpoint, 1, Start(trained, continues=False), "pretraining")
+    check_output(one.checkpoint, Start(trained, continues=False), "pretraining")
     with pytest.raises(ValueError, match="is at step 2 already; --max_steps is 1"):
-        check_output(one.checkpoint, 1, Start(trained), "pretraining")
+        ending.check(config(max_steps=1), trained, 2, tests=True)
     copy = shutil.copytree(trained, tmp_path / "run" / "model_2")
     one = config(init_from=str(trained), resume=True)
     assert find_start(one.model, one.checkpoint) == Start(copy)
