@@ -80,7 +80,8 @@ def test_json_lines_skip_what_is_no_record(tmp_path):
     )
     documents, report = read(path, json_key="code")
     assert [(d.text, d.name) for d in documents] == [(good, f"{path}:1")]
-    assert report.skipped == {"bad JSON line": 5, "not UTF-8": 2, "binary": 1}
+    assert report.skipped == {"bad JSON line": 4, "no column 'code' (--json_key)": 1,
+                              "not UTF-8": 2, "binary": 1}
 
 
 @pytest.mark.parametrize("name", WRITERS)
