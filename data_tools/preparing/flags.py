@@ -101,6 +101,9 @@ class CleaningOptions(Options):
         "always has the same fate (CodeParrot: 0.7)")
     min_chars_per_token: float | None = flag(
         None, "leave out documents with fewer characters per token (CodeParrot: 1.5)")
+    keywords: list[str] | None = flag(
+        None, "leave out documents that hold none of these texts, letter case included (Hugging "
+        "Face's course: pandas sklearn matplotlib seaborn)")
 
     def __post_init__(self):
         _at_least(self, 1, "max_line_length")
@@ -108,6 +111,7 @@ class CleaningOptions(Options):
         for name in ("min_alphanumeric", "drop_low_information"):
             share = getattr(self, name)
             require(share is None or 0 < share <= 1, f"--{name}: {share} is not above 0 to 1")
+        require("" not in (self.keywords or ()), "--keywords: one of them is empty")
         near = self.near_threshold
         require(near is None or 0.5 <= near <= 1, f"--near_threshold: {near} is not from 0.5 to 1")
         require(near is None or self.dedup == "near", "--near_threshold is for --dedup near")
