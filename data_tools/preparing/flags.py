@@ -223,24 +223,6 @@ class RunningOptions(Options):
         return int(index), int(count)
 
 
-@dataclass(frozen=True, kw_only=True)
-class RefusedOptions(Options):
-    """Flags of PaddleNLP's script whose features do not exist here."""
-
-    model_name: str | None = flag(
-        None, "ready-made vocabularies by name; give --tokenizer DIR, or --vocab_file and "
-        "--merge_file")
-    split_sentences: bool = flag(False, "sentence splitting; for GPT a document is one sentence")
-    chinese: bool = flag(
-        False, "the marking of Chinese words for whole word masking, which no GPT does")
-    cn_whole_word_segment: bool = flag(
-        False, "the marking of Chinese words for whole word masking")
-
-    def __post_init__(self):
-        for one in self.flags():
-            require(one.value(self) == one.default, f"--{one.name}: not built ({one.help})")
-
-
 def _at_least(options: Options, least: int, *names: str) -> None:
     for name in names:
         value = getattr(options, name)

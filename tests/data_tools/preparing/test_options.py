@@ -4,7 +4,7 @@
 import pytest
 
 from data_tools.create_pretraining_data import parse
-from data_tools.preparing.flags import RefusedOptions
+from data_tools.preparing.options import RefusedOptions
 
 BAD = [
     (["--input_path", "x", "--doc_mode", "separator"], "go together"),
