@@ -102,6 +102,7 @@ DECISIONS = {
     "paddle_impl/decoding/prompt_state.py": _no_number("an interface"),
     "paddle_impl/evaluation": _rung,
     "paddle_impl/evaluation/comparison.py": _no_number("shows answers side by side"),
+    "paddle_impl/evaluation/continuing.py": _no_number("files in, files out"),
     "paddle_impl/evaluation/files.py": _no_number("reads texts, writes tables"),
     "paddle_impl/evaluation/humaneval": _no_number(
         "runs programs in a sandbox: a verdict for each task"),
