@@ -92,6 +92,7 @@ RUNGS = (
     Rung("infilled", "gaps: their prompts and their middles", "infilling.middles", "A"),
     Rung("beam", "beam search of the 200 tiny models", "decoding.beam", "A"),
     Rung("beams", "PaddleNLP's and LoRA's beam search", "decoding.other_beams", "A"),
+    Rung("recipe", "beam search by the recipe for E2E", "e2e_beam.searched", "A"),
     Rung("blocks", "batches over the ends of cache blocks", "decoding.blocks", "A"),
     Rung("training", "AdamW steps of the trainer", "training.steps", checkpoint=True),
     Rung("frozen", "training with frozen parameters", "frozen.steps"),
