@@ -57,6 +57,22 @@ def parse(
     return parsed
 
 
+def given(argv: list[str], name: str) -> str | None:
+    """The value of a flag that decides which class of flags `parse` gets; None where it is neither
+    on the command line nor in its FILE. What is wrong with either is left to `parse`.
+    """
+    try:
+        value = _load(argv[0])[name] if argv and not argv[0].startswith("-") else None
+    except (ValueError, TypeError, KeyError):
+        value = None
+    for word, after in zip(argv, [*argv[1:], None], strict=True):
+        if word == f"--{name}":
+            value = after
+        elif word.startswith(f"--{name}="):
+            value = word.partition("=")[2]
+    return value if isinstance(value, str) else None
+
+
 class _OneLineErrors(argparse.ArgumentParser):
     """argparse prints the whole usage before an error; with forty flags that buries the message."""
 

@@ -1,4 +1,5 @@
-"""Fine-tune a GPT. The tasks are in paddle_impl/finetuning.py; see --help for the flags.
+"""Fine-tune a GPT. The tasks are in paddle_impl/finetuning/, and each has flags of its own: see
+--task TASK --help.
 
 Exit codes are those of run_pretrain.py.
 """
@@ -9,14 +10,18 @@ from dataclasses import replace
 
 import args
 import run_pretrain
-from paddle_impl.config.finetune import FinetuneConfig
+from paddle_impl.config.finetune import FinetuneConfig, TaskConfig
+from paddle_impl.config.finetune_e2e import E2EConfig
 from paddle_impl.process import launch, stopping
 
 PROG = "run_finetune.py"
+FLAGS = {"completion": FinetuneConfig, "e2e": E2EConfig}
 
 
-def parse(argv: list[str] | None = None) -> FinetuneConfig:
-    return args.parse(FinetuneConfig, PROG, "Fine-tune a GPT on examples.", argv)
+def parse(argv: list[str] | None = None) -> TaskConfig:
+    argv = list(sys.argv[1:] if argv is None else argv)
+    task = args.given(argv, "task")
+    return args.parse(FLAGS.get(task, FinetuneConfig), PROG, "Fine-tune a GPT on examples.", argv)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -32,10 +37,10 @@ def main(argv: list[str] | None = None) -> None:
         os.environ |= {"WANDB_PROJECT": config.wandb.wandb_project_name,
                        "WANDB_NAME": config.wandb.wandb_run_name}
     config = replace(config, tracking=replace(config.tracking, report_to=config.reported_to()))
-    run_pretrain.train(PROG, config, "paddle_impl.finetuning:finetuning_run")
+    run_pretrain.train(PROG, config, "paddle_impl.finetuning.choice:finetuning_run")
 
 
-def _launch(config: FinetuneConfig, argv: list[str]) -> None:
+def _launch(config: TaskConfig, argv: list[str]) -> None:
     """Put Paddle's launcher, which starts --n_gpu of this command, in the place of the process."""
     words = [sys.executable, "-m", "paddle.distributed.launch", "--nproc_per_node",
              str(config.processes.n_gpu), "--log_dir",

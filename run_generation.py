@@ -38,7 +38,7 @@ def run(config: GenerationConfig) -> None:
     output_file = config.output.output_file
     if output_file != "-":
         check_place(output_file, "--output_file")
-    streams = writing.streams(prompts, output_file, decoding)
+    streams = prompts.records is None and writing.streams(prompts, output_file, decoding)
     generator = TextGenerator.load(
         model.model_name_or_path, model.vocab_file, model.merge_file,
         decoder=config.engine.decoder, rows=1 if streams else config.engine.batch_size)
@@ -62,6 +62,11 @@ def run(config: GenerationConfig) -> None:
         from paddle_impl.text.conversation import Conversation
 
         Conversation(generator, decoding, config.runtime.seed, language=prompts.language).run()
+    elif prompts.records is not None:
+        from paddle_impl.evaluation.continuing import continue_contexts
+
+        continue_contexts(generator, prompts.records, output_file, decoding, config.runtime.seed,
+                          PROG)
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
 

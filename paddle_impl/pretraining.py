@@ -10,7 +10,7 @@ from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.data.pretraining_data import PretrainingData
 from paddle_impl.key_tokens import objective_of
 from paddle_impl.objectives import CAUSAL_LM
-from paddle_impl.optim.schedule import Schedule
+from paddle_impl.optim.legacy_schedules import schedule_of
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.completions import Completions
 from paddle_impl.training.resume import Fact
@@ -37,7 +37,7 @@ class Pretraining(Task):
     def __init__(self, config: PretrainConfig, ranks: Ranks):
         super().__init__(ranks)
         self.config = config
-        self.schedule = Schedule(config.schedule, config.training.max_steps)
+        self.schedule = schedule_of(config.schedule, config.training.max_steps)
         self.inputs = PretrainingData(config, ranks)
         self.warnings = self.inputs.warnings
         self.tokenizer = self.inputs.tokenizer

@@ -129,7 +129,7 @@ def test_short_form_reaches_the_same_flag():
     (PretrainConfig, [f"paddle_impl/{name}.py" for name in (
         "pretraining", "data/pretraining_data", "training/reports", "training/completions",
         "training/resume", "training/run", "training/model_class", "parallel/ranks",
-        "optim/schedule")]
+        "optim/schedule", "optim/choice", "optim/legacy_schedules")]
         + ["run_pretrain.py"]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
         "text/writing", "text/prompts", "serving/server", "serving/engine", "serving/app",

@@ -14,7 +14,7 @@ from paddle_impl.config.schedule import SCHEDULERS, ScheduleOptions
 from paddle_impl.config.training import TrainingOptions
 from paddle_impl.config.validation import ValidationOptions
 
-TASKS = ("completion",)
+TASKS = ("completion", "e2e")
 WARMUP_RATIO = 0.2
 
 
@@ -63,13 +63,34 @@ class WandbOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
-class FinetuneConfig(RunConfig):
-    """The groups of every training run, the examples, and what the command does by itself.
+class TaskConfig(RunConfig):
+    """The groups of every training run, and what the command does by itself."""
+
+    task: str = flag("completion", "what is learned; each task has flags of its own, see "
+                     "--task TASK --help", choices=TASKS)
+    processes: ProcessOptions = group(ProcessOptions)
+    wandb: WandbOptions = group(WandbOptions)
+
+    def __post_init__(self):
+        super().__post_init__()
+        for name in self.wandb.given():
+            require(self.wandb.with_wandb, f"--{name} means nothing without --with_wandb")
+
+    def reported_to(self) -> str:
+        """--report_to, with wandb where --with_wandb asks for it."""
+        named = self.tracking.report_to
+        if not self.wandb.with_wandb or "wandb" in named.split(","):
+            return named
+        return "wandb" if named == "none" else f"{named},wandb"
+
+
+@dataclass(frozen=True, kw_only=True)
+class FinetuneConfig(TaskConfig):
+    """Flags of code completion.
 
     The number of steps follows from the examples and --num_epochs_train.
     """
 
-    task: str = flag("completion", "what is learned", choices=TASKS)
     model: ModelOptions = group(
         ModelOptions, only=("model_type", "model_name_or_path"),
         model_type=changed("gpt2"),
@@ -102,13 +123,6 @@ class FinetuneConfig(RunConfig):
             1000, "an evaluation on dev.jsonl every so many optimizer steps",
             aliases=("--evaluation_steps",)))
     examples: ExamplesOptions = group(ExamplesOptions)
-    processes: ProcessOptions = group(ProcessOptions)
-    wandb: WandbOptions = group(WandbOptions)
-
-    def __post_init__(self):
-        super().__post_init__()
-        for name in self.wandb.given():
-            require(self.wandb.with_wandb, f"--{name} means nothing without --with_wandb")
 
     def of_length(self, steps_per_epoch: int) -> "FinetuneConfig":
         """The flags with the number of steps, and the values that follow from it."""
@@ -120,10 +134,3 @@ class FinetuneConfig(RunConfig):
         return replace(
             self, schedule=schedule, training=replace(self.training, max_steps=steps),
             validation=replace(self.validation, eval_freq=min(self.validation.eval_freq, steps)))
-
-    def reported_to(self) -> str:
-        """--report_to, with wandb where --with_wandb asks for it."""
-        named = self.tracking.report_to
-        if not self.wandb.with_wandb or "wandb" in named.split(","):
-            return named
-        return "wandb" if named == "none" else f"{named},wandb"

@@ -74,6 +74,11 @@ class GenerationConfig(Options):
         require(self.prompts.fim_mode == "psm" or self.prompts.suffix is not None
                 or self.prompts.prompt_file is not None or self.mode.serve,
                 "--fim_mode is the order around a gap: it needs --suffix, --prompt_file or --serve")
+        require(self.prompts.records is None or self.output.output_file is not None,
+                "--records needs --output_file, the file of its continuations")
+        require(self.prompts.records is None or decoding.num_return_sequences == 1,
+                "--records keeps one continuation: --num_return_sequences must be 1, got "
+                f"{decoding.num_return_sequences}")
         require(not (stream and decoding.decode_strategy == "beam_search"),
                 "--stream is for greedy_search and sampling: a beam search has no text before its "
                 "end")

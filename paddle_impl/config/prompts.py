@@ -11,6 +11,9 @@ class PromptOptions(Options):
         None, "one or more prompts (default: three beginnings of source files)")
     prompt_file: str | None = flag(
         None, "a prompt a line, or .jsonl or .ndjson with a \"prompt\" each; - for standard input")
+    records: str | None = flag(
+        None, "JSON lines with a \"context\" of ids each, as data_tools.create_e2e_data writes "
+        "them: each distinct context is continued once, into --output_file")
     suffix: list[str] | None = flag(
         None, "fill gaps: what stands behind each --prompt, or one for all; a line of a .jsonl "
         "file may have a \"suffix\" of its own (models trained with --fim_rate)")
@@ -26,6 +29,10 @@ class PromptOptions(Options):
     def __post_init__(self):
         require(self.prompt is None or self.prompt_file is None,
                 "--prompt and --prompt_file exclude each other")
+        if self.records is not None:
+            given = [name for name in self.given() if name != "records"]
+            require(not given, f"--{' and --'.join(given)} means nothing with --records, whose "
+                    "contexts are continued as they stand")
         if self.suffix is None:
             return
         require(self.prompt_file is None,
@@ -40,5 +47,5 @@ class PromptOptions(Options):
 @dataclass(frozen=True, kw_only=True)
 class OutputOptions(Options):
     output_file: str | None = flag(
-        None, "JSON lines: prompt, suffix of a gap, text, token_ids, score, finish_reason; - for "
-        "standard output")
+        None, "JSON lines: prompt, suffix of a gap, text, token_ids, score, finish_reason; of "
+        "--records: id, context, predict, text, score, finish_reason; - for standard output")

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from paddle_impl.config.architecture import ArchitectureOptions
 from paddle_impl.config.checkpoint import CheckpointOptions
 from paddle_impl.config.model import ModelOptions
-from paddle_impl.config.optimizer import OptimizerOptions
+from paddle_impl.config.optimizer import ADAMW, OptimizerOptions
 from paddle_impl.config.options import Options, changed, group, require
 from paddle_impl.config.parallel import ParallelOptions
 from paddle_impl.config.precision import PrecisionOptions
@@ -51,6 +51,9 @@ class RunConfig(Options):
         require(name is not None or init_from is not None,
                 "--model_name_or_path is required: a registry name or a checkpoint directory; or "
                 "--init_from, to start from the weights of one")
+        require(self.optimizer.optimizer == ADAMW or self.parallel.mp_degree == 1,
+                f"--optimizer {self.optimizer.optimizer} is not built for --mp_degree "
+                f"{self.parallel.mp_degree}: leave one of them out")
         require(not self.precision.use_amp or self.runtime.device != "cpu",
                 "--use_amp on --device cpu: Paddle has no half precision kernels for a CPU and "
                 "would silently compute in float32; leave it out")

@@ -1,10 +1,13 @@
 """Flags of the learning rate: a schedule by its name, and what it depends on."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, fields
+from itertools import pairwise
 
 from paddle_impl.config.options import Options, flag, require, require_not_negative
 
 PADDLENLP, FROM_SCRATCH = "paddlenlp", "llms_from_scratch"
+LORA_COSINE, CYCLE = "lora_cosine", "cycle"  # microsoft/LoRA's
 _WARM_UP = ("warmup_steps", "warmup_ratio")
 # scheduler -> the flags that it takes, beside --first_step. Those without a source in their names
 # are transformers'.
@@ -16,7 +19,11 @@ SCHEDULERS: dict[str, tuple[str, ...]] = {
     "cosine": ("max_lr", *_WARM_UP, "num_cycles"),
     "cosine_with_restarts": ("max_lr", *_WARM_UP, "num_cycles"),
     FROM_SCRATCH: ("initial_lr", "max_lr", "min_lr", *_WARM_UP),
+    LORA_COSINE: ("max_lr", *_WARM_UP),
+    CYCLE: ("i_steps", "i_lrs"),
 }
+# Names that microsoft/LoRA takes as well, and then trains at a constant rate.
+IGNORED = ("inv_sqrt", "dev_perf")
 # The names that sentence-transformers gave to transformers' schedules.
 ALIASES = {
     "constantlr": "constant", "warmupconstant": "constant_with_warmup", "warmuplinear": "linear",
@@ -29,7 +36,9 @@ class ScheduleOptions(Options):
     scheduler: str = flag(
         PADDLENLP, "schedule of the rate: paddlenlp (warm-up and cosine by --warmup_rate and "
         "--decay_steps), llms_from_scratch (from --initial_lr up, by a cosine down to --min_lr), "
-        "or one of transformers' by its name there or in sentence-transformers",
+        "lora_cosine (microsoft/LoRA's, whose cosine begins with the warm-up), cycle (its lines "
+        "between --i_lrs at --i_steps), or one of transformers' by its name there or in "
+        "sentence-transformers",
         choices=(*SCHEDULERS, *ALIASES))
     max_lr: float = flag(1e-4, "learning rate at the end of the warm-up (PaddleNLP: 1e-5)")
     min_lr: float = flag(1e-5, "paddlenlp, llms_from_scratch: learning rate at the end (PaddleNLP: "
@@ -45,6 +54,9 @@ class ScheduleOptions(Options):
         None, "other schedules: warm-up as a share of all steps, rounded up to whole steps")
     num_cycles: float | None = flag(
         None, "cosine: waves (default: 0.5); cosine_with_restarts: falls (default: 1)")
+    i_steps: str | None = flag(
+        None, "cycle: steps that have the rates of --i_lrs, such as 0,500,2000; the first is 0")
+    i_lrs: str | None = flag(None, "cycle: a rate for each of --i_steps, such as 0,2e-4,1e-5")
     first_step: int | None = flag(
         None, "the schedule's index of a run's first step (default: 0 for transformers' schedules, "
         "whose warm-up begins with a rate of 0, 1 for the others)", choices=(0, 1))
@@ -55,6 +67,8 @@ class ScheduleOptions(Options):
         return ALIASES.get(self.scheduler, self.scheduler)
 
     def __post_init__(self):
+        require(self.scheduler not in IGNORED, f"--scheduler {self.scheduler} is no schedule: "
+                "microsoft/LoRA takes the name and keeps the rate constant; name constant")
         require_not_negative(self, "max_lr", "min_lr", "initial_lr", "warmup_steps")
         if "min_lr" in SCHEDULERS[self.name]:
             require(self.min_lr <= self.max_lr, f"--min_lr {self.min_lr} is above --max_lr "
@@ -73,6 +87,21 @@ class ScheduleOptions(Options):
         require(self.num_cycles is None or 0.0 < self.num_cycles < float("inf"),
                 f"--num_cycles must be positive and finite, got {self.num_cycles}")
 
+        if self.name == CYCLE:
+            self.intervals()
+
+    def intervals(self) -> tuple[list[int], list[float]]:
+        """--i_steps and --i_lrs; ValueError where they make no schedule."""
+        steps = _numbers("i_steps", self.i_steps, int)
+        rates = _numbers("i_lrs", self.i_lrs, float)
+        require(steps[0] == 0 and all(one < two for one, two in pairwise(steps)),
+                f"--i_steps must begin with 0 and rise, got {self.i_steps}")
+        require(len(steps) == len(rates), f"--i_steps has {len(steps)} numbers and --i_lrs "
+                f"{len(rates)}: expected as many of both")
+        require(all(0.0 <= rate < float("inf") for rate in rates),
+                f"--i_lrs must not be negative or infinite, got {self.i_lrs}")
+        return steps, rates
+
     def check_given(self, given: list[str]) -> None:
         """ValueError where one of these flags of the command, those that are not its defaults,
         belongs to another schedule.
@@ -83,3 +112,13 @@ class ScheduleOptions(Options):
             require(name in allowed, f"--{name} {getattr(self, name)} means nothing with "
                     f"--scheduler {self.scheduler}, which takes "
                     f"{', '.join(f'--{one}' for one in takes)}")
+
+
+def _numbers(name: str, text: str | None, kind: Callable) -> list:
+    """The numbers of a flag that are separated by commas."""
+    try:
+        return [kind(part) for part in (text or "").split(",")]
+    except ValueError:
+        what = "whole numbers" if kind is int else "numbers"
+        raise ValueError(f"--scheduler {CYCLE} takes --{name}, {what} such as "
+                         f"{'0,500,2000' if kind is int else '0,2e-4,1e-5'}, got {text}") from None

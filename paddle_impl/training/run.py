@@ -14,7 +14,7 @@ from paddle_impl.config.options import require
 from paddle_impl.config.run import RunConfig
 from paddle_impl.data.pretraining_data import TEST_ITERS
 from paddle_impl.objectives import Objective
-from paddle_impl.optim.adamw import build_optimizer
+from paddle_impl.optim.choice import chosen_optimizer
 from paddle_impl.optim.precision import Precision
 from paddle_impl.parallel.ranks import Ranks, join_grid
 from paddle_impl.parallel.tensor import Parts
@@ -87,13 +87,10 @@ class Run:
         model_class.check(self.model)
         shapes = self.model.whole_shapes()
         self.parameters = sum(map(math.prod, shapes.values()))
-        options = config.optimizer
         # After the weights are set: master weights are copied from them.
-        self.optimizer = build_optimizer(
-            self.model, learning_rate=self.task.learning_rate(1),
-            weight_decay=options.weight_decay, beta1=options.adam_beta1, beta2=options.adam_beta2,
-            epsilon=options.adam_epsilon, ranks=self.ranks, precision=self.precision,
-            stage=config.parallel.sharding_stage)
+        self.optimizer = chosen_optimizer(
+            config.optimizer, self.model, learning_rate=self.task.learning_rate(1),
+            ranks=self.ranks, precision=self.precision, stage=config.parallel.sharding_stage)
         if self.ranks.is_main:
             notes += checkpoint.check_room(self.output_dir, self.model, shapes,
                                            self.optimizer.rule, resumed=self.start_step > 0)

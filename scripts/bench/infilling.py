@@ -25,7 +25,7 @@ from data_tools.completion.languages import PAD  # noqa: E402
 from data_tools.tokenizing.tokenizer import Tokenizer  # noqa: E402
 from paddle_impl import checkpoint  # noqa: E402
 from paddle_impl.data.supervised import SupervisedLoader  # noqa: E402
-from paddle_impl.finetuning import RecordExamples  # noqa: E402
+from paddle_impl.finetuning.completion import RecordExamples  # noqa: E402
 from paddle_impl.objectives import CAUSAL_LM  # noqa: E402
 from paddle_impl.parallel.ranks import Ranks  # noqa: E402
 from paddle_impl.training.measuring import measure  # noqa: E402

@@ -13,6 +13,7 @@ _MAKE = "paddle_impl.optim.adamw.AdamW._make_slots"
 _RESUME = "paddle_impl.training.resume"
 _TRAIN = "paddle_impl.training.trainer.Trainer.train"
 _RUN = "paddle_impl.training.run.Run"
+_CHOSEN = "paddle_impl.optim.choice.chosen_optimizer"
 _TASK = "paddle_impl.pretraining.Pretraining"
 _SCHEDULE = "paddle_impl.optim.schedule._values"
 _INPUTS = "paddle_impl.data.pretraining_data.PretrainingData"
@@ -144,10 +145,10 @@ BUGS = {
     "no embedding dropout in a run": (_DROPOUT, "embd_pdrop=hidden", "embd_pdrop=0.0"),
     "check_accuracy drops all the same": (_DROPOUT, _DROPPED, "self.hidden_dropout_prob"),
     "weight decay not passed on": (
-        f"{_RUN}._prepare", "weight_decay=options.weight_decay", "weight_decay=0.0"),
+        _CHOSEN, '"weight_decay": options.weight_decay', '"weight_decay": 0.0'),
     "run's betas not passed on": (
-        f"{_RUN}._prepare", "beta1=options.adam_beta1, beta2=options.adam_beta2,", ""),
-    "run's epsilon not passed on": (f"{_RUN}._prepare", "epsilon=options.adam_epsilon,", ""),
+        _CHOSEN, '"beta1": options.adam_beta1, "beta2": options.adam_beta2,', ""),
+    "run's epsilon not passed on": (_CHOSEN, '"epsilon": options.adam_epsilon', ""),
     "run's clip not passed on": (
         f"{_RUN}.train", "grad_clip=config.optimizer.grad_clip", "grad_clip=0.0"),
     "run's dropout seed not passed on": (f"{_RUN}.train", "seed=config.runtime.seed", "seed=0"),

@@ -7,7 +7,7 @@ import pytest
 from visualdl import LogReader
 
 from paddle_impl.config.run import RunConfig
-from paddle_impl.finetuning import Completion
+from paddle_impl.finetuning.completion import Completion
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.training.reports import Reports
 

@@ -1,0 +1,1 @@
+"""Fine-tuning: the tasks that run_finetune.py gives to training/run.py."""

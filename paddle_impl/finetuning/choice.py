@@ -1,0 +1,15 @@
+"""The task that the flags name."""
+
+from functools import partial
+
+from paddle_impl.config.finetune import TaskConfig
+from paddle_impl.finetuning.completion import Completion
+from paddle_impl.finetuning.e2e import E2E
+from paddle_impl.training.run import Run
+
+TASKS = {"completion": Completion, "e2e": E2E}
+
+
+def finetuning_run(config: TaskConfig) -> Run:
+    """Check the configuration and put the run together; ValueError if it cannot be trained."""
+    return Run(config, partial(TASKS[config.task], config))
