@@ -1,7 +1,8 @@
 """Files of E2E pairs: a meaning representation and a text that says it.
 
     X.csv      the columns mr and ref, as the E2E challenge has them; mr is linearised
-    X.jsonl    {"context": "name : Blue Spice | ...", "completion": "..."}, as *_formatted.jsonl
+    X.jsonl    {"context": "name : Blue Spice | ...", "completion": "..."}, or with the names
+               context_text and completion_text
     others     name : Blue Spice | ...||text, a pair a line
 
 An error names the file and the line. Texts are taken as they stand, without white space at the ends
@@ -30,8 +31,10 @@ class Pair(NamedTuple):
     completion: str
 
 
-def read_pairs(path: str) -> list[Pair]:
+def read_pairs(path: str, *, may_be_empty: bool = False) -> list[Pair]:
     """The pairs of a file in their order; ValueError for what is no pair, and where there is none.
+
+    may_be_empty: a pair's text may be empty.
     """
     kind = Path(path).suffix.lower()
     of_lines = {".csv": _of_csv, ".jsonl": _of_json}.get(kind, _of_text)
@@ -40,9 +43,9 @@ def read_pairs(path: str) -> list[Pair]:
     try:
         for line, context, completion in of_lines(read_lines(path)):
             place = line
-            if not context or not completion:
-                raise Unreadable(line, "the meaning representation is empty" if not context
-                                 else "the text is empty")
+            if not context or not (completion or may_be_empty):
+                what = "text" if context else "meaning representation"
+                raise Unreadable(line, f"the {what} is empty")
             pairs.append(Pair(line, context, completion))
     except Unreadable as error:
         raise ValueError(f"{path}, line {error.line}: {error.told}") from None
@@ -129,7 +132,7 @@ def _of_json(lines: list[str]) -> Iterator[tuple[int, str, str]]:
             record = json.loads(line)
         except (ValueError, RecursionError):
             record = None
-        texts = [record.get(key) if isinstance(record, dict) else None
+        texts = [record.get(f"{key}_text", record.get(key)) if isinstance(record, dict) else None
                  for key in ("context", "completion")]
         if not all(isinstance(text, str) for text in texts):
             raise Unreadable(number, 'expected {"context": "...", "completion": "..."} with texts, '

@@ -44,8 +44,8 @@ def read_outputs(path: str) -> list[str]:
 
 def check_counts(references: References, outputs: list[str], path: str) -> None:
     require(len(outputs) == len(references.texts),
-            f"{path} has {len(outputs):,} lines for {references.about}: expected one output a line "
-            "for each instance, an empty line where there is none")
+            f"{path} has {len(outputs):,} outputs for {references.about}: expected a line for each "
+            "instance, an empty one where there is no output")
 
 
 def _blocks(lines: list[str]) -> list[list[str]]:

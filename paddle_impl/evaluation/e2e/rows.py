@@ -1,31 +1,23 @@
 """Outputs that need no model, beside which those of models can be judged; the table of all."""
 
 from collections.abc import Callable, Mapping, Sequence
-from typing import NamedTuple
 
 from data_tools.e2e.meaning import fields_of
-from paddle_impl.evaluation.e2e.scores import METRICS, Scores
+from paddle_impl.evaluation.e2e.scores import METRICS, Scores, System
 
 
-class Row(NamedTuple):
-    """A system's outputs, and the references that each is held against. about: for people."""
-
-    outputs: list[str]
-    references: list[list[str]]
-    about: str
-
-
-def echo(contexts: Sequence[str], references: list[list[str]]) -> Row:
+def echo(contexts: Sequence[str], references: Sequence[Sequence[str]]) -> System:
     """The meaning representation itself, as the model reads it."""
-    return Row(list(contexts), references, "the meaning representation")
+    return System(contexts, references, "the meaning representation itself")
 
 
-def template(contexts: Sequence[str], references: list[list[str]]) -> Row:
+def template(contexts: Sequence[str], references: Sequence[Sequence[str]]) -> System:
     """One template for every meaning representation: see `sentence`."""
-    return Row([sentence(context) for context in contexts], references, "one template")
+    return System([sentence(context) for context in contexts], references,
+                  "one template for every meaning representation")
 
 
-def human(references: Sequence[Sequence[str]]) -> Row:
+def human(references: Sequence[Sequence[str]]) -> System:
     """The first reference of each instance against its other ones.
 
     Instances with a single reference are left out. ValueError where there are no others.
@@ -34,8 +26,9 @@ def human(references: Sequence[Sequence[str]]) -> Row:
     if not several:
         raise ValueError("no instance has two references, so no human text can be measured")
     left_out = len(references) - len(several)
-    return Row([own[0] for own in several], [own[1:] for own in several],
-               f"the first reference against the others, {left_out:,} instances with one left out")
+    return System(
+        [own[0] for own in several], [own[1:] for own in several],
+        f"the first reference against the others; {left_out:,} instances with one are left out")
 
 
 def sentence(context: str) -> str:

@@ -3,6 +3,7 @@
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from paddle_impl.evaluation.e2e import java
 from paddle_impl.evaluation.e2e.nist import nist
@@ -11,6 +12,16 @@ METRICS = ("BLEU", "NIST", "METEOR", "ROUGE_L", "CIDEr")
 _OF_JAVA = METRICS[2:]
 # pymteval counts a missing n-gram as this many, so that the logarithm exists.
 _TINY = 1e-15
+
+
+class System(NamedTuple):
+    """outputs: one for each instance, perhaps empty. references: one or more for each instance.
+    about: what the outputs are, for people.
+    """
+
+    outputs: Sequence[str]
+    references: Sequence[Sequence[str]]
+    about: str = ""
 
 
 @dataclass(frozen=True)
@@ -31,30 +42,32 @@ class Scores:
         return "\n".join(["SCORES:", "==============", *lines, *self.notes])
 
 
-def score(references: Sequence[Sequence[str]], systems: Mapping[str, Sequence[str]], *,
-          java_timeout: float = java.TIME_LIMIT,
+def score(systems: Mapping[str, System], *, java_timeout: float = java.TIME_LIMIT,
           progress: Callable[[Iterable], Iterable] = iter) -> Iterator[tuple[str, Scores]]:
     """(name, its scores) of each system, one after the other.
 
-    references: one or more of each instance. systems: an output for each instance, by name. Without
-    Java, METEOR, ROUGE_L and CIDEr, whose words are PTB's, are not computed. ValueError where the
-    extra `metrics` is not there or a program fails.
+    java_timeout: seconds that a program may take for one system. Without Java, METEOR, ROUGE_L and
+    CIDEr, whose words are PTB's, are not computed. ValueError where the extra `metrics` is not
+    there or a program fails.
     """
     bleu, words_of = _sacrebleu()
     with ExitStack() as stack:
         if java.found():
             meteor = stack.enter_context(java.Meteor(java_timeout))
-            flat = [text for own in references for text in own]
-            tokenized = iter(java.tokenized(flat, java_timeout))
-            known = [[next(tokenized) for _ in own] for own in references]
-        words = [[words_of(text) for text in own] for own in references]
-        for name, outputs in systems.items():
-            assert len(outputs) == len(references)
+        before = None
+        for name, (outputs, references, _) in systems.items():
+            assert len(outputs) == len(references) and all(references)
+            words = ([words_of(text) for text in own] for own in references)
             values: dict[str, float | None] = {
-                "BLEU": _bleu(bleu, references, outputs),
+                "BLEU": _bleu(bleu, outputs, references),
                 "NIST": nist(zip(map(words_of, outputs), words, strict=True)),
             }
             if java.found():
+                if references is not before:  # several systems have the same ones
+                    flat = [text for own in references for text in own]
+                    tokenized = iter(java.tokenized(flat, java_timeout))
+                    known = [[next(tokenized) for _ in own] for own in references]
+                    before = references
                 ptb = java.tokenized(outputs, java_timeout)
                 values["METEOR"] = meteor.score(ptb, known, progress)
                 values |= _of_captions(ptb, known)
@@ -86,7 +99,7 @@ def _sacrebleu():
     return bleu, lambda text: tokenize(text).lower().split()
 
 
-def _bleu(bleu, references: Sequence[Sequence[str]], outputs: Sequence[str]) -> float:
+def _bleu(bleu, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
     """BLEU-4 from 0 to 1; 0 where no output has four words."""
     most = max(map(len, references))
     streams = [[own[number] if number < len(own) else None for own in references]
