@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from data_tools.e2e.options import E2EDataConfig
 from data_tools.e2e.reading import grouped, read_pairs
-from data_tools.files import whole_files
+from data_tools.files import whole_files, whole_folder
 from data_tools.preparing.report import say
 from data_tools.tokenizing.tokenizer import Tokenizer
 
@@ -18,7 +18,7 @@ _CHUNK = 1000  # pairs that are encoded at once
 
 
 def make(config: E2EDataConfig) -> None:
-    """Write the three files whole or not at all.
+    """Write both files whole or not at all, and the tokenizer beside them unless it is there.
 
     A record's `context` is the ids of the meaning representation and the end token, its
     `completion` those of a space and the text, and the end token.
@@ -26,12 +26,16 @@ def make(config: E2EDataConfig) -> None:
     output = Path(config.output_file)
     pairs = read_pairs(config.input_path)
     tokenizer = Tokenizer.load(config.tokenizer)
+    beside = output.parent / "tokenizer"
+    if beside.exists() and Tokenizer.load(beside).fingerprint() != tokenizer.fingerprint():
+        raise ValueError(f"{beside} is another tokenizer than {config.tokenizer}: write to another "
+                         "folder, or name that tokenizer")
     end = [tokenizer.eos_token_id]
     after_context, after_text = end if config.add_bos else [], end if config.add_eos else []
     total = 0
     os.makedirs(output.parent, exist_ok=True)
     bar = tqdm(total=len(pairs), desc="encoding", unit="pair", leave=False, disable=None)
-    with bar, whole_files(output, formatted_of(output), meta_of(output)) as (ids, texts, meta):
+    with bar, whole_files(output, formatted_of(output)) as (ids, texts):
         for first in range(0, len(pairs), _CHUNK):
             chunk = pairs[first : first + _CHUNK]
             contexts = tokenizer.encode_batch([pair.context for pair in chunk])
@@ -44,19 +48,15 @@ def make(config: E2EDataConfig) -> None:
                 _write(ids, both | {f"{name}_text": text for name, text in named.items()})
                 _write(texts, named)
             bar.update(len(chunk))
-        _write(meta, {"format_version": 1, "records": len(pairs), "source": config.input_path,
-                      "add_bos": config.add_bos, "add_eos": config.add_eos,
-                      "tokenizer_fingerprint": tokenizer.fingerprint()})
+    if not beside.exists():
+        with whole_folder(beside) as folder:
+            tokenizer.save(folder)
     say(f"wrote {len(pairs):,} records of {len(grouped(pairs)):,} meaning representations, "
         f"{total:,} ids, to {output}; their texts are in {formatted_of(output)}")
 
 
 def formatted_of(records: Path) -> Path:
     return records.with_name(f"{records.stem}_formatted.jsonl")
-
-
-def meta_of(records: Path) -> Path:
-    return records.with_name(f"{records.stem}_meta.json")
 
 
 def _write(file, record: dict) -> None:

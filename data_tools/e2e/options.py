@@ -17,7 +17,7 @@ class E2EDataConfig(Options):
                                 "with the columns mr and ref, or a .jsonl with context and "
                                 "completion", aliases=("--input",))
     output_file: str = flag(help="X.jsonl: ids of context and completion, and texts; beside it "
-                                 "X_formatted.jsonl with the texts only, and X_meta.json",
+                                 "X_formatted.jsonl with the texts only, and tokenizer/",
                             aliases=("--output",))
     tokenizer: str = flag(help=TOKENIZER, aliases=("--vocab",))
     add_bos: bool = flag(True, "end each context with the end token, where the completion begins")

@@ -7,12 +7,12 @@ files of microsoft/LoRA's gpt2_encode are read too.
 from __future__ import annotations
 
 import hashlib
+import os
 from pathlib import Path
 
 import numpy as np
 
-from data_tools.e2e.making import meta_of
-from data_tools.json_fields import HASH, LARGEST, Field, check, parsed, read_object, whole
+from data_tools.json_fields import LARGEST, Field, check, parsed
 
 IGNORED = -100
 SEQ_LEN = 512
@@ -20,37 +20,36 @@ _IDS = Field(f"a list of one or more whole numbers from 0 to {LARGEST}", lambda 
              isinstance(value, list) and {*map(type, value)} == {int}
              and 0 <= min(value) <= max(value) <= LARGEST)
 FIELDS = {"context": _IDS, "completion": _IDS}
-META = {"format_version": whole(1, 1), "tokenizer_fingerprint": HASH}
 
 
 class E2ERecords:
     """The records of one file by number, with labels.
 
-    sha256: of the file. cut: how many records are longer than seq_len, and lose their end.
+    lengths: of each record, context and completion together. highest: the largest id. sha256: of
+    the file.
     """
 
-    def __init__(self, path: str, tokenizer, seq_len: int = SEQ_LEN, *, joint_lm: bool = False):
-        """joint_lm: the context is learned too (--obj jlm), and not the completion alone.
+    def __init__(self, path: str | os.PathLike, seq_len: int = SEQ_LEN, joint_lm: bool = False):
+        """seq_len: ids of an example; a longer record loses its end. joint_lm: the context is
+        learned too (--obj jlm), and not the completion alone.
 
-        ValueError names file and line of what is no record or has an id beyond the vocabulary, and
-        refuses records that another tokenizer made, where X_meta.json tells.
+        ValueError names file and line of what is no record.
         """
         if seq_len < 2:
             raise ValueError(f"seq_len {seq_len} leaves no room: expected at least 2")
         self.path, self.seq_len, self.joint_lm = Path(path), seq_len, joint_lm
-        self._check_tokenizer(tokenizer)
         try:
             content = self.path.read_bytes()
         except OSError as error:
             raise ValueError(f"{self.path} cannot be read: {error.strerror}") from None
         self.sha256 = hashlib.sha256(content).hexdigest()
-        self._records = [_record(line, tokenizer.vocab_size, f"{self.path}, line {number}")
+        self._records = [_record(line, f"{self.path}, line {number}")
                          for number, line in enumerate(content.split(b"\n"), start=1)
                          if line.strip()]
         if not self._records:
             raise ValueError(f"{self.path} holds no records")
-        self.cut = sum(len(context) + len(completion) > seq_len
-                       for context, completion in self._records)
+        self.lengths = [len(context) + len(completion) for context, completion in self._records]
+        self.highest = max(int(ids.max()) for record in self._records for ids in record)
 
     def __len__(self) -> int:
         return len(self._records)
@@ -86,22 +85,11 @@ class E2ERecords:
     def describe(self, number: int) -> str:
         return f"record {number + 1} of {self.path}"
 
-    def _check_tokenizer(self, tokenizer) -> None:
-        path = meta_of(self.path)
-        if path.exists():
-            meta = read_object(path, META, META)
-            if meta["tokenizer_fingerprint"] != tokenizer.fingerprint():
-                raise ValueError(f"{self.path} was made with another tokenizer than the model's: "
-                                 "make it again with python -m data_tools.create_e2e_data")
 
-
-def _record(line: bytes, vocab_size: int, place: str) -> tuple[np.ndarray, np.ndarray]:
+def _record(line: bytes, place: str) -> tuple[np.ndarray, np.ndarray]:
     try:
         record = parsed(line)
         check(record, FIELDS, FIELDS)
-        most = max(*record["context"], *record["completion"])
-        if most >= vocab_size:
-            raise ValueError(f"token id {most} is outside the vocabulary of {vocab_size}")
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
     return np.array(record["context"], np.int32), np.array(record["completion"], np.int32)

@@ -14,6 +14,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 NO_JAVA = "needs Java"
+MISSING = ("{} is missing: pip install 'paddle-gpt-parity[metrics]', or bash scripts/setup.sh "
+           "--extras metrics")
 # Seconds of one program. METEOR takes 10 s of one core to start, and 20 s for 4,693 references.
 TIME_LIMIT = 1800.0
 _LOCALE = ("-Duser.language=en", "-Duser.country=US", "-Dfile.encoding=UTF-8")
@@ -122,7 +124,8 @@ def _plain(text: str) -> str:
 def _folder(name: str) -> Path:
     """Where pycocoevalcap has a program."""
     spec = find_spec("pycocoevalcap")
-    assert spec is not None, "scores.py checks that the extra is there"
+    if spec is None:
+        raise ValueError(MISSING.format("pycocoevalcap"))
     return Path(next(iter(spec.submodule_search_locations))) / name
 
 

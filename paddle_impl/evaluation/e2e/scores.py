@@ -50,18 +50,13 @@ def score(systems: Mapping[str, System], *, java_timeout: float = java.TIME_LIMI
     CIDEr, whose words are PTB's, are not computed. ValueError where the extra `metrics` is not
     there or a program fails.
     """
-    bleu, words_of = _sacrebleu()
     with ExitStack() as stack:
         if java.found():
             meteor = stack.enter_context(java.Meteor(java_timeout))
         before = None
         for name, (outputs, references, _) in systems.items():
             assert len(outputs) == len(references) and all(references)
-            words = ([words_of(text) for text in own] for own in references)
-            values: dict[str, float | None] = {
-                "BLEU": _bleu(bleu, outputs, references),
-                "NIST": nist(zip(map(words_of, outputs), words, strict=True)),
-            }
+            values: dict[str, float | None] = {**of_ngrams(outputs, references)}
             if java.found():
                 if references is not before:  # several systems have the same ones
                     flat = [text for own in references for text in own]
@@ -84,27 +79,26 @@ def _notes(outputs: Sequence[str], missing: Mapping[str, str]) -> tuple[str, ...
     return tuple(notes)
 
 
-def _sacrebleu():
-    """(BLEU as pymteval computes it, a function from a text to mteval's words, lower case)."""
+def of_ngrams(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:
+    """BLEU-4 from 0 to 1, which is 0 where no output has four words, and NIST-5.
+
+    Words are those of mteval-v13a, in lower case. sacrebleu's BLEU equals pymteval's.
+    """
     try:
-        import pycocoevalcap  # noqa: F401, its programs are java.py's
         from sacrebleu.metrics import BLEU
         from sacrebleu.tokenizers.tokenizer_13a import Tokenizer13a
-    except ImportError as error:
-        raise ValueError(f"{error.name} is missing: pip install 'paddle-gpt-parity[metrics]', or "
-                         "bash scripts/setup.sh --extras metrics") from None
-    tokenize = Tokenizer13a()
+    except ImportError:
+        raise ValueError(java.MISSING.format("sacrebleu")) from None
     bleu = BLEU(tokenize="13a", lowercase=True, force=True, smooth_method="floor",
                 smooth_value=_TINY)
-    return bleu, lambda text: tokenize(text).lower().split()
-
-
-def _bleu(bleu, outputs: Sequence[str], references: Sequence[Sequence[str]]) -> float:
-    """BLEU-4 from 0 to 1; 0 where no output has four words."""
     most = max(map(len, references))
     streams = [[own[number] if number < len(own) else None for own in references]
                for number in range(most)]
-    return bleu.corpus_score(list(outputs), streams).score / 100.0
+    tokenize = Tokenizer13a()
+    given, *known = ([tokenize(text).lower().split() for text in texts]
+                     for texts in (outputs, *references))
+    return {"BLEU": bleu.corpus_score(list(outputs), streams).score / 100.0,
+            "NIST": nist(zip(given, known, strict=True))}
 
 
 def _of_captions(outputs: Sequence[str], references: Sequence[Sequence[str]]) -> dict[str, float]:

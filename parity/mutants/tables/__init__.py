@@ -5,6 +5,7 @@ from parity.mutants.tables import (
     checkpoint,
     data,
     dropout,
+    e2e,
     evaluation,
     exporting,
     formats,
@@ -29,9 +30,9 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
-                  supervised, schedules, growth, parallel, sharding, generation, kernels, exporting,
-                  stops, serving, beam, formats, checkpoint, resume)
+    for table in (text, infilling, data, model, rows, loss, evaluation, e2e, dropout, training,
+                  frozen, supervised, schedules, growth, parallel, sharding, generation, kernels,
+                  exporting, stops, serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

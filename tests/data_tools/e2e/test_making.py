@@ -6,6 +6,7 @@ import pytest
 
 from data_tools import create_e2e_data
 from data_tools.e2e.records import E2ERecords
+from data_tools.tokenizing.tokenizer import Tokenizer
 
 PAIRS = "name : A | Type : pub||A is a pub .\nname : B||B .\nname : A | Type : pub||It is A .\n"
 
@@ -25,8 +26,17 @@ def test_a_record_has_the_ids_and_the_texts(make, tmp_path, tokenizer):
     assert second["context_text"] == "name : B"
     assert records(tmp_path, "x_formatted.jsonl")[1] == {
         "context": "name : B", "completion": "B ."}
-    meta = json.loads((tmp_path / "out" / "x_meta.json").read_text())
-    assert meta["tokenizer_fingerprint"] == tokenizer.fingerprint() and meta["records"] == 3
+    beside = Tokenizer.load(tmp_path / "out" / "tokenizer")
+    assert beside.fingerprint() == tokenizer.fingerprint()
+
+
+def test_a_folder_has_the_records_of_one_tokenizer(make, tmp_path, tokenizer, capsys):
+    assert make(PAIRS) == make(PAIRS) == 0
+    before = (tmp_path / "out" / "x.jsonl").read_bytes()
+    tokenizer.with_added_tokens(["<new>"]).save(tmp_path / "other")
+    assert make(PAIRS, "--tokenizer", tmp_path / "other") == 2
+    assert "is another tokenizer than" in capsys.readouterr().err
+    assert (tmp_path / "out" / "x.jsonl").read_bytes() == before
 
 
 def test_end_tokens_can_be_left_out(make, tmp_path, tokenizer):
@@ -66,7 +76,5 @@ def test_the_published_ids(in_process, e2e_dir, gpt2_dir, tmp_path):
                    "<i4")
     assert len(ids) == 314_410
     assert hashlib.sha256(ids.tobytes()).hexdigest()[:16] == "8e915522ec70dfc5"
-    from data_tools.tokenizing.tokenizer import Tokenizer
-
-    read = E2ERecords(output, Tokenizer.load(gpt2_dir))
-    assert len(read) == 4693 and len(read.distinct()) == 630 and read.cut == 0
+    read = E2ERecords(output)
+    assert len(read) == 4693 and len(read.distinct()) == 630 and max(read.lengths) < 512

@@ -24,13 +24,14 @@ def test_meteor_is_asked_for_several_systems(fake_java):
     assert seen == [2, 2] and process.poll() is not None
 
 
-@pytest.mark.parametrize(("mode", "message"), [
-    ("crash", "exit code 3: no heap left"), ("hang", "longer than 1 seconds and was ended")])
-def test_what_a_program_said_is_shown(fake_java, mode, message):
+@pytest.mark.parametrize(("mode", "limit", "message"), [
+    ("crash", 200, "exit code 3: no heap left"),
+    ("hang", 1, "longer than 1 seconds and was ended")])
+def test_what_a_program_said_is_shown(fake_java, mode, limit, message):
     fake_java(mode)
-    with java.Meteor(limit=1) as meteor:
+    with java.Meteor(limit) as meteor:
         with pytest.raises(ValueError, match=f"METEOR.*{message}"):
             meteor.score(["a"], [["a"]])
         assert meteor._process.poll() is not None
     with pytest.raises(ValueError, match=f"tokenizer.*{message}"):
-        java.tokenized(["a"], limit=1)
+        java.tokenized(["a"], limit)
