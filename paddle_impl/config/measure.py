@@ -71,7 +71,8 @@ class E2EOptions(Options):
     java_timeout: float = flag(1800.0, "with --e2e: seconds that METEOR may take for one system")
 
     def __post_init__(self):
-        require(self.java_timeout > 0, f"--java_timeout must be above 0, got {self.java_timeout}")
+        require(0 < self.java_timeout <= 1e6, "--java_timeout must be above 0 and at most 1e6, got "
+                f"{self.java_timeout}")
         if self.e2e is not None:
             require(len(self.e2e) > 1 or self.e2e_rows,
                     "--e2e takes a file of references and one or more of outputs, REFS SYS ...: "

@@ -26,7 +26,8 @@ def read_references(path: str, outputs: int) -> References:
     ValueError where a file cannot be read or has no reference.
     """
     lines = [] if path.lower().endswith((".csv", ".jsonl")) else read_lines(path)
-    if not lines or any("||" in line for line in lines[:1]):
+    first = next(filter(str.strip, lines), None)
+    if first is None or "||" in first:
         groups = grouped(read_pairs(path))
         texts, kind = list(groups.values()), "grouped by meaning representation"
         return References(texts, list(groups), _about(path, texts, kind))

@@ -56,6 +56,7 @@ def test_several_systems_and_the_rows_to_compare_with(evaluate, tmp_path):
     (("--e2e", "refs.txt", "none.txt"), "cannot be read"),
     (("--e2e", "refs.txt", "good.txt", "--model_name_or_path", "m"), "is not for --e2e"),
     (("--e2e", "refs.txt", "good.txt", "--java_timeout", "0"), "must be above 0"),
+    (("--e2e", "refs.txt", "good.txt", "--java_timeout", "inf"), "at most 1e6"),
     (("--minitest", "--e2e_rows", "--model_name_or_path", "m"), "--e2e_rows is for --e2e"),
 ])
 def test_what_cannot_be_measured(evaluate, tmp_path, capsys, argv, message):

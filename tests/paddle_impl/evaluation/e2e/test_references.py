@@ -26,7 +26,7 @@ def test_blank_lines_stand_between_instances(file, text, outputs, groups):
 
 
 @pytest.mark.parametrize(("text", "name"), [
-    ("x : 1||a\ny : 1||c\nx : 1||b\n", "f.txt"),
+    ("\nx : 1||a\ny : 1||c\nx : 1||b\n", "f.txt"),
     ("mr,ref\nx[1],a\ny[1],c\nx[1],b\n", "f.csv"),
     ('{"context": "x : 1", "completion": "a"}\n{"context": "y : 1", "completion": "c"}\n'
      '{"context": "x : 1", "completion": "b"}\n', "f.jsonl"),
