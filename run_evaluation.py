@@ -17,6 +17,11 @@ def main(argv: list[str] | None = None) -> None:
         if config.measure.compare and not config.measure.minitest:
             compare(config)
             return
+        if config.mode == "e2e":
+            from paddle_impl.evaluation.e2e import measuring
+
+            measuring.run(config)
+            return
         from paddle_impl.process import runtime
 
         runtime.import_paddle(config.runtime.device)

@@ -4,14 +4,15 @@ from dataclasses import dataclass
 
 from paddle_impl.config.data import DataOptions
 from paddle_impl.config.decoding import DecodingOptions
-from paddle_impl.config.measure import HumanEvalOptions, InfillOptions, MeasureOptions
+from paddle_impl.config.measure import E2EOptions, HumanEvalOptions, InfillOptions, MeasureOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.options import Options, changed, group, require
 from paddle_impl.config.prompts import OutputOptions, PromptOptions
 from paddle_impl.config.runtime import RuntimeOptions
 
 # The flags that choose what is measured. Exactly one of them is given.
-MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval", "infill")
+MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval", "infill",
+         "e2e")
 # Flags that only some of MODES use: flag -> those modes.
 _OF = {
     "split": ("input_dir",), "split_name": ("input_dir",), "stride": ("input_dir",),
@@ -20,6 +21,7 @@ _OF = {
     **dict.fromkeys(("num_samples", "temperature", "top_p", "samples_file"), ("humaneval",)),
     **dict.fromkeys(("max_dec_len", "allow_code_execution", "execution_timeout",
                      "execution_memory_mib"), ("humaneval", "infill")),
+    **dict.fromkeys(("e2e_rows", "java_timeout"), ("e2e",)),
     **dict.fromkeys(("infill_mode", "infill_spans", "language"), ("infill",)),
     **dict.fromkeys(("vocab_file", "merge_file"),
                     ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill")),
@@ -44,6 +46,7 @@ class EvaluationConfig(Options):
     measure: MeasureOptions = group(MeasureOptions)
     humaneval: HumanEvalOptions = group(HumanEvalOptions)
     infilling: InfillOptions = group(InfillOptions)
+    e2e: E2EOptions = group(E2EOptions)
     prompts: PromptOptions = group(PromptOptions, only=("language",))
     decoding: DecodingOptions = group(
         DecodingOptions, only=("max_dec_len", "temperature", "top_p"), top_k=0, min_dec_len=0,
@@ -79,7 +82,7 @@ class EvaluationConfig(Options):
         given = {"input_dir": self.data.input_dir, "wikitext": measure.wikitext,
                  "lambada": measure.lambada, "minitest": minitest,
                  "compare": measure.compare, "humaneval": self.humaneval.humaneval,
-                 "infill": self.infilling.infill}
+                 "infill": self.infilling.infill, "e2e": self.e2e.e2e}
         return [name for name in MODES if given[name]]
 
     def _check_mode(self) -> None:
@@ -95,6 +98,9 @@ class EvaluationConfig(Options):
                     f"not for --{mode}")
         if self.mode == "compare":
             self._check_comparison()
+        elif self.mode == "e2e":
+            require(self.model.model_name_or_path is None,
+                    "--model_name_or_path is not for --e2e, which measures a file of outputs")
         elif self.mode != "humaneval":
             require(self.model.model_name_or_path is not None,
                     f"--{self.mode} needs a checkpoint: name it with --model_name_or_path")

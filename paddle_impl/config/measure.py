@@ -60,6 +60,26 @@ class HumanEvalOptions(Options):
 
 
 @dataclass(frozen=True, kw_only=True)
+class E2EOptions(Options):
+    e2e: list[str] | None = flag(
+        None, "REFS SYS ...: BLEU, NIST, METEOR, ROUGE_L and CIDEr of outputs, a line each; REFS "
+        "has references a line each with blank lines between instances, or is the data, "
+        "mr||text lines or .csv")
+    e2e_rows: bool = flag(
+        False, "with --e2e: measure also the meaning representations themselves, one template for "
+        "all, and a human reference against the others; REFS is the data")
+    java_timeout: float = flag(1800.0, "with --e2e: seconds that METEOR may take for one system")
+
+    def __post_init__(self):
+        require(0 < self.java_timeout <= 1e6, "--java_timeout must be above 0 and at most 1e6, got "
+                f"{self.java_timeout}")
+        if self.e2e is not None:
+            require(len(self.e2e) > 1 or self.e2e_rows,
+                    "--e2e takes a file of references and one or more of outputs, REFS SYS ...: "
+                    "name the outputs too, or pass --e2e_rows")
+
+
+@dataclass(frozen=True, kw_only=True)
 class InfillOptions(Options):
     infill: str | None = flag(
         None, "fill gaps that are cut into the canonical solutions of HumanEval.jsonl or "

@@ -9,6 +9,7 @@
     comparison.py   those of several checkpoints side by side
     humaneval/      functions written from docstrings, tested by running them
     infilling/      gaps in the canonical solutions of such functions, filled in
+    e2e/            outputs of systems against the references of the E2E challenge
     running.py      a run of run_evaluation.py: one of these measures
     files.py        read text files, write a JSON object, format a table
 """

@@ -5,13 +5,12 @@ from typing import Any
 
 import numpy as np
 
-from data_tools.pair_records import PairRecords
+from data_tools.e2e.records import E2ERecords
 from data_tools.tokenizing.tokenizer import load_tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.finetune_e2e import E2EConfig
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
-from paddle_impl.data.batch import IGNORED
 from paddle_impl.finetuning.examples import ExamplesTask
 from paddle_impl.finetuning.label_smoothing import label_smoothed
 from paddle_impl.objectives import CAUSAL_LM
@@ -44,7 +43,7 @@ class E2E(ExamplesTask):
         super().__init__(ranks)
         options = config.pairs
         self.records = {
-            split: PairExamples(path, options.seq_len, options.obj == "jlm")
+            split: E2ERecords(path, options.seq_len, joint_lm=options.obj == "jlm")
             for split, path in (("train", options.train_data), ("valid", options.valid_data))}
         for records in self.records.values():
             if cut := sum(length > options.seq_len for length in records.lengths):
@@ -98,23 +97,3 @@ class E2E(ExamplesTask):
         train, valid = (len(records) for records in self.records.values())
         return (f"{train:,} pairs and {valid:,} held out; {self.config.training.max_steps:,} steps "
                 f"of {self.steps_per_epoch:,} an epoch")
-
-
-class PairExamples(PairRecords):
-    """Pairs as the examples of a loader: at most seq_len ids, the completion's are labels.
-
-    joint: the context's are too. lengths: of the whole pairs.
-    """
-
-    def __init__(self, path: str, seq_len: int, joint: bool):
-        super().__init__(path)
-        self._seq_len, self._joint = seq_len, joint
-        self.lengths = [len(context) + len(completion) for context, completion in self.pairs]
-
-    def read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
-        context, completion = self.pairs[number]
-        ids = np.concatenate([context, completion])[: self._seq_len]
-        labels = ids.copy()
-        if not self._joint:
-            labels[: len(context)] = IGNORED
-        return ids, labels

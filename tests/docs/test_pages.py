@@ -10,7 +10,15 @@ import run_evaluation
 import run_finetune
 import run_generation
 import run_pretrain
-from data_tools import convert, create_completion_data, create_pretraining_data, inspect, merge
+from data_tools import (
+    convert,
+    create_completion_data,
+    create_e2e_data,
+    create_pretraining_data,
+    decode_e2e,
+    inspect,
+    merge,
+)
 from parity.__main__ import main as parity
 from tests.docs.pages import PAGES, ROOT, anchors, links, prose
 from tests.test_doors import FLOORS
@@ -24,7 +32,7 @@ OTHERS = {
 }
 # Written by the commands of the pages, not part of the project.
 WRITTEN = ("data_tools/code_python", "data_tools/parts", "data_tools/again",
-           "dataset/source_code")
+           "dataset/source_code", "dataset/e2e", "output/e2e_beam")
 
 
 def help_of(main, *words: str) -> str:
@@ -40,8 +48,8 @@ def known_flags() -> set[str]:
     """The flags in every command's --help and in every script's text."""
     commands = [run_pretrain.main, run_finetune.main, run_generation.main, run_evaluation.main,
                 inspect.main,
-                create_pretraining_data.main, create_completion_data.main, merge.main, convert.main,
-                parity]
+                create_pretraining_data.main, create_completion_data.main, create_e2e_data.main,
+                decode_e2e.main, merge.main, convert.main, parity]
     texts = [help_of(main) for main in commands]
     texts.append(help_of(run_finetune.main, "--task", "e2e"))
     texts += [help_of(parity, word) for word in ("mutants", "docs", "reach")]

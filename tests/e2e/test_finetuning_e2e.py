@@ -14,8 +14,6 @@ from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
-from paddle_impl.data.batch import IGNORED
-from paddle_impl.finetuning.e2e import PairExamples
 from paddle_impl.model import GPTForCausalLM, initialize
 
 NAMES, FOODS = ("Blue Spice", "The Mill", "Zizzi"), ("Thai", "French", "Indian", "Italian")
@@ -164,13 +162,6 @@ def test_the_flags_shape_the_run(flags, tmp_path, pairs):
     assert state["schedule"]["grad_clip"] == 0.5
     moments = load_file(checkpoint.newest(run) / "optimizer.safetensors")
     assert {key.rpartition(".")[2] for key in moments} > {"moment1", "beta1_pow_acc"}
-
-
-def test_labels_are_the_completion_and_with_jlm_all(tmp_path):
-    (tmp_path / "pairs.jsonl").write_text('{"context": [5, 1, 0], "completion": [7, 8, 0]}\n')
-    for joint, wanted in ((False, [IGNORED] * 3 + [7, 8]), (True, [5, 1, 0, 7, 8])):
-        ids, labels = PairExamples(tmp_path / "pairs.jsonl", 5, joint).read(0)
-        assert ids.tolist() == [5, 1, 0, 7, 8] and labels.tolist() == wanted
 
 
 def test_a_cycle_ends_with_its_last_interval(flags, tmp_path):

@@ -5,6 +5,7 @@ from parity.mutants.tables import (
     checkpoint,
     data,
     dropout,
+    e2e,
     e2e_training,
     evaluation,
     exporting,
@@ -30,9 +31,9 @@ from parity.mutants.tables import (
 
 MUTANTS = tuple(
     mutant
-    for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
-                  supervised, e2e_training, schedules, growth, parallel, sharding, generation,
-                  kernels, exporting, stops, serving, beam, formats, checkpoint, resume)
+    for table in (text, infilling, data, model, rows, loss, evaluation, e2e, dropout, training,
+                  frozen, supervised, e2e_training, schedules, growth, parallel, sharding,
+                  generation, kernels, exporting, stops, serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
