@@ -43,10 +43,9 @@ class LoraLinear(nn.Layer):
         self.lora_A = Matrix(inputs, rank, dtype)
         self.lora_B = Matrix(rank, outputs, dtype)
         self.lora_dropout = nn.Dropout(dropout)
-        self.blocks = None
-        if enabled is not None:
-            mask = blocks(enabled, outputs, rank).astype(dtype)
-            self.register_buffer("blocks", paddle.to_tensor(mask), persistable=False)
+        mask = None if enabled is None else paddle.to_tensor(
+            blocks(enabled, outputs, rank).astype(dtype))
+        self.register_buffer("blocks", mask, persistable=False)
 
     def forward(self, x):
         low = self.lora_A(self.lora_dropout(x)) * self.scaling  # (..., r)

@@ -119,6 +119,8 @@ DECISIONS = {
     "paddle_impl/kernels": _rung,
     "paddle_impl/key_tokens.py": _rung,
     "paddle_impl/layers": _rung,
+    "paddle_impl/lora": _rung,
+    "paddle_impl/merge_adapter.py": _COMMAND,
     "paddle_impl/model.py": _rung,
     "paddle_impl/notebook.py": _COMMAND,
     "paddle_impl/objectives.py": _rung,
