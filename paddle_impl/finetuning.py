@@ -6,11 +6,13 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from paddle import nn
 
 from data_tools.completion.languages import PAD
 from data_tools.completion.records import CompletionRecords
 from data_tools.tokenizing.bpe_files import find_files
 from data_tools.tokenizing.tokenizer import Tokenizer
+from paddle_impl import lora
 from paddle_impl.config.finetune import FinetuneConfig
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
@@ -19,6 +21,8 @@ from paddle_impl.key_tokens import objective_of
 from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.schedule import Schedule
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.parallel.tensor import Parts
+from paddle_impl.training import adapting
 from paddle_impl.training.resume import Fact
 from paddle_impl.training.run import Run
 from paddle_impl.training.task import Task
@@ -47,6 +51,7 @@ class Completion(Task):
         Fact("tokenizer", "tokenizer", "name the folder of its records with --dataset_name"),
         Fact("global batch size", "global_batch_size", "{moved}it was {was}: processes x "
              "--per_gpu_train_batch_size x --accumulation_steps"),
+        adapting.FACT,
     )
 
     def __init__(self, config: FinetuneConfig, ranks: Ranks):
@@ -60,6 +65,11 @@ class Completion(Task):
         self.tokenizer = Tokenizer.load(folder / "tokenizer")
         self.objective = objective_of(config.training, self.tokenizer)
         self.measured = CAUSAL_LM
+        self.adapter = adapting.Adapter(config.lora, config.runtime.seed) \
+            if config.lora.lora_dim else None
+        self.adapted = ""
+        self.source: Path | None = None
+        self.warnings += lora.notes(config.lora)
         self.records = {
             split: RecordExamples(folder / f"{split}.jsonl", self.tokenizer, self.sample_tokens)
             for split in ("train", "dev")}
@@ -82,6 +92,8 @@ class Completion(Task):
 
     def start_from(self, source: Path) -> None:
         super().start_from(source)
+        self.source = source
+        adapting.check_source(source, self.config.lora, self.config.checkpoint.init_from is None)
         if not find_files(source):
             self.warnings.append(f"{source} has no tokenizer to compare with that of the records")
 
@@ -104,6 +116,19 @@ class Completion(Task):
         return self.config.training.with_dropout(
             shape.with_(pad_token_id=self.tokenizer.special_tokens[PAD]))
 
+    def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
+        model = super().build(shape, parts)
+        if self.adapter is not None:
+            self.adapter.on(model, self.source)
+            self.adapted = f"; {lora.describe(model)}"
+        return model
+
+    def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
+        if self.adapter is not None:
+            self.adapter.load(source, model)
+        else:
+            super().load(source, model, continues)
+
     def learning_rate(self, step: int) -> float:
         return self.schedule.learning_rate(step)
 
@@ -117,7 +142,9 @@ class Completion(Task):
         } | training.key_settings()
 
     def data(self) -> dict[str, Any]:
-        return {f"{split}_sha256": records.sha256 for split, records in self.records.items()}
+        adapter = self.adapter.data() if self.adapter is not None else {}
+        return {f"{split}_sha256": records.sha256
+                for split, records in self.records.items()} | adapter
 
     def order_key(self) -> str:
         return f"{self.sample_tokens} tokens, groups of {self.config.examples.accumulation_steps}"
@@ -134,7 +161,7 @@ class Completion(Task):
         epochs = self.config.examples.num_epochs_train
         return (f"{train:,} records and {dev:,} held out; the schedule is over "
                 f"{self.config.training.max_steps:,} steps, {epochs} epochs of "
-                f"{self.loaders['train'].steps_per_epoch:,}")
+                f"{self.loaders['train'].steps_per_epoch:,}{self.adapted}")
 
 
 class RecordExamples(CompletionRecords):

@@ -16,7 +16,8 @@ import pytest
 
 ROOT = Path(__file__).resolve().parent.parent
 FRAMEWORKS = {
-    "paddle", "torch", "transformers", "peft", "loralib", "visualdl", "paddlenlp", "tensorboardX", "wandb",
+    "paddle", "torch", "transformers", "peft", "loralib", "visualdl", "paddlenlp", "tensorboardX",
+    "wandb",
 }
 
 # room -> top-level or dotted names it must never import
@@ -40,8 +41,8 @@ COMPILED = {"data_tools.index_helper._core", "data_tools.index_helper._samples",
 # The floors of paddle_impl, lowest first: a room imports from its own floor's room and from below.
 FLOORS = (
     "config", "process", "parallel", "kernels", "layers", "model", "heads", "data",
-    "objectives", "key_tokens", "optim", "convert", "checkpoint", "lora", "decoding", "generate", "text",
-    "tracking", "training", "evaluation", "export", "serving", "pretraining", "finetuning",
+    "objectives", "key_tokens", "optim", "convert", "checkpoint", "lora", "decoding", "generate",
+    "text", "tracking", "training", "evaluation", "export", "serving", "pretraining", "finetuning",
     "notebook", "merge_adapter",
 )
 

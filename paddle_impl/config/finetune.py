@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from paddle_impl.config.checkpoint import CheckpointOptions
+from paddle_impl.config.lora import LoraOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.optimizer import OptimizerOptions
 from paddle_impl.config.options import Options, changed, flag, group, require, require_at_least_one
@@ -101,6 +102,7 @@ class FinetuneConfig(RunConfig):
         eval_iters=10**9, early_stop=20, eval_freq=changed(
             1000, "an evaluation on dev.jsonl every so many optimizer steps",
             aliases=("--evaluation_steps",)))
+    lora: LoraOptions = group(LoraOptions)
     examples: ExamplesOptions = group(ExamplesOptions)
     processes: ProcessOptions = group(ProcessOptions)
     wandb: WandbOptions = group(WandbOptions)
@@ -109,6 +111,9 @@ class FinetuneConfig(RunConfig):
         super().__post_init__()
         for name in self.wandb.given():
             require(self.wandb.with_wandb, f"--{name} means nothing without --with_wandb")
+
+        for name in self.lora.given():
+            require(self.lora.lora_dim > 0, f"--{name} means nothing without --lora_dim")
 
     def of_length(self, steps_per_epoch: int) -> "FinetuneConfig":
         """The flags with the number of steps, and the values that follow from it."""

@@ -161,8 +161,8 @@ def _train_too(model: GPT, config: AdapterConfig) -> None:
         found = [name for name in sublayers if name == one or name.endswith(f".{one}")]
         require(bool(found), f"modules_to_save: the model has no layer {one}")
         for name in found:
-            require(name != EMBEDDING, f"{EMBEDDING} as a whole is trained by --lora_tokens all: in "
-                    "peft modules_to_save would leave the head behind, to which it is tied")
+            require(name != EMBEDDING, f"{EMBEDDING} as a whole is trained by --lora_tokens all: "
+                    "in peft modules_to_save would leave the head behind, to which it is tied")
             for parameter in sublayers[name].parameters():
                 parameter.stop_gradient = False
     if tokens := config.trainable_token_indices:

@@ -114,8 +114,8 @@ def initialize(name: str, layer: LoraLinear, kind: bool | str, seed: int) -> Non
     """Set A and B. Each matrix has its own numpy stream, keyed by seed and name.
 
     kind: peft's init_lora_weights. True: A uniform within 1 / sqrt(in), which is torch's
-    kaiming_uniform(a=sqrt(5)), and B zero. "gaussian": A normal of deviation 1 / r, B zero. False: both as
-    A is with True.
+    kaiming_uniform(a=sqrt(5)), and B zero. "gaussian": A normal of deviation 1 / r, B zero.
+    False: both as A is with True.
     """
     for part in ("A", "B") if kind is False else ("A",):
         weight = getattr(layer, f"lora_{part}").weight

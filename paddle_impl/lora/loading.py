@@ -73,8 +73,8 @@ def load_merged(base: Path | None, adapter: Path) -> GPTForCausalLM:
 def base_of(adapter: Path, config: AdapterConfig) -> Path:
     """The directory that the adapter names as its base; ValueError where there is none."""
     named = config.base_model_name_or_path
-    require(bool(named) and Path(named).is_dir(), f"{adapter} is an adapter of {named}, which is no "
-            "directory here: name the directory of its base")
+    require(bool(named) and Path(named).is_dir(), f"{adapter} is an adapter of {named}, which is "
+            "no directory here: name the directory of its base")
     return Path(named)
 
 
@@ -92,7 +92,7 @@ class _Stored:
     def read(cls, adapter: Path) -> "_Stored":
         path = adapter / manifest.ADAPTER
         require(path.is_file() or not (adapter / "adapter_model.bin").is_file(),
-                f"{adapter} has its weights in a pickle, adapter_model.bin, which is not read here: "
+                f"{adapter} has its weights in a pickle, adapter_model.bin, which is not read: "
                 "open it with peft and write it with save_pretrained(safe_serialization=True)")
         manifest.verify(adapter, only=[manifest.ADAPTER])
         stored = weights.LazyTensors(weights.read_header(path))
