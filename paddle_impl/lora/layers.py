@@ -63,7 +63,8 @@ class LoraLinear(nn.Layer):
         return self.lora_A.weight.size + b
 
     def _b(self):
-        return self.lora_B.weight if self.blocks is None else self.lora_B.weight * self.blocks
+        b = self.lora_B.weight
+        return b if self.blocks is None else b * self.blocks.astype(b.dtype)
 
 
 class TokenRows(nn.Layer):

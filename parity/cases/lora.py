@@ -38,11 +38,11 @@ VARIANTS = {
     "patterns": Variant(
         {"lora_dim": 2, "lora_alpha": 8.0, "lora_dropout": 0.25, "lora_layers": [1, 3],
          "lora_target_modules": ["c_attn", "mlp.c_fc", "attn.c_proj"],
-         "lora_rank_pattern": ["c_fc=5", r"h\.3\.attn\.c_proj=3"],
+         "lora_rank_pattern": ["c_fc=5", r"h\.3\..*=3"],
          "lora_alpha_pattern": [r"attn\.c_proj=5"]},
         {"r": 2, "lora_alpha": 8, "lora_dropout": 0.25, "layers_to_transform": [1, 3],
          "target_modules": ["c_attn", "mlp.c_fc", "attn.c_proj"],
-         "rank_pattern": {"c_fc": 5, r"h\.3\.attn\.c_proj": 3},
+         "rank_pattern": {"c_fc": 5, r"h\.3\..*": 3},
          "alpha_pattern": {r"attn\.c_proj": 5}}),
     "an expression": Variant(
         {"lora_dim": 2, "lora_alpha": 3.0, "lora_target_pattern": r".*\.h\.[02]\.\w+\.c_proj"},

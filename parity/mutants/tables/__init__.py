@@ -13,6 +13,7 @@ from parity.mutants.tables import (
     growth,
     infilling,
     kernels,
+    lora,
     loss,
     model,
     parallel,
@@ -30,8 +31,8 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, infilling, data, model, rows, loss, evaluation, dropout, training, frozen,
-                  supervised, schedules, growth, parallel, sharding, generation, kernels, exporting,
-                  stops, serving, beam, formats, checkpoint, resume)
+                  supervised, schedules, growth, lora, parallel, sharding, generation, kernels,
+                  exporting, stops, serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))
