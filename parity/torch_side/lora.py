@@ -21,6 +21,7 @@ from parity.torch_side.forward import summed_loss
 
 # That a base is in no folder of its own, and that base_sha256 is no key of peft's.
 warnings.filterwarnings("ignore", module=r"peft\.")
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # peft asks for it
 
 
 def passes(case: Case, dtype: str) -> Trace:
