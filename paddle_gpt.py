@@ -19,6 +19,7 @@ COMMANDS = {
     "decode-e2e": ("data_tools.decode_e2e", "predictions for E2E pairs -> files to measure"),
     "pretrain": ("run_pretrain", "train a GPT on token files"),
     "finetune": ("run_finetune", "train a GPT further on examples"),
+    "merge-adapter": ("paddle_impl.merge_adapter", "a LoRA adapter -> a whole model"),
     "generate": ("run_generation", "write text, serve completions, export a model"),
     "evaluate": ("run_evaluation", "measure a model"),
     "parity": ("parity", "hold this project against PyTorch (needs the extra `parity`)"),

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, replace
 
 from paddle_impl.config.checkpoint import CheckpointOptions
+from paddle_impl.config.lora import LoraOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.optimizer import OptimizerOptions
 from paddle_impl.config.options import Options, changed, flag, group, require, require_at_least_one
@@ -68,6 +69,7 @@ class TaskConfig(RunConfig):
 
     task: str = flag("completion", "what is learned; each task has flags of its own, see "
                      "--task TASK --help", choices=TASKS)
+    lora: LoraOptions = group(LoraOptions)
     processes: ProcessOptions = group(ProcessOptions)
     wandb: WandbOptions = group(WandbOptions)
 
@@ -75,6 +77,8 @@ class TaskConfig(RunConfig):
         super().__post_init__()
         for name in self.wandb.given():
             require(self.wandb.with_wandb, f"--{name} means nothing without --with_wandb")
+        for name in self.lora.given():
+            require(self.lora.lora_dim > 0, f"--{name} means nothing without --lora_dim")
 
     def reported_to(self) -> str:
         """--report_to, with wandb where --with_wandb asks for it."""

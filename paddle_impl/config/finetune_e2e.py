@@ -4,6 +4,7 @@ from dataclasses import dataclass, replace
 
 from paddle_impl.config.checkpoint import CheckpointOptions
 from paddle_impl.config.finetune import TaskConfig
+from paddle_impl.config.lora import LoraOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.optimizer import LEGACY, OptimizerOptions
 from paddle_impl.config.options import (
@@ -93,6 +94,7 @@ class E2EConfig(TaskConfig):
             aliases=("--eval_interval",)))
     tracking: TrackingOptions = group(
         TrackingOptions, logging_freq=changed(100, aliases=("--log_interval",)))
+    lora: LoraOptions = group(LoraOptions, lora_alpha=128.0)
     pairs: PairsOptions = group(PairsOptions)
 
     def __post_init__(self):

@@ -18,6 +18,7 @@ from paddle_impl.key_tokens import objective_of
 from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.legacy_schedules import schedule_of
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training.adapting import FACT as ADAPTER
 from paddle_impl.training.resume import Fact
 
 MAX_SEQ_LENGTH = 1024
@@ -42,10 +43,11 @@ class Completion(ExamplesTask):
         Fact("tokenizer", "tokenizer", "name the folder of its records with --dataset_name"),
         Fact("global batch size", "global_batch_size", "{moved}it was {was}: processes x "
              "--per_gpu_train_batch_size x --accumulation_steps"),
+        ADAPTER,
     )
 
     def __init__(self, config: FinetuneConfig, ranks: Ranks):
-        super().__init__(ranks)
+        super().__init__(config, ranks)
         options = config.examples
         self.sample_tokens = min(options.max_seq_length, MAX_SEQ_LENGTH)
         if self.sample_tokens < options.max_seq_length:
@@ -106,7 +108,7 @@ class Completion(ExamplesTask):
         epochs = self.config.examples.num_epochs_train
         return (f"{train:,} records and {dev:,} held out; the schedule is over "
                 f"{self.config.training.max_steps:,} steps, {epochs} epochs of "
-                f"{self.steps_per_epoch:,}")
+                f"{self.steps_per_epoch:,}{self.adapted}")
 
 
 class RecordExamples(CompletionRecords):

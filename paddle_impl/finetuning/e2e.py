@@ -16,6 +16,7 @@ from paddle_impl.finetuning.label_smoothing import label_smoothed
 from paddle_impl.objectives import CAUSAL_LM
 from paddle_impl.optim.legacy_schedules import schedule_of
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training.adapting import FACT as ADAPTER
 from paddle_impl.training.resume import Fact
 
 PAD = 0  # its labels count nothing, and no token sees what stands behind it
@@ -37,10 +38,11 @@ class E2E(ExamplesTask):
         Fact("global batch size", "global_batch_size", "{moved}it was {was}: processes x "
              "--train_batch_size x --grad_acc"),
         Fact("optimizer", "schedule.optimizer", "pass --optimizer {was}"),
+        ADAPTER,
     )
 
     def __init__(self, config: E2EConfig, ranks: Ranks):
-        super().__init__(ranks)
+        super().__init__(config, ranks)
         options = config.pairs
         self.records = {
             split: E2ERecords(path, options.seq_len, joint_lm=options.obj == "jlm")
@@ -96,4 +98,4 @@ class E2E(ExamplesTask):
     def describe(self) -> str:
         train, valid = (len(records) for records in self.records.values())
         return (f"{train:,} pairs and {valid:,} held out; {self.config.training.max_steps:,} steps "
-                f"of {self.steps_per_epoch:,} an epoch")
+                f"of {self.steps_per_epoch:,} an epoch{self.adapted}")

@@ -6,12 +6,18 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from paddle import nn
 
 from data_tools.tokenizing.bpe_files import find_files
+from paddle_impl import lora
+from paddle_impl.config.finetune import TaskConfig
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.config.options import require
 from paddle_impl.data.supervised import SupervisedLoader
 from paddle_impl.optim.schedule import Schedule
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.parallel.tensor import Parts
+from paddle_impl.training.adapting import Adapter, check_source
 from paddle_impl.training.flops import training_flops
 from paddle_impl.training.task import Task
 from paddle_impl.training.validation import perplexity
@@ -20,13 +26,22 @@ from paddle_impl.training.validation import perplexity
 class ExamplesTask(Task):
     """A task that sees each of its examples once in an epoch.
 
-    A subclass sets `records` by split, examples with the `sha256` of their file and `inputs`, the
-    number of tokens that the model is given of each, then calls `open`; it sets `schedule` in `complete`, where it also keeps the `config`.
+    A subclass sets `records` by split, then calls `open`; it sets `schedule` in `complete`, where
+    it also keeps the `config`. The examples of a split have the `sha256` of their file, and
+    `inputs`: how many tokens the model is given of each. With --lora_dim an adapter is trained.
     """
 
     measures = MappingProxyType({"loss": False, "perplexity": False})
     records: dict[str, Any]
     schedule: Schedule
+
+    def __init__(self, config: TaskConfig, ranks: Ranks):
+        super().__init__(ranks)
+        options = config.lora
+        self.adapter = Adapter(options, config.runtime.seed) if options.lora_dim else None
+        self.adapted = ""  # what the adapter trains, as a phrase
+        self.source: Path | None = None
+        self.warnings += lora.notes(options)
 
     def open(self, micro_batch_size: int, accumulation_steps: int, valid_batch_size: int, *,
              pad_id: int, seed: int) -> None:
@@ -44,6 +59,25 @@ class ExamplesTask(Task):
     def steps_per_epoch(self) -> int:
         return self.loaders["train"].steps_per_epoch
 
+    def start_from(self, source: Path) -> None:
+        super().start_from(source)
+        self.source = source
+        check_source(source, self.config.lora,
+                     self.name if self.config.checkpoint.init_from is None else None)
+
+    def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
+        model = super().build(shape, parts)
+        if self.adapter is not None:
+            self.adapter.on(model, self.source)
+            self.adapted = f"; {lora.describe(model)}"
+        return model
+
+    def load(self, source: Path, model: nn.Layer, continues: bool) -> None:
+        if self.adapter is not None:
+            self.adapter.load(source, model)
+        else:
+            super().load(source, model, continues)
+
     def check_weights(self, source: Path) -> None:
         """ValueError if the records were made with another tokenizer than that of the weights."""
         require(self.same_tokenizer or self.tokenizer is None or not find_files(source)
@@ -55,7 +89,9 @@ class ExamplesTask(Task):
         return self.schedule.learning_rate(step)
 
     def data(self) -> dict[str, Any]:
-        return {f"{split}_sha256": records.sha256 for split, records in self.records.items()}
+        adapter = self.adapter.data() if self.adapter is not None else {}
+        return {f"{split}_sha256": records.sha256
+                for split, records in self.records.items()} | adapter
 
     def progress(self, step: int) -> dict[str, float]:
         return {"epoch": round(step / self.steps_per_epoch, 4)}

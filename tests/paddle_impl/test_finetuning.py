@@ -6,7 +6,8 @@ import pytest
 
 from data_tools.completion.languages import PAD
 from data_tools.tokenizing.tokenizer import Tokenizer
-from paddle_impl.finetuning import RecordExamples, RecordLoader
+from paddle_impl.finetuning.completion import RecordExamples
+from paddle_impl.finetuning.examples import ExamplesLoader
 
 LENGTHS = (1, 5, 2, 9, 3, 3, 7, 1, 4, 6, 8)  # of the ids; the language and the end are added
 
@@ -22,7 +23,7 @@ def examples(tmp_path) -> RecordExamples:
 @pytest.mark.parametrize("processes", [1, 2, 3])
 def test_the_tokens_of_a_step_are_the_labels_of_all_processes(examples, processes):
     pad = Tokenizer.byte_level().vocab_size
-    loaders = [RecordLoader(examples, 2, pad, accumulation_steps=2, seed=3, rank=rank,
+    loaders = [ExamplesLoader(examples, 2, pad, accumulation_steps=2, seed=3, rank=rank,
                             world_size=processes) for rank in range(processes)]
     epoch = loaders[0].steps_per_epoch
     for index in range(2 * epoch):

@@ -15,6 +15,7 @@ from parity.mutants.tables import (
     growth,
     infilling,
     kernels,
+    lora,
     loss,
     model,
     parallel,
@@ -32,7 +33,7 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, infilling, data, model, rows, loss, evaluation, e2e, dropout, training,
-                  frozen, supervised, e2e_training, schedules, growth, parallel, sharding,
+                  frozen, supervised, e2e_training, schedules, growth, lora, parallel, sharding,
                   generation, kernels, exporting, stops, serving, beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
