@@ -135,8 +135,7 @@ def test_dropout_is_of_the_adapters_input_alone():
     paddle.seed(1)
     noisy = layer(x).numpy()
     a, b = layer.lora_A.weight.numpy(), layer.lora_B.weight.numpy()
-    kept = np.linalg.lstsq((b @ a * layer.scaling), (noisy - own).T, rcond=None)[0].T
-    assert np.abs(whole - noisy).max() > 0.01 and kept.shape == x.shape
+    assert np.abs(whole - noisy).max() > 0.01
     paddle.seed(1)
     mask = paddle.nn.functional.dropout(paddle.ones_like(x), 0.5).numpy()
     np.testing.assert_allclose(noisy, own + (x.numpy() * mask) @ (b @ a * layer.scaling).T,
