@@ -71,8 +71,10 @@ def runnable(page: Path) -> list[Block]:
     return [block for block in blocks(page) if block.info in RUN]
 
 
-@pytest.mark.parametrize("page", [page for page in PAGES if runnable(page)],
-                         ids=lambda page: page.name)
+# Those of README.md always, those of the other pages with test.sh --all.
+@pytest.mark.parametrize("page", [
+    pytest.param(page, marks=[] if page.name == "README.md" else pytest.mark.exhaustive)
+    for page in PAGES if runnable(page)], ids=lambda page: page.name)
 def test_the_commands_of_a_page_run(page, project):
     for pattern in BEGINS_WITHOUT.get(page.name, []):
         for path in project.glob(pattern):
