@@ -174,7 +174,7 @@ def _decode(data: TokenFile, options: InspectConfig) -> dict:
         # Exact bytes need not be UTF-8; the ids are there for those who need them.
         return answer | ({} if text is None else {"text": text.decode("utf-8", "replace")})
     for piece in pieces:
-        _say(_spoken(piece, data))
+        _say(piece.place(data))
     sys.stdout.flush()
     sys.stdout.buffer.write(" ".join(map(str, answer["ids"])).encode() + b"\n"
                             if text is None else text)  # fmt: skip
@@ -203,16 +203,6 @@ def _sample(data: TokenFile, config: InspectConfig) -> tuple[dict, list[Piece]]:
             f"{documents[1] - 1}), number {i} before shuffling, {options.seq_length} + 1 tokens:"
         )
     return answer, pieces
-
-
-def _spoken(piece: Piece, data: TokenFile) -> str:
-    begin = int(data.document_offsets[piece.document])
-    size = int(data.document_offsets[piece.document + 1]) - begin
-    return (
-        f"document {piece.document}: tokens {piece.first} to {piece.last} of {size} "
-        f"({begin + piece.first} to {begin + piece.last} of the file)"
-        + (f", epoch {piece.epoch + 1}" if piece.epoch else "")
-    )
 
 
 def _tokenizer(data: TokenFile, options: InspectConfig):

@@ -1,5 +1,6 @@
 """Fine-tuning: the tasks that run_finetune.py gives to training/run.py."""
 
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType
@@ -23,6 +24,7 @@ from paddle_impl.optim.schedule import Schedule
 from paddle_impl.parallel.ranks import Ranks
 from paddle_impl.parallel.tensor import Parts
 from paddle_impl.training import adapting
+from paddle_impl.training.flops import training_flops
 from paddle_impl.training.resume import Fact
 from paddle_impl.training.run import Run
 from paddle_impl.training.task import Task
@@ -76,7 +78,7 @@ class Completion(Task):
         data = ranks.data
         share = {"pad_id": self.tokenizer.special_tokens[PAD], "rank": data.rank,
                  "world_size": data.size}
-        train = SupervisedLoader(
+        train = RecordLoader(
             self.records["train"], options.per_gpu_train_batch_size, seed=config.runtime.seed,
             accumulation_steps=options.accumulation_steps, **share)
         valid = SupervisedLoader(self.records["dev"], options.dev_batch_size, **share)
@@ -87,7 +89,11 @@ class Completion(Task):
 
     def complete(self, config: FinetuneConfig) -> FinetuneConfig:
         self.config = config.of_length(self.loaders["train"].steps_per_epoch)
-        self.schedule = Schedule(self.config.schedule, self.config.training.max_steps)
+        steps, asked = self.config.training.max_steps, config.validation.eval_freq
+        if asked > steps:
+            self.warnings.append(f"--evaluation_steps {asked} is above the {steps} steps of the "
+                                 "run: the only evaluation is at its end")
+        self.schedule = Schedule(self.config.schedule, steps)
         return self.config
 
     def start_from(self, source: Path) -> None:
@@ -152,6 +158,14 @@ class Completion(Task):
     def progress(self, step: int) -> dict[str, float]:
         return {"epoch": round(step / self.loaders["train"].steps_per_epoch, 4)}
 
+    def tokens(self, first: int, last: int) -> int:
+        return sum(map(self.loaders["train"].tokens, range(first, last)))
+
+    def step_flops(self, shape: ModelConfig) -> float:
+        """Attention costs each token what its own record's length makes it cost, on average."""
+        lengths = self.records["train"].inputs.astype(np.int64)
+        return training_flops(shape, self.step_tokens, (lengths**2).sum() / lengths.sum())
+
     def evaluate(self, model, objective, split, batches) -> dict[str, float]:
         found = super().evaluate(model, objective, split, batches)
         return found | {"perplexity": perplexity(found["loss"])} if found else found
@@ -167,12 +181,26 @@ class Completion(Task):
 class RecordExamples(CompletionRecords):
     """Records as the examples of a loader: all ids but the first are labels."""
 
+    @property
+    def inputs(self) -> np.ndarray:
+        """int32 [records]: the tokens that the model is given of each."""
+        return self.lengths - 1
+
     def read(self, number: int) -> tuple[np.ndarray, np.ndarray]:
         ids = self.input_ids(number)
         return ids, ids
 
     def describe(self, number: int) -> str:
         return f"record {number + 1} of {self.path}"
+
+
+class RecordLoader(SupervisedLoader):
+    """A loader of RecordExamples that counts their tokens."""
+
+    def tokens(self, index: int) -> int:
+        """Tokens of all processes in optimizer step `index`, counted from 0, without padding."""
+        alone = replace(self, micro_batch_size=self._per_pass, rank=0, world_size=1)
+        return sum(int(self.examples.inputs[numbers].sum()) for numbers in alone._numbers(index))
 
 
 def folder_of(name: str) -> Path:

@@ -8,6 +8,8 @@
 #   VOCAB_SIZE=52000      tokens to learn
 #   EPOCHS=5              passes over the training documents; a checkpoint and completions after each
 #   SEED=1234             of the record that is shown, the order of samples, the weights
+#   VALID=                FILE or DIR of records to validate on, instead of a share of the documents
+#   KEYWORDS=             take only records whose code holds one of these words, such as "pandas sklearn"
 #   MAX_FILES=            without FILE or DIR: files at most
 #   DATA=dataset/pycpilot where records and token files go, from the project's root
 #   GPT2_TOKENIZER=       folder of GPT-2's tokenizer, to see its tokens beside the new ones
@@ -18,6 +20,7 @@
 set -euo pipefail
 inputs=()
 while [[ $# -gt 0 && "$1" != -* ]]; do inputs+=("$(realpath "$1")"); shift; done
+valid=${VALID:+$(realpath "$VALID")}
 source "$(dirname "${BASH_SOURCE[0]}")/common.sh"
 prepare
 data=${DATA:-dataset/pycpilot}
@@ -27,6 +30,10 @@ output_dir=$(value_of --output_dir output/pycpilot "$@")
 length=$(value_of --max_seq_len 1024 "$@")
 packing=$(value_of --packing keep "$@")
 split=$(value_of --split 994,5,1 "$@")
+if [ -n "$valid" ] && [ -n "$(value_of --split "" "$@")" ]; then
+    echo "error: VALID names the validation data, so leave --split out" >&2
+    exit 2
+fi
 micro_batch=$(value_of --micro_batch_size 4 "$@")
 batch=$(value_of --global_batch_size "$micro_batch" "$@")
 mkdir -p "$data"
@@ -40,9 +47,22 @@ fi
 "$python" -m data_tools.inspect "${inputs[0]}" --record --seed "$seed"
 
 echo "== tokenizer and token files"
-"$python" -m data_tools.create_pretraining_data --input_path "${inputs[@]}" --json_key content \
-    --suffixes parquet arrow jsonl ndjson --vocab_size "${VOCAB_SIZE:-52000}" \
-    --output_prefix "$data/code" --seed "$seed"
+read -ra keywords <<< "${KEYWORDS:-}"
+# token_files PREFIX INPUT... FLAGS
+token_files() {
+    "$python" -m data_tools.create_pretraining_data --output_prefix "$1" --input_path "${@:2}" \
+        --json_key content --suffixes parquet arrow jsonl ndjson --seed "$seed" \
+        ${keywords[@]:+--keywords "${keywords[@]}"}
+}
+if [ -z "$valid" ]; then
+    token_files "$data/code" "${inputs[@]}" --vocab_size "${VOCAB_SIZE:-52000}"
+else
+    token_files "$data/train" "${inputs[@]}" --vocab_size "${VOCAB_SIZE:-52000}"
+    token_files "$data/valid" "$valid" --tokenizer "$data/train_tokenizer"
+    joined=$("$python" -m data_tools.merge "$data/code" --datasets "$data/train" "$data/valid")
+    echo "$joined"
+    split=$(sed -n 's/^--split \([0-9,]*\) .*/\1/p' <<< "$joined")
+fi
 if [ -z "${GPT2_TOKENIZER:-}" ]; then
     echo "GPT-2's tokenizer is not shown beside it: its folder is named by GPT2_TOKENIZER"
 fi

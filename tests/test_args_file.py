@@ -197,3 +197,13 @@ def test_printing_needs_neither_paddle_nor_numpy(entry, argv, command):
     process = command("-c", code, *argv, "--print_config")
     assert process.returncode == 0, process.stderr
     assert "model_name_or_path" in json.loads(process.stdout)
+
+
+def test_flags_may_come_from_a_file_by_either_name(saved, capsys):
+    file = saved({"output_dir": "o", "lr": 0.5, "per_gpu_train_batch_size": 3,
+                  "visiable_device": "1", "model_select": "distilgpt2", "restore_training": True})
+    config = run_finetune.parse([file, "--lr", "0.25"])
+    assert (config.schedule.max_lr, config.examples.per_gpu_train_batch_size) == (0.25, 3)
+    assert (config.processes.visible_device, config.checkpoint.resume) == ("1", True)
+    told = refusal(capsys, run_finetune.parse, saved({"output_dir": "o", "num_epochs": 3}))
+    assert "there is no flag num_epochs; the nearest one is num_train_epochs" in told

@@ -26,6 +26,15 @@ class Piece:
     last: int
     epoch: int
 
+    def place(self, data: TokenFile) -> str:
+        """Where the tokens stand, for people."""
+        begin, end = map(int, data.document_offsets[self.document : self.document + 2])
+        return (
+            f"document {self.document}: tokens {self.first} to {self.last} of {end - begin} "
+            f"({begin + self.first} to {begin + self.last} of the file)"
+            + (f", epoch {self.epoch + 1}" if self.epoch else "")
+        )
+
 
 def bounds_of(split: str, documents: int) -> list[int]:
     """Document bounds [0, a, b, documents] of train, valid, test.

@@ -101,6 +101,9 @@ class CleaningOptions(Options):
         "always has the same fate (CodeParrot: 0.7)")
     min_chars_per_token: float | None = flag(
         None, "leave out documents with fewer characters per token (CodeParrot: 1.5)")
+    keywords: list[str] | None = flag(
+        None, "leave out documents that hold none of these texts, letter case included (Hugging "
+        "Face's course: pandas sklearn matplotlib seaborn)")
 
     def __post_init__(self):
         _at_least(self, 1, "max_line_length")
@@ -108,6 +111,7 @@ class CleaningOptions(Options):
         for name in ("min_alphanumeric", "drop_low_information"):
             share = getattr(self, name)
             require(share is None or 0 < share <= 1, f"--{name}: {share} is not above 0 to 1")
+        require("" not in (self.keywords or ()), "--keywords: one of them is empty")
         near = self.near_threshold
         require(near is None or 0.5 <= near <= 1, f"--near_threshold: {near} is not from 0.5 to 1")
         require(near is None or self.dedup == "near", "--near_threshold is for --dedup near")
@@ -217,24 +221,6 @@ class RunningOptions(Options):
                 f"--shard: parts of {count} are 0/{count} to {int(count) - 1}/{count}, not "
                 f"{self.shard}")
         return int(index), int(count)
-
-
-@dataclass(frozen=True, kw_only=True)
-class RefusedOptions(Options):
-    """Flags of PaddleNLP's script whose features do not exist here."""
-
-    model_name: str | None = flag(
-        None, "ready-made vocabularies by name; give --tokenizer DIR, or --vocab_file and "
-        "--merge_file")
-    split_sentences: bool = flag(False, "sentence splitting; for GPT a document is one sentence")
-    chinese: bool = flag(
-        False, "the marking of Chinese words for whole word masking, which no GPT does")
-    cn_whole_word_segment: bool = flag(
-        False, "the marking of Chinese words for whole word masking")
-
-    def __post_init__(self):
-        for one in self.flags():
-            require(one.value(self) == one.default, f"--{one.name}: not built ({one.help})")
 
 
 def _at_least(options: Options, least: int, *names: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from argparse import Namespace
 from dataclasses import dataclass
 
-from data_tools.options import Options, group, require
+from data_tools.options import Options, flag, group, require
 from data_tools.preparing.flags import (
     FIM_SPM_RATE,
     FIM_TOKENS,
@@ -15,10 +15,27 @@ from data_tools.preparing.flags import (
     CleaningOptions,
     FimOptions,
     ReadingOptions,
-    RefusedOptions,
     RunningOptions,
     TokenizerOptions,
 )
+
+
+@dataclass(frozen=True, kw_only=True)
+class RefusedOptions(Options):
+    """Flags of PaddleNLP's script whose features do not exist here."""
+
+    model_name: str | None = flag(
+        None, "ready-made vocabularies by name; give --tokenizer DIR, or --vocab_file and "
+        "--merge_file")
+    split_sentences: bool = flag(False, "sentence splitting; for GPT a document is one sentence")
+    chinese: bool = flag(
+        False, "the marking of Chinese words for whole word masking, which no GPT does")
+    cn_whole_word_segment: bool = flag(
+        False, "the marking of Chinese words for whole word masking")
+
+    def __post_init__(self):
+        for one in self.flags():
+            require(one.value(self) == one.default, f"--{one.name}: not built ({one.help})")
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -46,7 +46,8 @@ class CorpusReport:
     """What iter_documents has yielded and left out so far.
 
     `skipped` counts by reason: "binary" (holds a NUL byte), "not UTF-8", "too short",
-    "longer than --max_document_bytes", "bad JSON line", "bad record" (a row without text),
+    "longer than --max_document_bytes", "no column 'text' (--json_key)", "bad JSON line",
+    "bad record" (a row without text),
     "link to no file of the archive", "unreadable", and the reasons of the filters; `examples`
     keeps the first few names of each.
     events: (name, reason) of each text left out since drain() was last called. Beyond EVENTS_KEPT

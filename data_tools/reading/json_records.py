@@ -87,7 +87,9 @@ def _of_line(name: str, line: bytes, rules: Rules) -> RawText:
 
 
 def _of_record(name: str, record: object, rules: Rules, bad: str) -> RawText:
-    text = record.get(rules.json_key) if isinstance(record, dict) else None
+    if isinstance(record, dict) and rules.json_key not in record:
+        return RawText(name, b"", rules.no_column)
+    text = record[rules.json_key] if isinstance(record, dict) else None
     if not isinstance(text, str):
         return RawText(name, b"", bad)
     # JSON can escape half a surrogate pair; such bytes then fail as not UTF-8.

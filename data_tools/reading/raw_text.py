@@ -46,6 +46,11 @@ class Rules:
     divider: re.Pattern[bytes] | None = None
     warned: bool = False
 
+    @property
+    def no_column(self) -> str:
+        """The reason why a record without the key is left out."""
+        return f"no column {self.json_key!r} (--json_key)"
+
     def checked(self, name: str, data: bytes) -> RawText:
         """The text of a record, unless it is too long."""
         too_long = len(data) > self.max_bytes

@@ -23,6 +23,7 @@ from data_tools.tokenizing.chat_template import WithChatTemplate
 from data_tools.tokenizing.chinese_words import (
     Cut,
     checked_segmentation,
+    read_segmentation,
     segmenter_version,
     words_by,
 )
@@ -65,7 +66,7 @@ class ChineseTokenizer(WithChatTemplate):
             raise ValueError(f"no SentencePiece model at {path}: expected {MODEL_FILE}")
         given = {"segmenter": segmenter, "presplit": presplit}
         if given == {"segmenter": None, "presplit": None}:
-            given = _read_settings(file.parent / SETTINGS_FILE) or given
+            given = read_segmentation(file.parent / SETTINGS_FILE) or given
         return cls(file.read_bytes(), **given, origin=str(file),
                    config=TokenizerConfig.read(file.parent))
 
@@ -215,18 +216,6 @@ def find_model(path: str | os.PathLike) -> Path | None:
         files = [file for file in [path / MODEL_FILE] if file.exists()] or [*path.glob("*.model")]
         return files[0] if len(files) == 1 else None
     return path if path.suffix.lower() == ".model" and path.is_file() else None
-
-
-def _read_settings(file: Path) -> dict | None:
-    if not file.exists():
-        return None
-    try:
-        settings = json.loads(file.read_bytes())
-        return {name: settings[name] for name in ("segmenter", "presplit")}
-    except (ValueError, KeyError, TypeError):
-        raise ValueError(
-            f"{file} does not say how text is cut: expected segmenter and presplit"
-        ) from None
 
 
 def _processor(model: bytes, origin: str):

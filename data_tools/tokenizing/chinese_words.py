@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Iterable
+from pathlib import Path
 
 SEGMENTERS = ("jieba", "lac")
 
@@ -56,3 +58,16 @@ def _lac() -> Cut:
         raise ValueError("the segmenter lac is the package LAC: pip install LAC") from None
     lac = LAC(mode="lac")
     return lambda text: lac.run(text)[0]  # (words, their kinds)
+
+
+def read_segmentation(file: Path) -> dict | None:
+    """segmenter and presplit of a segmentation.json; None where there is none."""
+    if not file.exists():
+        return None
+    try:
+        settings = json.loads(file.read_bytes())
+        return {name: settings[name] for name in ("segmenter", "presplit")}
+    except (ValueError, KeyError, TypeError):
+        raise ValueError(
+            f"{file} does not say how text is cut: expected segmenter and presplit"
+        ) from None

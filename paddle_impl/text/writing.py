@@ -31,7 +31,7 @@ def write(
             def show(index: int, number: int, text: str, first=first, own=own) -> None:
                 if first + index not in begun:
                     begun.add(first + index)
-                    print(f"{header(number)}\n{_before(own[index])}", end="")
+                    print(f"{header(number)}\n{before(own[index])}", end="")
                 print(text, end="", flush=True)
 
             for index, found in generator.generate(
@@ -40,7 +40,7 @@ def write(
                     if streamed:
                         print()
                     elif output_file != "-":
-                        print(f"{header(number)}\n{_before(own[index])}{one.text}", flush=True)
+                        print(f"{header(number)}\n{before(own[index])}{one.text}", flush=True)
                     write_line(record(*own[index], one))
 
 
@@ -64,7 +64,7 @@ def _runs(generator, options: PromptOptions, decoding: DecodingOptions):
     return found
 
 
-def _before(prompt: Prompt) -> str:
+def before(prompt: Prompt) -> str:
     """What is shown before a continuation; of a gap only the middle is."""
     return prompt.text if prompt.suffix is None else ""
 

@@ -17,7 +17,7 @@ from paddle_impl.training.task import Task
 class Reports:
     """Writes reports through a Tracker. Every process calls it; only the main process writes.
 
-    step_flops: floating point operations of an optimizer step of all processes, for MFU.
+    step_flops: floating point operations of an optimizer step of task.step_tokens, for MFU.
     """
 
     def __init__(self, config: RunConfig, task: Task, step_flops: float):
@@ -26,6 +26,7 @@ class Reports:
 
     def open(self, start_step: int) -> None:
         config, output_dir = self.config, Path(self.config.checkpoint.output_dir)
+        self._step, self._tokens = start_step, self.task.tokens(0, start_step)
         self.tracker = Tracker(
             output_dir, start_step, config.training.max_steps,
             enabled=self.ranks.is_main, report_to=config.tracking.report_to, config=config.flat(),
@@ -63,15 +64,18 @@ class Reports:
 
     def log(self, record: dict) -> None:
         """Report the trainer's record: step, loss, lr, grad_norm, steps_per_s, metrics."""
-        step_tokens, size = self.task.step_tokens, self.ranks.world_size
+        step, size = record["step"], self.ranks.world_size
+        found = self.task.tokens(self._step, step)
+        step_tokens = found / (step - self._step)
+        self._step, self._tokens = step, self._tokens + found
         tokens_per_s = record["steps_per_s"] * step_tokens
-        mfu = flops.mfu(self.step_flops, record["steps_per_s"], size, self.peak) if self.peak \
-            else None
+        step_flops = self.step_flops * (step_tokens / self.task.step_tokens)
+        mfu = flops.mfu(step_flops, record["steps_per_s"], size, self.peak) if self.peak else None
         record |= {
             "tokens_per_s": tokens_per_s,
             "tokens_per_s_per_process": tokens_per_s / size,
-            **self.task.progress(record["step"]),
-            "tokens": record["step"] * step_tokens,
+            **self.task.progress(step),
+            "tokens": self._tokens,
             "mfu": mfu, **memory(),
         }
         self.tracker.train(record)

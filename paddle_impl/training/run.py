@@ -93,8 +93,7 @@ class Run:
             self.model, learning_rate=self.task.learning_rate(1),
             weight_decay=options.weight_decay, beta1=options.adam_beta1, beta2=options.adam_beta2,
             epsilon=options.adam_epsilon, ranks=self.ranks, precision=self.precision,
-            stage=config.parallel.sharding_stage,
-        )
+            stage=config.parallel.sharding_stage)
         if self.ranks.is_main:
             notes += checkpoint.check_room(self.output_dir, self.model, shapes,
                                            self.optimizer.rule, resumed=self.start_step > 0)
@@ -132,11 +131,9 @@ class Run:
             self.trainer = Trainer(
                 model=self.model, optimizer=self.optimizer, objective=self.objective,
                 loader=self.task.loaders["train"],
-                cadence=Cadence(
-                    config.training.max_steps, config.tracking.logging_freq,
-                    config.validation.eval_freq, config.checkpoint.save_steps,
-                    self.task.learning_rate,
-                ),
+                cadence=Cadence(config.training.max_steps, config.tracking.logging_freq,
+                                config.validation.eval_freq, config.checkpoint.save_steps,
+                                self.task.learning_rate),
                 grad_clip=config.optimizer.grad_clip, seed=config.runtime.seed, ranks=self.ranks,
                 log=self._log, evaluate=self._evaluate, save=self._save,
                 event=self.reports.event, keep_evidence=self._keep_evidence, stop=signals.requested,
@@ -183,10 +180,7 @@ class Run:
         )
 
     def _restore(self, progress: dict, ends: bool) -> None:
-        """Restore the counters of a checkpoint; one of format 1 has none.
-
-        ends: whether the run only has to be brought to its end.
-        """
+        """Restore the counters of a checkpoint, if it has any. ends: whether no step is left."""
         self.early_stop.restore(progress)
         patience = self.config.validation.early_stop
         require(ends or not self.early_stop.over,

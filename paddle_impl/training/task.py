@@ -46,14 +46,14 @@ class Task:
     name: kept in checkpoints; a run continues only checkpoints of the task with its name.
     objective: the loss to minimize. measured: that of evaluations, by default the same. loaders:
     set by `fit`, for "train", "valid" and "test"; the last two may be None. samples_per_step,
-    step_tokens: samples and tokens of all processes in an optimizer step. sample_tokens: tokens in
-    one sample, for the cost of attention. facts: what must be equal when a run is resumed.
-    measures: what `evaluate` may return, and whether a greater value is a better one. curves: what
-    a value's curve is called, where it does not have the record's name. tokenizer: saved with each
-    checkpoint. has_texts: whether evaluations call `texts`. same_tokenizer: set by
-    `start_from`, whether the weights that the run starts from have the same tokenizer.
-    architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class sets it
-    before `build`. warnings: lines to show the user.
+    step_tokens: samples and tokens of all processes in an optimizer step, padding included.
+    sample_tokens: tokens in one sample, for the cost of attention. facts: what must be equal when a
+    run is resumed. measures: what `evaluate` may return, and whether a greater value is a better
+    one. curves: what a value's curve is called, where it does not have the record's name.
+    tokenizer: saved with each checkpoint. has_texts: whether evaluations call `texts`.
+    same_tokenizer: set by `start_from`, whether the weights that the run starts from have the same
+    tokenizer. architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class
+    sets it before `build`. warnings: lines to show the user.
     """
 
     name: str
@@ -149,6 +149,13 @@ class Task:
     def progress(self, step: int) -> dict[str, float]:
         """More values to log for a step, such as the epoch."""
         return {}
+
+    def tokens(self, first: int, last: int) -> int:
+        """Tokens of all processes in the optimizer steps first + 1 to last.
+
+        Tasks whose batches are padded to their longest row leave the padding out.
+        """
+        return (last - first) * self.step_tokens
 
     def step_flops(self, shape: ModelConfig) -> float:
         """Floating point operations of an optimizer step of all processes."""

@@ -142,6 +142,7 @@ DECISIONS = {
     "paddle_impl/training": _rung,
     "paddle_impl/training/adapting.py": _test("e2e/test_lora.py"),
     "paddle_impl/training/completions.py": _no_number("texts to read"),
+    "paddle_impl/training/ending.py": _no_number("what a run that was killed at its end lacks"),
     "paddle_impl/training/early_stop.py": _test("paddle_impl/training/test_early_stop.py"),
     "paddle_impl/training/flops.py": _test("paddle_impl/training/test_flops.py"),
     "paddle_impl/training/hyperparams.py": _no_number("a file of flags"),

@@ -146,20 +146,6 @@ def test_samples_are_those_of_a_run(counting, run, num_samples, seed, order):
     assert f"the run has {len(built[2])}, 0 to".encode() in past
 
 
-@pytest.mark.parametrize(
-    ("split", "documents", "bounds"),
-    [
-        ("949,50,1", 1000, [0, 949, 999, 1000]),
-        ("949,50,1", 100, [0, 95, 100, 100]),
-        ("949,50,1", 10, [0, 10, 10, 10]),
-        ("900/50/50", 30, [0, 26, 28, 30]),
-        ("1", 7, [0, 7, 7, 7]),
-    ],
-)
-def test_splits_are_paddlenlps(split, documents, bounds):
-    assert bounds_of(split, documents) == bounds
-
-
 def test_the_parts_of_a_split(counting, run):
     flags = ("--seq_length", 2, "--split", "2,3", "--ids")
     assert run(counting, "--sample", 0, "--part", "valid", *flags).out == b"3 4 5\n"

@@ -5,6 +5,7 @@ import json
 import pytest
 
 from data_tools import merge
+from data_tools.splits import SPLITS, split_bounds
 from data_tools.token_files.token_file import TokenFile
 
 
@@ -91,3 +92,61 @@ def test_a_name_that_tells_of_many_parts(tmp_path, capsys):
     (tmp_path / "x-00000-of-99999999999999_meta.json").write_text("{}")
     assert merge.main([str(tmp_path / "x")]) == 2
     assert "lacks part 1 of 99999999999999" in capsys.readouterr().err
+
+
+@pytest.fixture
+def datasets(source_tree, tokenizer, tmp_path, in_process):
+    """Two datasets of one tokenizer: 10 and 3 documents."""
+    (tmp_path / "held").mkdir()
+    for number in range(3):
+        (tmp_path / "held" / f"{number}.py").write_text(f"held_out = {number} * {number}\n")
+    for name, root in (("train", source_tree / "app"), ("valid", tmp_path / "held")):
+        assert prepare(in_process, root, tmp_path / name, tokenizer) == 0
+    return [str(tmp_path / name / "x") for name in ("train", "valid")]
+
+
+@pytest.mark.parametrize("order", [(0, 1), (1, 0), (0, 1, 1)])
+def test_datasets_are_joined_with_a_split_between_them(datasets, tmp_path, capsys, order):
+    prefix, sources = str(tmp_path / "whole"), [datasets[index] for index in order]
+    assert merge.main([prefix, "--datasets", *sources]) == 0
+    split = capsys.readouterr().out.split("--split ")[1].split()[0]
+    data, shares = TokenFile.open(prefix), list(map(float, split.split(",")))
+    bounds = split_bounds([share / sum(shares) for share in shares], len(data))
+    assert len(bounds) == len(SPLITS) + 1
+    for number, source in enumerate(map(TokenFile.open, sources)):
+        own = [data.document(index).tolist() for index in range(*bounds[number : number + 2])]
+        assert own == [source.document(index).tolist() for index in range(len(source))]
+    opened = [TokenFile.open(source) for source in sources]
+    assert len(data) == sum(map(len, opened)) == bounds[len(order)]
+    assert data.meta["utf8_bytes"] == sum(one.meta["utf8_bytes"] for one in opened)
+    told = [(one["prefix"], one["documents"]) for one in data.meta["source"]["datasets"]]
+    assert told == [(one.prefix, len(one)) for one in opened]
+    assert data.verify(data.meta["vocab_size"]) == []
+
+
+def test_any_number_of_documents_is_split_where_the_datasets_meet():
+    for documents in (1, 3, 7, 606_720, 10**7 + 3, 3 * 10**9 + 1):
+        for held_out in (1, 2, 3_322):
+            shares = [documents / (documents + held_out), held_out / (documents + held_out), 0.0]
+            bounds = split_bounds(shares, documents + held_out)
+            assert bounds == [0, documents, documents + held_out, documents + held_out]
+
+
+def test_datasets_that_do_not_fit(datasets, source_tree, tmp_path, in_process, capsys):
+    train, valid = datasets
+    other = str(tmp_path / "other")
+    assert in_process("--input_path", source_tree, "--tokenizer", "bytes", "--output_prefix",
+                      other, "--quiet") == 0
+    for words, said in (
+        ([train, other], f"has another vocab_size than {train}: make it again with --tokenizer "),
+        ([train, str(tmp_path / "nowhere")], "nowhere"),
+    ):
+        capsys.readouterr()
+        assert merge.main([str(tmp_path / "w"), "--datasets", *words]) == 2
+        told = capsys.readouterr().err
+        assert said in told and told.count("\n") == 1 and not list(tmp_path.glob("w_*"))
+    for words, said in (([train], "two or three, got 1"), ([train, valid, train, valid], "got 4"),
+                        ([train, str(tmp_path / "w")], "is one of --datasets")):
+        with pytest.raises(SystemExit):
+            merge.main([str(tmp_path / "w"), "--datasets", *words])
+        assert said in capsys.readouterr().err

@@ -94,6 +94,9 @@ def test_it_learns_and_the_schedule_spans_all_steps(trained, dataset, base):
     rates = [record["lr"] for record in curve]
     assert rates[0] == 0.0 and rates[warmup] == max(rates) == 5e-3
     assert rates[-1] == pytest.approx(5e-3 / (steps - warmup))
+    lines = (dataset / "json" / "train.jsonl").read_text().splitlines()
+    tokens = sum(min(42, 1 + len(json.loads(line)["token_ids"])) - 1 for line in lines)
+    assert curve[-1]["tokens"] == 2 * tokens < 2 * count * 42 * 0.95  # padding is not counted
     valid = [record["valid_loss"] for record in records(trained, "valid_loss")]
     assert valid[-1] < valid[0] and records(trained, "valid_loss")[-1]["step"] == steps
     for record in records(trained, "valid_loss"):
@@ -158,6 +161,15 @@ def test_a_new_model_has_the_vocabulary_of_the_records(flags, dataset, tmp_path)
     told = json.loads((checkpoint.newest(tmp_path / "run") / "config.json").read_text())
     assert told["vocab_size"] == Tokenizer.load(dataset / "json" / "tokenizer").vocab_size
     assert (told["n_layer"], told["n_embd"], told["n_head"]) == (1, 24, 2)
+
+
+def test_an_evaluation_behind_the_last_step_is_made_at_it(flags, tmp_path, capsys):
+    run = tmp_path / "run"
+    run_finetune.main(flags(run, "--evaluation_steps", 900, "--num_epochs_train", 1))
+    steps = records(run, "lr")[-1]["step"]
+    assert [record["step"] for record in records(run, "valid_loss")] == [steps]
+    assert (f"warning: --evaluation_steps 900 is above the {steps} steps of the run: the only "
+            "evaluation is at its end") in capsys.readouterr().out
 
 
 def test_a_class_of_the_users_is_fine_tuned_from_gpt2s_weights(
@@ -236,18 +248,3 @@ def test_a_long_sequence_is_shortened_to_1024(flags, tmp_path, capsys):
     with pytest.raises(SystemExit):
         run_finetune.main(flags(tmp_path / "run", "--max_seq_length", 2000))
     assert "--max_seq_length 1024 is beyond the model's 64 positions" in capsys.readouterr().err
-
-
-def test_flags_may_come_from_a_file_by_either_name(flags, tmp_path, capsys):
-    file = tmp_path / "flags.json"
-    file.write_text(json.dumps({"output_dir": "o", "lr": 0.5, "per_gpu_train_batch_size": 3,
-                                "model_select": "distilgpt2",
-                                "visiable_device": "1", "restore_training": True}))
-    config = run_finetune.parse([str(file), "--lr", "0.25"])
-    assert (config.schedule.max_lr, config.examples.per_gpu_train_batch_size) == (0.25, 3)
-    assert (config.processes.visible_device, config.checkpoint.resume) == ("1", True)
-    file.write_text('{"output_dir": "o", "num_epochs": 3}')
-    with pytest.raises(SystemExit):
-        run_finetune.parse([str(file)])
-    told = capsys.readouterr().err
-    assert "there is no flag num_epochs; the nearest one is num_train_epochs" in told

@@ -17,7 +17,6 @@ from data_tools.index_helper import (
     copy_sample,
     num_epochs,
     separate_last_epoch,
-    shuffle_idx,
 )
 from data_tools.index_helper.reference import build_sample_idx as specified_sample_idx
 from data_tools.index_helper.reference import sample as specified_sample
@@ -179,18 +178,6 @@ def test_an_empty_split_is_an_error_and_no_endless_loop():
     for length, samples in ((0, 1), (4, -1)):
         with pytest.raises(ValueError, match="at least"):
             num_epochs(10, length, samples)
-
-
-def test_shuffling_is_upstreams_draw_for_draw():
-    random = np.random.RandomState(42)
-    first, last = np.arange(0, 30, dtype=np.uint32), np.arange(30, 45, dtype=np.uint32)
-    random.shuffle(first)
-    random.shuffle(last)
-    ours = shuffle_idx(30, 45, np.random.RandomState(42))
-    assert ours.tolist() == [*first, *last] and ours.dtype == np.uint32
-    whole = np.arange(45, dtype=np.uint32)
-    np.random.RandomState(42).shuffle(whole)
-    assert shuffle_idx(45, 45, np.random.RandomState(42)).tolist() == whole.tolist()
 
 
 GOOD = {

@@ -11,6 +11,7 @@ from data_tools.index_helper import (
     build_indices,
     build_sample_idx,
     shuffle,
+    shuffle_idx,
 )
 from data_tools.index_helper.reference import build_blending_indices as specified_blend
 
@@ -32,6 +33,18 @@ def test_shuffle_is_numpys_and_leaves_the_generator_where_numpy_does(size, dtype
         assert shuffled.tolist() == expected.tolist()
     assert ours.standard_normal() == numpys.standard_normal()
     assert ours.randint(2**31) == numpys.randint(2**31)
+
+
+def test_shuffling_is_upstreams_draw_for_draw():
+    random = np.random.RandomState(42)
+    first, last = np.arange(0, 30, dtype=np.uint32), np.arange(30, 45, dtype=np.uint32)
+    random.shuffle(first)
+    random.shuffle(last)
+    ours = shuffle_idx(30, 45, np.random.RandomState(42))
+    assert ours.tolist() == [*first, *last] and ours.dtype == np.uint32
+    whole = np.arange(45, dtype=np.uint32)
+    np.random.RandomState(42).shuffle(whole)
+    assert shuffle_idx(45, 45, np.random.RandomState(42)).tolist() == whole.tolist()
 
 
 def test_shuffle_of_a_part_leaves_the_rest():

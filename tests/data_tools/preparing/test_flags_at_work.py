@@ -10,6 +10,7 @@ from pathlib import Path
 from data_tools.preparing import batches
 from data_tools.token_files.streams import TokenStreams
 from data_tools.token_files.token_file import TokenFile
+from data_tools.tokenizing.tokenizer import Tokenizer
 
 REPO = Path(__file__).parents[3]
 
@@ -58,6 +59,18 @@ def test_cleaning_says_what_it_left_out(source_tree, tmp_path, in_process, capsy
     named = {Path(entry["name"]).name: entry["reason"] for entry in log}
     assert "wide.py" in named and "made.py" in named
     assert len(set(named) & {"copy.py", "module_04.py"}) == 1
+
+
+def test_only_documents_with_a_keyword_are_kept(source_tree, tmp_path, in_process):
+    """source_tree holds `return` everywhere, and 7 and 17 as numbers."""
+    flags = ("--keywords", "return a + b + 7\n", "17")
+    assert in_process("--input_path", source_tree, "--output_prefix", tmp_path / "x", "--quiet",
+                      "--vocab_size", 300, *flags) == 0
+    data = TokenFile.open(tmp_path / "x")
+    tokenizer = Tokenizer.load(tmp_path / "x_tokenizer")
+    texts = {tokenizer.decode(data.document(index)) for index in range(len(data))}
+    assert {text.split("(")[0] for text in texts} == {"def add_7", "def add_17"}
+    assert data.meta["source"]["skipped"]["none of --keywords return a + b + 7\n 17"] == 18
 
 
 def test_texts_with_few_characters_a_token(tmp_path, in_process, tokenizer):

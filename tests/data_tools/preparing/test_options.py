@@ -4,7 +4,7 @@
 import pytest
 
 from data_tools.create_pretraining_data import parse
-from data_tools.preparing.flags import RefusedOptions
+from data_tools.preparing.options import RefusedOptions
 
 BAD = [
     (["--input_path", "x", "--doc_mode", "separator"], "go together"),
@@ -25,6 +25,7 @@ BAD = [
     (["--tokenizer", "c.model", "--tokenizer_name", "GPTChineseTokenizer", "--cn_splited",
       "--cn_seg_func", "lac"], "has nothing to cut"),
     (["--drop_low_information", "0"], "0 is not above 0 to 1"),
+    (["--keywords", "pandas", ""], "--keywords: one of them is empty"),
     (["--language", "python", "--suffixes", ".py"], "give one of them"),
     (["--language", "cobol"], "invalid choice: 'cobol'"),
     (["--shard", "4/4"], "parts of 4 are 0/4 to 3/4, not 4/4"),

@@ -1,4 +1,4 @@
-"""JSON lines, Parquet and Arrow: each record gives a text, or a reason why it has none."""
+"""Parquet and Arrow: each record gives a text, or a reason why it has none."""
 
 import io
 import json
@@ -57,30 +57,6 @@ WRITERS = {
         table, pa.ipc.new_file, options=pa.ipc.IpcWriteOptions(compression="lz4")
     ),
 }
-
-
-def test_json_lines_skip_what_is_no_record(tmp_path):
-    path = tmp_path / "a.jsonl"
-    good = "  kept as it is, \u00e9 \U0001f642 \n"
-    path.write_bytes(
-        b"\n".join(
-            [
-                json.dumps({"code": good, "text": "another key"}).encode(),
-                b"",
-                b"{broken",
-                b'["a list"]',
-                b'{"code": 5}',
-                b'{"other": "no such key"}',
-                b'{"code": "half a surrogate pair \\ud800"}',
-                b'{"code": "latin \xe9 is not UTF-8"}',
-                b'{"code": "a NUL \\u0000 inside"}',
-                b"[" * 100_000,
-            ]
-        )
-    )
-    documents, report = read(path, json_key="code")
-    assert [(d.text, d.name) for d in documents] == [(good, f"{path}:1")]
-    assert report.skipped == {"bad JSON line": 5, "not UTF-8": 2, "binary": 1}
 
 
 @pytest.mark.parametrize("name", WRITERS)

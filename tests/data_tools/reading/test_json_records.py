@@ -73,15 +73,44 @@ def test_a_broken_first_line_does_not_hide_the_records(tmp_path):
     assert texts == TEXTS and report.skipped == {"bad JSON line": 1}
 
 
+def test_json_lines_skip_what_is_no_record(tmp_path):
+    good = "  kept as it is, \u00e9 \U0001f642 \n"
+    lines = [
+        json.dumps({"code": good, "text": "another key"}).encode(),
+        b"",
+        b"{broken",
+        b'["a list"]',
+        b'{"code": 5}',
+        b'{"other": "no such key"}',
+        b'{"code": "half a surrogate pair \\ud800"}',
+        b'{"code": "latin \xe9 is not UTF-8"}',
+        b'{"code": "a NUL \\u0000 inside"}',
+        b"[" * 100_000,
+    ]
+    texts, report, names = read(tmp_path / "a.jsonl", b"\n".join(lines), json_key="code")
+    assert (texts, names) == ([good], [f"{tmp_path / 'a.jsonl'}:1"])
+    assert report.skipped == {"bad JSON line": 4, "no column 'code' (--json_key)": 1,
+                              "not UTF-8": 2, "binary": 1}
+
+
 def test_elements_without_text_are_named_and_hide_no_other(tmp_path):
     array = [{"text": "first of all"}, {"other": 1}, "a text", 5, [["text"]], {"text": None},
              {"text": "half a pair \ud800"}, {"text": "last of all \u00e9"}]
     texts, report, _ = read(tmp_path / "a.json", json.dumps(array))
     assert texts == ["first of all", "last of all \u00e9"]
-    assert report.skipped == {"bad record": 5, "not UTF-8": 1}
+    assert report.skipped == {"no column 'text' (--json_key)": 1, "bad record": 4, "not UTF-8": 1}
     deep = '[{"text": "first of all"}, ' + "[" * 10**5 + "]" * 10**5 + ', {"text": "the last one"}]'
     texts, report, _ = read(tmp_path / "a.json", deep)
     assert texts == ["first of all", "the last one"] and report.skipped == {"bad record": 1}
+
+
+@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("name", ["a.json", "a.jsonl"])
+def test_a_column_that_no_record_has_is_named(tmp_path, name, form):
+    texts, report, _ = read(tmp_path / name, FORMS[form], json_key="content")
+    assert texts == [] and report.skipped == {"no column 'content' (--json_key)": 40}
+    with pytest.raises(ValueError, match=r"a\.json.*:\d+: no column 'content' \(--json_key\)"):
+        read(tmp_path / name, FORMS[form], json_key="content", strict=True)
 
 
 @pytest.mark.parametrize("form", ["an array", "an indented array", "an array, an object a line"])

@@ -223,16 +223,6 @@ def test_a_vocabulary_entry_may_be_an_added_token_of_any_look(tmp_path):
     assert Tokenizer.load(folder).encode("aUSER:").tolist() == [97, 257]
 
 
-def test_a_named_token_that_plain_text_becomes_stays_text(tmp_path):
-    tokenizer = Tokenizer.load(byte_folder(
-        tmp_path / "given", {"pad_token": "!", "eos_token": END_OF_TEXT}))
-    assert tokenizer.special_tokens == {END_OF_TEXT: 256}
-    assert tokenizer.special_tokens_map == {"eos_token": END_OF_TEXT, "pad_token": "!"}
-    assert tokenizer.decode(tokenizer.encode("!")) == "!"
-    tokenizer.save(tmp_path / "saved")
-    same(Tokenizer.load(tmp_path / "saved"), tokenizer)
-
-
 def test_an_earlier_tokenizers_files_do_not_come_back(tokenizer, tmp_path):
     (tmp_path / "chat_template.jinja").write_text("old")
     tokenizer.with_added_tokens(CHAT).save(tmp_path)

@@ -6,7 +6,7 @@ import pytest
 
 from data_tools.tokenizing.any_tokenizer import end_of
 from data_tools.tokenizing.tokenizer import END_OF_TEXT, Tokenizer
-from tests.data_tools.tokenizing.test_added_tokens import CHAT, as_transformers, byte_folder
+from tests.data_tools.tokenizing.test_added_tokens import CHAT, as_transformers, byte_folder, same
 
 
 def test_names_that_transformers_gives_where_no_file_does(tmp_path):
@@ -30,6 +30,16 @@ def test_an_added_token_that_is_named_becomes_special(tmp_path):
     (folder / "tokenizer.json").write_text(json.dumps(told))
     tokenizer = Tokenizer.load(folder)
     assert tokenizer.eos_token_id == 257 and 257 not in tokenizer.encode("a<|im_end|>").tolist()
+
+
+def test_a_named_token_that_plain_text_becomes_stays_text(tmp_path):
+    tokenizer = Tokenizer.load(byte_folder(
+        tmp_path / "given", {"pad_token": "!", "eos_token": END_OF_TEXT}))
+    assert tokenizer.special_tokens == {END_OF_TEXT: 256}
+    assert tokenizer.special_tokens_map == {"eos_token": END_OF_TEXT, "pad_token": "!"}
+    assert tokenizer.decode(tokenizer.encode("!")) == "!"
+    tokenizer.save(tmp_path / "saved")
+    same(Tokenizer.load(tmp_path / "saved"), tokenizer)
 
 
 def test_an_end_token_that_plain_text_becomes_is_refused_when_it_is_needed(tmp_path):

@@ -12,10 +12,10 @@ from paddle_impl.model import GPTForCausalLM, initialize
 POSITIONS, EOS = 24, 256
 
 
-def new_model() -> GPTForCausalLM:
-    """Wide weights, so that greedy text varies; three ids of the vocabulary are padding."""
+def new_model(vocab_size: int = 260) -> GPTForCausalLM:
+    """Wide weights, so that greedy text varies; three ids of the 260 are padding."""
     model = GPTForCausalLM(ModelConfig(
-        n_layer=2, n_embd=16, n_head=2, vocab_size=260, n_positions=POSITIONS,
+        n_layer=2, n_embd=16, n_head=2, vocab_size=vocab_size, n_positions=POSITIONS,
         initializer_range=0.4, bos_token_id=EOS, eos_token_id=EOS,
     ))
     initialize(model, 0)

@@ -7,13 +7,14 @@ import pytest
 from safetensors.numpy import save_file
 
 import run_generation
+from data_tools.preparing.flags import FIM_TOKENS
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl.config.decoding import Decoding
 from paddle_impl.convert import hugging_face
 from paddle_impl.decoding.sequences import uniform_draws
 from paddle_impl.generate import generate
 from tests.conftest import ROOT
-from tests.paddle_impl.export.conftest import EOS, POSITIONS
+from tests.paddle_impl.export.conftest import EOS, POSITIONS, new_model
 
 
 def test_the_script_needs_no_model_code(exported, command, tmp_path):
@@ -50,6 +51,9 @@ def run_exported():
     (["OUT", "--temperature", "0"], "--temperature must be above 0"),
     (["OUT", "--prompt", "x" * POSITIONS], f"the prompt has {POSITIONS} tokens"),
     (["OUT", "--decoder", "native"], "unrecognized arguments: --decoder"),
+    (["OUT", "--prompt", "a", "--suffix", "b"], "this tokenizer has no <fim_prefix> <fim_middle>"),
+    (["OUT", "--prompt", "a", "--fim_mode", "spm"], "it needs --suffix"),
+    (["OUT", "--suffix", "b"], "--suffix needs a --prompt"),
     (["--prompt", "a"], "name the exported model first"),
     (["nowhere"], "nowhere is no exported model"),
 ])
@@ -63,12 +67,17 @@ def test_a_bad_value_is_one_line(exported, run_exported, capsys, arguments, said
 @pytest.mark.parametrize("flags", [
     ["--seed", "4"],
     ["--decode_strategy", "greedy_search", "--prompt", "hello", "", "--stop", "\x07"],
+    ["--prompt", "def f(", "", "--suffix", ")\n", "--seed", "4", "--num_return_sequences", "2"],
+    ["--prompt", "a", "b" * POSITIONS, "--suffix", "1", "c" * POSITIONS, "--fim_mode", "spm",
+     "--max_dec_len", "6", "--min_dec_len", "3", "--decode_strategy", "greedy_search"],
 ])
-def test_an_exported_checkpoint_writes_the_same_lines(exported, run_exported, tmp_path, flags):
-    checkpoint, lines = tmp_path / "checkpoint", []
-    Tokenizer.byte_level().save(checkpoint)
-    (checkpoint / "config.json").write_text(json.dumps(exported[0].config.to_hf()))
-    save_file(hugging_face.to_hf(exported[0]), checkpoint / "model.safetensors")
+@pytest.mark.filterwarnings("ignore:.* left out")
+def test_an_exported_checkpoint_writes_the_same_lines(run_exported, tmp_path, flags):
+    """The vocabulary has the tokens of gaps, and one id of padding."""
+    checkpoint, lines, model = tmp_path / "checkpoint", [], new_model(262)
+    Tokenizer.byte_level().with_added_tokens(FIM_TOKENS).save(checkpoint)
+    (checkpoint / "config.json").write_text(json.dumps(model.config.to_hf()))
+    save_file(hugging_face.to_hf(model), checkpoint / "model.safetensors")
     of_checkpoint = ["--model_name_or_path", str(checkpoint), "--device", "cpu"]
     run_generation.main([*of_checkpoint, "--export", str(tmp_path / "out")])
     for name, main, begin in (("own", run_generation.main, of_checkpoint),

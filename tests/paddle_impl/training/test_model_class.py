@@ -3,6 +3,7 @@
 import json
 import shutil
 import sys
+from pathlib import Path
 
 import pytest
 from safetensors.numpy import load_file
@@ -13,99 +14,13 @@ from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.heads import ARCHITECTURES
 from paddle_impl.pretraining import pretraining_run
 
-MODULE = '''
-import numpy as np
-import paddle
-from paddle import nn
-from paddle_impl.model import GPTForCausalLM
-
-class Same(GPTForCausalLM):
-    pass
-
-class Scaled(GPTForCausalLM):
-    """GPT-2 with a factor on its logits, which is trained too."""
-
-    def __init__(self, config):
-        super().__init__(config)
-        self.gain = self.create_parameter([1])
-
-    def forward(self, input_ids, cache=None, **rows):
-        return super().forward(input_ids, cache, **rows) * (1.0 + self.gain)
-
-class Mean(nn.Layer):
-    """Written from scratch: the mean of all tokens so far, through two matrices."""
-
-    def __init__(self, config):
-        super().__init__()
-        self.config = config
-        self.wte = nn.Embedding(config.vocab_size, config.n_embd)
-        self.drop = nn.Dropout(config.embd_pdrop)
-        self.lm_head = nn.Linear(config.n_embd, config.vocab_size)
-
-    def forward(self, input_ids):
-        x = self.drop(self.wte(input_ids)).cumsum(1)
-        counts = paddle.arange(1, x.shape[1] + 1, dtype="int64").reshape([1, -1, 1])
-        return self.lm_head(x / counts.astype(x.dtype))
-
-    def initialize(self, seed):
-        stream = np.random.default_rng(seed)
-        for parameter in self.parameters():
-            values = 0.1 * stream.standard_normal(parameter.shape)
-            parameter.set_value(values.astype("float32"))
-
-class Lacking(nn.Layer):
-    def __init__(self, config):
-        super().__init__()
-
-class NoConfig(Mean):
-    def __init__(self, config):
-        super().__init__(config)
-        self.config = None
-
-class Anticausal(Mean):
-    def forward(self, input_ids):
-        return super().forward(input_ids.flip(1)).flip(1)
-
-class Narrow(Mean):
-    def forward(self, input_ids):
-        return super().forward(input_ids)[:, :, 1:]
-
-class Pair(Mean):
-    def forward(self, input_ids):
-        return super().forward(input_ids), None
-
-class Failing(Mean):
-    def forward(self, input_ids):
-        raise RuntimeError("no such\\nkernel")
-
-class Buffered(Mean):
-    def __init__(self, config):
-        super().__init__(config)
-        self.register_buffer("steps", paddle.zeros([1]))
-
-class Other(Mean):
-    def __init__(self, config, depth):
-        super().__init__(config)
-
-class Bare(nn.Layer):
-    def __init__(self, config):
-        super().__init__()
-        self.config = config
-    initialize = forward = lambda self, x: x
-
-class Plain:
-    pass
-
-def function(config):
-    return Mean(config)
-'''
 CLASSES = ["Scaled", "Mean"]
 
 
 @pytest.fixture(autouse=True)
 def module(tmp_path, monkeypatch):
     """The module user_models, in the current folder; what a test registers is removed again."""
-    (tmp_path / "user_models.py").write_text(MODULE)
+    shutil.copy(Path(__file__).parent / "user_models.py", tmp_path)
     (tmp_path / "broken.py").write_text("import no_such_package\n")
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(sys, "path", [*sys.path])
