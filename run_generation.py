@@ -40,7 +40,7 @@ def run(config: GenerationConfig) -> None:
         check_place(output_file, "--output_file")
     streams = writing.streams(prompts, output_file, decoding)
     generator = TextGenerator.load(
-        model.model_name_or_path, model.vocab_file, model.merge_file,
+        model.model_name_or_path, model.vocab_file, model.merge_file, adapter=config.adapter.alone,
         decoder=config.engine.decoder, rows=1 if streams else config.engine.batch_size)
     generator.check_family(model.model_type)
     check_end_tokens(decoding.eos_token_id or (), generator.vocab_size)
