@@ -1,6 +1,7 @@
 """Write text with a trained GPT. See --help for the flags."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import args
@@ -50,20 +51,35 @@ def run(config: GenerationConfig) -> None:
         export_model(generator.model, generator.tokenizer, Path(config.mode.export))
         print(f"wrote {config.mode.export}; scripts/run_exported.py writes text with it")
     elif config.mode.serve:
-        from paddle_impl.serving import ServingOptions, serve
-
-        serve(generator.model, generator.tokenizer, ServingOptions(
-            **vars(config.serving), model_name_or_path=model.model_name_or_path,
-            rows=config.engine.batch_size, decoder=config.engine.decoder,
-            eos_token_ids=tuple(decoding.eos_token_id or ()), language=prompts.language,
-            fim_mode=prompts.fim_mode,
-        ))
+        serve(config, generator)
     elif config.mode.interactive:
         from paddle_impl.text.conversation import Conversation
 
         Conversation(generator, decoding, config.runtime.seed, language=prompts.language).run()
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
+
+
+def serve(config: GenerationConfig, generator) -> None:
+    """Serve the model, and each adapter that has a name merged into the weights of another copy."""
+    from paddle_impl import serving
+    from paddle_impl.text.generator import TextGenerator
+    from paddle_impl.text.opening import base_and_adapter
+
+    model, adapters, decoding = config.model, config.adapter, config.decoding
+    base, adapter = base_and_adapter(model.model_name_or_path, adapters.alone)
+    options = serving.ServingOptions(
+        **vars(config.serving), model_name_or_path=str(base), adapter=adapter and str(adapter),
+        rows=config.engine.batch_size, decoder=config.engine.decoder,
+        eos_token_ids=tuple(decoding.eos_token_id or ()), language=config.prompts.language,
+        fim_mode=config.prompts.fim_mode,
+    )
+    others = []
+    for name, place in adapters.named.items():
+        own = TextGenerator.load(str(base), model.vocab_file, model.merge_file, adapter=place)
+        others.append((own.model, own.tokenizer,
+                       replace(options, served_model_name=name, adapter=place)))
+    serving.serve(generator.model, generator.tokenizer, options, *others)
 
 
 if __name__ == "__main__":

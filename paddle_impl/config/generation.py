@@ -47,7 +47,10 @@ class GenerationConfig(Options):
     """All flags of the command. ValueError, which names the flag, if they do not go together."""
 
     model: ModelOptions = group(ModelOptions, model_type="gpt2-en", model_name_or_path=None)
-    adapter: AdapterOptions = group(AdapterOptions)
+    adapter: AdapterOptions = group(AdapterOptions, adapter=changed(
+        help="directory of a LoRA adapter, of this project or of peft, which is put into the "
+        "weights; without --model_name_or_path into those of the base that it names. With --serve "
+        "several may be NAME=DIR each: models under these names, beside the base"))
     prompts: PromptOptions = group(PromptOptions)
     output: OutputOptions = group(OutputOptions)
     mode: ModeOptions = group(ModeOptions)
@@ -71,7 +74,8 @@ class GenerationConfig(Options):
     def __post_init__(self):
         require(self.model.model_name_or_path is not None or self.adapter.alone is not None,
                 "which model? Name a checkpoint with --model_name_or_path")
-        self.adapter.check_alone()
+        if not self.mode.serve:
+            self.adapter.check_alone()
         defaults = self._defaults()
         object.__setattr__(self, "decoding", self.decoding.with_defaults(defaults))
         self._check_mode(defaults)

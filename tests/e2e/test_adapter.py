@@ -1,7 +1,11 @@
 """--adapter in run_generation.py and run_evaluation.py, as a user types it."""
 
 import json
+import re
+import signal
+import sys
 
+import openai
 import pytest
 
 import run_evaluation
@@ -115,6 +119,45 @@ def test_the_numbers_say_which_adapter(base, adapter, tmp_path):
                               tmp_path / "text", "--output_file", output))
     told = json.loads(output.read_text())
     assert (told["checkpoint"], told["adapter"]) == (str(base), str(adapter))
+
+
+@pytest.fixture
+def served(start):
+    """Start the server; returns (job, client)."""
+
+    def begin(*named):
+        job = start(sys.executable, "run_generation.py", *words(*named, "--serve", "--port", 0))
+        assert job.wait_until(lambda: re.search(r"serving \S+ at (\S+)/v1", job.said())), job.said()
+        url = re.search(r"serving \S+ at (\S+)/v1", job.said()).group(1)
+        return job, openai.OpenAI(base_url=f"{url}/v1", api_key="none", timeout=120)
+
+    return begin
+
+
+def answers(client, name):
+    found = client.completions.create(
+        model=name, prompt=["def f", "x ="], seed=123, max_tokens=12, temperature=1.0,
+        extra_body={"top_k": 5, "min_tokens": 1})
+    assert found.model == name
+    return [choice.text for choice in found.choices]
+
+
+def test_the_server_has_each_adapter_under_its_name(served, base, adapter, merged, tmp_path):
+    job, client = served("--model_name_or_path", base, "--adapter", f"one={adapter}",
+                         f"two={adapter}")
+    assert [one.id for one in client.models.list().data] == ["base", "one", "two"]
+    expected = generated(tmp_path, "--model_name_or_path", merged)
+    assert answers(client, "one") == answers(client, "two") == expected
+    assert answers(client, "base") == generated(tmp_path, "--model_name_or_path", base) != expected
+    assert re.search(r"^one is a whole model in memory, with \d+ MiB of weights$", job.said(), re.M)
+    job.process.send_signal(signal.SIGTERM)
+    assert job.wait() == 0, job.said()
+
+
+def test_the_server_has_one_adapter_alone(served, base, adapter, merged, tmp_path):
+    _, client = served("--model_name_or_path", base, "--adapter", adapter)
+    assert [one.id for one in client.models.list().data] == [adapter.name]
+    assert answers(client, adapter.name) == generated(tmp_path, "--model_name_or_path", merged)
 
 
 @pytest.mark.parametrize(("named", "said"), [
