@@ -99,7 +99,8 @@ class Completion(Task):
     def start_from(self, source: Path) -> None:
         super().start_from(source)
         self.source = source
-        adapting.check_source(source, self.config.lora, self.config.checkpoint.init_from is None)
+        adapting.check_source(source, self.config.lora,
+                              self.name if self.config.checkpoint.init_from is None else None)
         if not find_files(source):
             self.warnings.append(f"{source} has no tokenizer to compare with that of the records")
 

@@ -9,6 +9,7 @@ from pathlib import Path
 from paddle import nn
 
 from paddle_impl.config.lora import INITS, LoraOptions
+from paddle_impl.config.model import CLASSIFIER
 from paddle_impl.config.options import require
 from paddle_impl.layers.linear import Linear
 from paddle_impl.lora import layers, targets
@@ -38,7 +39,7 @@ def apply_lora(
     config = options if isinstance(options, AdapterConfig) else in_peft_form(
         options, names, linear, tuple(new_tokens), model.config.vocab_size)
     config = config.on(str(base), TASK_TYPES[model.architecture])
-    if model.architecture != "GPT2LMHeadModel" and "score" not in config.modules_to_save:
+    if model.architecture == CLASSIFIER and "score" not in config.modules_to_save:
         config = replace(config, modules_to_save=(*config.modules_to_save, "score"))
     chosen = matched(config, names, linear)
     for parameter in model.parameters():

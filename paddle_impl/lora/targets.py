@@ -22,7 +22,7 @@ def matched(
     names that may have an adapter. ValueError where targets mean another layer, or none.
     """
     if isinstance(targets, str) and targets.lower() == ALL_LINEAR:
-        found = [name for name in names if name in linear and not name.startswith("score")]
+        found = [name for name in names if name in linear]
     else:
         found = [name for name in names if _means(targets, name)]
     found = [name for name in found if not (exclude and _means(exclude, name))

@@ -15,16 +15,16 @@ from paddle_impl.training.resume import Fact
 FACT = Fact("LoRA", "data.lora", "pass {was}")
 
 
-def check_source(source: Path, options: LoraOptions, continues: bool) -> None:
+def check_source(source: Path, options: LoraOptions, task: str | None) -> None:
     """ValueError where a run without LoRA starts from an adapter, or one with it continues a run of
-    whole weights. continues: whether --init_from was not given.
+    whole weights. task: whose checkpoints the run continues; None where it starts anew from all.
     """
     if contents.holds_adapter(source):
         require(options.lora_dim > 0, f"{source} holds an adapter: pass the --lora_dim that it was "
                 "trained with, or merge it (python -m paddle_impl.merge_adapter)")
-    elif options.lora_dim and continues:
-        require(checkpoint.load_state(source) is None, f"{source} is of a run that trained whole "
-                f"weights: --init_from {source} starts LoRA from them")
+    elif options.lora_dim and (state := checkpoint.load_state(source)) is not None:
+        require(state.task != task, f"{source} is of a run that trained whole weights: --init_from "
+                f"{source} starts LoRA from them")
 
 
 class Adapter:

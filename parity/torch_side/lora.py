@@ -2,6 +2,7 @@
 
 import json
 import tempfile
+import warnings
 from pathlib import Path
 
 import loralib
@@ -17,6 +18,10 @@ from parity.cases.lora import Variant
 from parity.compare import Trace
 from parity.torch_side import training, weights
 from parity.torch_side.forward import summed_loss
+
+# That a base is in no folder of its own, and that base_sha256 is no key of peft's.
+warnings.filterwarnings("ignore", module=r"peft\.")
+warnings.filterwarnings("ignore", message="`is_gradient_checkpointing`")  # peft asks for it
 
 
 def passes(case: Case, dtype: str) -> Trace:

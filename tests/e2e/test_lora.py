@@ -131,3 +131,19 @@ def test_an_adapter_is_trained_further_on_other_data(trained, flags, tmp_path): 
     run_finetune.main(words[2:])  # without --model_name_or_path
     first = records(tmp_path / "run", "lr")[0]["loss"]
     assert first < records(trained, "lr")[0]["loss"]
+
+
+def test_whole_weights_of_the_same_task_are_a_base_where_init_from_says_so(
+    flags, tmp_path, capsys  # noqa: F811
+):
+    whole, words = tmp_path / "whole", ("--num_epochs_train", 1)
+    run_finetune.main(flags(whole, *words))
+    last = checkpoint.newest(whole)
+    for start in (("--model_name_or_path", last), ("--restore_training", "--output_dir", whole)):
+        with pytest.raises(SystemExit):
+            run_finetune.main(flags(tmp_path / "run", *LORA, *words, *start))
+        assert f"--init_from {last} starts LoRA from them" in capsys.readouterr().err
+    run_finetune.main(flags(tmp_path / "run", *LORA, *words, "--init_from", last)[2:])
+    told = json.loads((checkpoint.newest(tmp_path / "run") / "adapter_config.json").read_text())
+    assert told["base_model_name_or_path"] == str(last)
+    assert told["trainable_token_indices"] is None  # the base has the control tokens
