@@ -1,6 +1,7 @@
 """Write text with a trained GPT. See --help for the flags."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import args
@@ -40,7 +41,7 @@ def run(config: GenerationConfig) -> None:
         check_place(output_file, "--output_file")
     streams = prompts.records is None and writing.streams(prompts, output_file, decoding)
     generator = TextGenerator.load(
-        model.model_name_or_path, model.vocab_file, model.merge_file,
+        model.model_name_or_path, model.vocab_file, model.merge_file, adapter=config.adapter.alone,
         decoder=config.engine.decoder, rows=1 if streams else config.engine.batch_size)
     generator.check_family(model.model_type)
     check_end_tokens(decoding.eos_token_id or (), generator.vocab_size)
@@ -50,14 +51,7 @@ def run(config: GenerationConfig) -> None:
         export_model(generator.model, generator.tokenizer, Path(config.mode.export))
         print(f"wrote {config.mode.export}; scripts/run_exported.py writes text with it")
     elif config.mode.serve:
-        from paddle_impl.serving import ServingOptions, serve
-
-        serve(generator.model, generator.tokenizer, ServingOptions(
-            **vars(config.serving), model_name_or_path=model.model_name_or_path,
-            rows=config.engine.batch_size, decoder=config.engine.decoder,
-            eos_token_ids=tuple(decoding.eos_token_id or ()), language=prompts.language,
-            fim_mode=prompts.fim_mode,
-        ))
+        serve(config, generator)
     elif config.mode.interactive:
         from paddle_impl.text.conversation import Conversation
 
@@ -69,6 +63,28 @@ def run(config: GenerationConfig) -> None:
                           PROG)
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
+
+
+def serve(config: GenerationConfig, generator) -> None:
+    """Serve the model, and each adapter that has a name merged into the weights of another copy."""
+    from paddle_impl import serving
+    from paddle_impl.text.generator import TextGenerator
+    from paddle_impl.text.opening import base_and_adapter
+
+    model, adapters, decoding = config.model, config.adapter, config.decoding
+    base, adapter = base_and_adapter(model.model_name_or_path, adapters.alone)
+    options = serving.ServingOptions(
+        **vars(config.serving), model_name_or_path=str(base), adapter=adapter and str(adapter),
+        rows=config.engine.batch_size, decoder=config.engine.decoder,
+        eos_token_ids=tuple(decoding.eos_token_id or ()), language=config.prompts.language,
+        fim_mode=config.prompts.fim_mode,
+    )
+    others = []
+    for name, place in adapters.named.items():
+        own = TextGenerator.load(str(base), model.vocab_file, model.merge_file, adapter=place)
+        others.append((own.model, own.tokenizer,
+                       replace(options, served_model_name=name, adapter=place)))
+    serving.serve(generator.model, generator.tokenizer, options, *others)
 
 
 if __name__ == "__main__":

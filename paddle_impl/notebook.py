@@ -22,8 +22,9 @@ def load(directory: str | os.PathLike, *, device: str = "cpu", **options) -> Tex
     """Load the model and the tokenizer of a checkpoint directory, ready to generate text.
 
     device: cpu, gpu or xpu. options: vocab_file and merge_file, where the directory has no
-    tokenizer; decoder and rows, see generate.generate_iter. ValueError where the directory holds no
-    model or no tokenizer, and for a device that this build of Paddle lacks.
+    tokenizer; adapter, a directory whose LoRA adapter is put into the weights; decoder and rows,
+    see generate.generate_iter. ValueError where the directory holds no model or no tokenizer, and
+    for a device that this build of Paddle lacks.
     """
     _import_paddle(device)
     from paddle_impl.text.generator import TextGenerator

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from paddle_impl.config.adapter import AdapterOptions
 from paddle_impl.config.data import DataOptions
 from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.measure import E2EOptions, HumanEvalOptions, InfillOptions, MeasureOptions
@@ -23,7 +24,7 @@ _OF = {
                      "execution_memory_mib"), ("humaneval", "infill")),
     **dict.fromkeys(("e2e_rows", "java_timeout"), ("e2e",)),
     **dict.fromkeys(("infill_mode", "infill_spans", "language"), ("infill",)),
-    **dict.fromkeys(("vocab_file", "merge_file"),
+    **dict.fromkeys(("adapter", "vocab_file", "merge_file"),
                     ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill")),
 }
 
@@ -36,6 +37,7 @@ class EvaluationConfig(Options):
         ModelOptions, only=("model_name_or_path", "vocab_file", "merge_file"),
         model_name_or_path=None, model_type="gpt2-en",
     )
+    adapter: AdapterOptions = group(AdapterOptions)
     data: DataOptions = group(
         DataOptions, only=("input_dir", "split", "max_seq_len"),
         input_dir=changed(None, "measure the loss on a dataset: a directory with X_ids.npy + "
@@ -64,11 +66,16 @@ class EvaluationConfig(Options):
             "X.txt is written, and with --minitest X_1.json and so on"))
 
     def __post_init__(self):
+        self.adapter.check_alone()
         self._check_mode()
         if self.mode == "infill":
             self.humaneval.check_execution()
-        if self.mode == "humaneval" and self.model.model_name_or_path is None:
+        if self.mode == "humaneval" and not self.names_a_model:
             self._check_judging()
+
+    @property
+    def names_a_model(self) -> bool:
+        return self.model.model_name_or_path is not None or self.adapter.alone is not None
 
     @property
     def mode(self) -> str:
@@ -102,12 +109,13 @@ class EvaluationConfig(Options):
             require(self.model.model_name_or_path is None,
                     "--model_name_or_path is not for --e2e, which measures a file of outputs")
         elif self.mode != "humaneval":
-            require(self.model.model_name_or_path is not None,
+            require(self.names_a_model,
                     f"--{self.mode} needs a checkpoint: name it with --model_name_or_path")
 
     def _check_comparison(self) -> None:
         for name in self.given():
-            require(name not in ("model_name_or_path", "vocab_file"), f"--{name} is not for "
+            require(name not in ("model_name_or_path", "adapter", "vocab_file"),
+                    f"--{name} is not for "
                     "--compare, which takes files, or checkpoints with --minitest")
         page = self.output.output_file
         require(page is None or page.endswith(".html"),

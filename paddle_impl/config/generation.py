@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from paddle_impl.config.adapter import AdapterOptions
 from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.engine import EngineOptions
 from paddle_impl.config.model import ModelOptions
@@ -15,7 +16,7 @@ _DEFAULTS = {"max_dec_len": 512, "temperature": 1.0, "top_k": 5}
 _INTERACTIVE = {"max_dec_len": 128, "temperature": 0.7, "top_k": 0}
 _SERVING = tuple(one.name for one in ServingFlags.flags())
 # Mode -> the flags that it uses. Without a mode, all flags but the server's are used.
-_ALWAYS = ("model_name_or_path", "model_type", "vocab_file", "merge_file", "device")
+_ALWAYS = ("model_name_or_path", "adapter", "model_type", "vocab_file", "merge_file", "device")
 _MODES = {
     "interactive": (
         *_ALWAYS, "decode_strategy", "top_k", "top_p", "temperature", "num_beams",
@@ -45,7 +46,11 @@ class ModeOptions(Options):
 class GenerationConfig(Options):
     """All flags of the command. ValueError, which names the flag, if they do not go together."""
 
-    model: ModelOptions = group(ModelOptions, model_type="gpt2-en")
+    model: ModelOptions = group(ModelOptions, model_type="gpt2-en", model_name_or_path=None)
+    adapter: AdapterOptions = group(AdapterOptions, adapter=changed(
+        help="directory of a LoRA adapter, of this project or of peft, which is put into the "
+        "weights; without --model_name_or_path into those of the base that it names. With --serve "
+        "several may be NAME=DIR each: models under these names, beside the base"))
     prompts: PromptOptions = group(PromptOptions)
     output: OutputOptions = group(OutputOptions)
     mode: ModeOptions = group(ModeOptions)
@@ -67,6 +72,10 @@ class GenerationConfig(Options):
     serving: ServingFlags = group(ServingFlags)
 
     def __post_init__(self):
+        require(self.model.model_name_or_path is not None or self.adapter.alone is not None,
+                "which model? Name a checkpoint with --model_name_or_path")
+        if not self.mode.serve:
+            self.adapter.check_alone()
         defaults = self._defaults()
         object.__setattr__(self, "decoding", self.decoding.with_defaults(defaults))
         self._check_mode(defaults)

@@ -78,6 +78,7 @@ class ServingOptions(ServingFlags):
     """The server's flags, and settings that come from other flags.
 
     model_name_or_path: the directory that gives the model its id and may hold a chat template.
+    adapter: that of an adapter in the weights, which does so before it.
     rows: sequences that are computed at the same time; the others wait. decoder: see
     paddle_impl.decoding.choice. eos_token_ids: end tokens; () means the model's.
     language: whose control token stands before the prompts that are texts, but in a chat. fim_mode:
@@ -85,6 +86,7 @@ class ServingOptions(ServingFlags):
     """
 
     model_name_or_path: str
+    adapter: str | None = None
     rows: int = 16
     decoder: str = "auto"
     eos_token_ids: tuple[int, ...] = ()
@@ -93,5 +95,5 @@ class ServingOptions(ServingFlags):
 
     @property
     def model_id(self) -> str:
-        path = os.path.abspath(self.model_name_or_path)
+        path = os.path.abspath(self.adapter or self.model_name_or_path)
         return self.served_model_name or os.path.basename(path) or path

@@ -34,7 +34,7 @@ def run(config: EvaluationConfig) -> None:
         "--lambada": config.measure.lambada, "--humaneval": config.humaneval.humaneval,
         "--infill": config.infilling.infill,
     })
-    model, tokenizer, about = _load(config.model)
+    model, tokenizer, about = _load(config.model, config.adapter.alone)
     shown, numbers = MEASURES[config.mode].measure(config, model, tokenizer)
     # Before printing, which fails if the reader of standard output has ended.
     if output:
@@ -62,15 +62,16 @@ def _compare(config: EvaluationConfig) -> None:
     comparison.show(paths, measured, page)
 
 
-def _load(options: ModelOptions):
+def _load(options: ModelOptions, adapter: str | None = None):
     """(model, tokenizer, their entries of the JSON object); None for both without a checkpoint."""
-    if options.model_name_or_path is None:
+    if options.model_name_or_path is None and adapter is None:
         return None, None, {"checkpoint": None}
     loaded = TextGenerator.load(
-        options.model_name_or_path, options.vocab_file, options.merge_file)
+        options.model_name_or_path, options.vocab_file, options.merge_file, adapter=adapter)
     model, tokenizer = loaded.model, loaded.tokenizer
     about = {
-        "checkpoint": options.model_name_or_path,
+        "checkpoint": options.model_name_or_path or adapter,
+        **({} if adapter is None else {"adapter": adapter}),
         "parameters": sum(parameter.size for parameter in model.parameters()),
         "n_layer": model.config.n_layer, "n_embd": model.config.n_embd,
         "n_positions": model.config.n_positions, "vocab_size": model.config.vocab_size,

@@ -7,10 +7,12 @@ from paddle_impl.config.serving import ServingOptions
 NEEDED = ("starlette", "uvicorn", "jinja2")
 
 
-def serve(model, tokenizer, options: ServingOptions) -> None:
+def serve(model, tokenizer, options: ServingOptions, *others) -> None:
     """Answer requests until SIGINT or SIGTERM, then let the requests under way finish.
 
-    ValueError where the port is taken, the chat template is broken, or a library is missing.
+    others: (model, tokenizer, options) of more models, each under the name that its options give.
+    ValueError where the port is taken, the chat template is broken, two models have one name, or a
+    library is missing.
     """
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
@@ -18,4 +20,4 @@ def serve(model, tokenizer, options: ServingOptions) -> None:
                 f"--serve needs {name}, which is not installed: pip install '.[serve]'")
     from paddle_impl.serving.server import run
 
-    run(model, tokenizer, options)
+    run(model, tokenizer, options, *others)

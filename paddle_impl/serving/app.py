@@ -13,22 +13,23 @@ from starlette.routing import Route
 from paddle_impl.config.serving import ServingOptions
 from paddle_impl.serving.endpoints import Admission, Endpoint
 from paddle_impl.serving.errors import RequestError
+from paddle_impl.serving.models import Served
 from paddle_impl.serving.request import Reader, unknown_model
 from paddle_impl.serving.response import ChatCompletion, Completion, Infill
 
 _HOST = re.compile(rb"(?:\[([^]]+)\]|([^:]+))(?::\d*)?")  # an IPv6 address, or another name; a port
 
 
-def make_app(admission: Admission, reader: Reader):
+def make_app(admission: Admission):
     """Make the ASGI application. It sends no CORS headers: web pages elsewhere cannot read it."""
-    own = _Own(admission, reader)
+    own = _Own(admission)
     app = Starlette(
         routes=[
-            Route("/v1/completions", Endpoint(admission, reader.completion, Completion),
+            Route("/v1/completions", Endpoint(admission, Reader.completion, Completion),
                   methods=["POST"]),
-            Route("/v1/chat/completions", Endpoint(admission, reader.chat, ChatCompletion),
+            Route("/v1/chat/completions", Endpoint(admission, Reader.chat, ChatCompletion),
                   methods=["POST"]),
-            Route("/infill", Endpoint(admission, reader.infill, Infill), methods=["POST"]),
+            Route("/infill", Endpoint(admission, Reader.infill, Infill), methods=["POST"]),
             Route("/v1/models", own.models),
             Route("/v1/models/{name:path}", own.model),
             Route("/health", own.health),
@@ -41,21 +42,24 @@ def make_app(admission: Admission, reader: Reader):
 
 
 class _Own:
-    """The routes that describe the server and its model."""
+    """The routes that describe the server and its models."""
 
-    def __init__(self, admission: Admission, reader: Reader):
-        self._admission = admission
-        self._model = {"id": admission.options.model_id, "object": "model",
-                       "created": int(time.time()), "owned_by": "local",
-                       "max_model_len": reader.max_prompt + 1}
+    def __init__(self, admission: Admission):
+        self._admission, self._created = admission, int(time.time())
 
     async def models(self, request: Request) -> Response:
-        return JSONResponse({"object": "list", "data": [self._model]})
+        return JSONResponse(
+            {"object": "list", "data": [self._described(one) for one in self._admission.models]})
 
     async def model(self, request: Request) -> Response:
-        if request.path_params["name"] != self._model["id"]:
-            raise unknown_model(request.path_params["name"])
-        return JSONResponse(self._model)
+        name = request.path_params["name"]
+        if (found := self._admission.models.get(name)) is None:
+            raise unknown_model(name)
+        return JSONResponse(self._described(found))
+
+    def _described(self, one: Served) -> dict:
+        return {"id": one.name, "object": "model", "created": self._created, "owned_by": "local",
+                "max_model_len": one.reader.max_prompt + 1}
 
     async def health(self, request: Request) -> Response:
         """Status 200 unless the server is ending, and the number of requests under way."""

@@ -13,7 +13,8 @@ from paddle_impl.serving.connections import PATIENCE
 from paddle_impl.serving.engine import Engine
 from paddle_impl.serving.errors import RequestError, model_failed, shutting_down
 from paddle_impl.serving.job import Job
-from paddle_impl.serving.request import CompletionRequest
+from paddle_impl.serving.models import Models, Served
+from paddle_impl.serving.request import CompletionRequest, Reader
 from paddle_impl.serving.response import Response
 
 _PATIENCE = 5.0  # seconds that a client which does not read its answer gets beyond the limit
@@ -23,8 +24,8 @@ _DISCARDED = 16  # times the largest body that is read and dropped, so that a cl
 class Admission:
     """Counts the requests under way, and refuses another when there are as many as allowed."""
 
-    def __init__(self, engine: Engine, decode_bytes, options: ServingOptions):
-        self.engine, self.decode_bytes, self.options = engine, decode_bytes, options
+    def __init__(self, engine: Engine, models: Models, options: ServingOptions):
+        self.engine, self.models, self.options = engine, models, options
         self.closing = False
         self.inside = 0
 
@@ -54,7 +55,7 @@ class Endpoint:
     """
 
     def __init__(
-        self, admission: Admission, read: Callable[[bytes], CompletionRequest],
+        self, admission: Admission, read: Callable[[Reader, bytes], CompletionRequest],
         response: type[Response],
     ):
         self._admission, self._read, self._response = admission, read, response
@@ -68,8 +69,12 @@ class Endpoint:
                 raise RequestError(f"the request's body took longer than {limit:g} seconds",
                                    status=408) from None
             # In a thread: a long prompt would keep all streams waiting.
-            request = await asyncio.to_thread(self._read, content)
-            await self._attend(Job(request, self._admission.decode_bytes), scope, receive, send)
+            served, request = await asyncio.to_thread(self._opened, content)
+            await self._attend(served, Job(request, served.decode_bytes), scope, receive, send)
+
+    def _opened(self, content: bytes) -> tuple[Served, CompletionRequest]:
+        served = self._admission.models.asked(content)
+        return served, self._read(served.reader, content)
 
     async def _content(self, request: Request) -> bytes:
         kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
@@ -87,7 +92,7 @@ class Endpoint:
             raise RequestError(f"the request's body is longer than {limit} bytes", status=413)
         return bytes(content)
 
-    async def _attend(self, job: Job, scope, receive, send) -> None:
+    async def _attend(self, served: Served, job: Job, scope, receive, send) -> None:
         """Submit the job and wait until the answer is sent, the client is gone, or time is over.
 
         A client that reads its answer slowly has _PATIENCE seconds beyond the time limit.
@@ -95,8 +100,8 @@ class Endpoint:
         loop, options = asyncio.get_running_loop(), self._admission.options
         timers = [loop.call_later(options.queue_timeout, self._lose_patience, job),
                   loop.call_later(options.request_timeout, job.fail, _took_too_long(options))]
-        self._admission.engine.submit(job)
-        tasks = [asyncio.create_task(self._deliver(job, scope, receive, send)),
+        self._admission.engine.submit(job, served.number)
+        tasks = [asyncio.create_task(self._deliver(served.name, job, scope, receive, send)),
                  asyncio.create_task(_gone(receive))]
         try:
             await asyncio.wait(tasks, timeout=options.request_timeout + _PATIENCE,
@@ -116,9 +121,9 @@ class Endpoint:
                 f"no room within {self._admission.options.queue_timeout:g} seconds; try again",
                 status=503, code="queue_timeout", retry_after=5))
 
-    async def _deliver(self, job: Job, scope, receive, send) -> None:
+    async def _deliver(self, name: str, job: Job, scope, receive, send) -> None:
         await job.begun()
-        response = self._response(job, self._admission.options.model_id)
+        response = self._response(job, name)
         if job.request.stream:
             await _send_events(_events(job, response), response.last, send)
             return

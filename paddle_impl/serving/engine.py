@@ -1,4 +1,4 @@
-"""The one thread that uses the model. It computes all requests side by side."""
+"""The one thread that uses the models. It computes all requests side by side."""
 
 import queue
 import threading
@@ -16,17 +16,19 @@ from paddle_impl.serving.job import Job
 class Engine:
     """Computes jobs, which may be submitted and cancelled from any thread while it runs.
 
-    make_decoder: called in the engine's thread, at the start and after a step that failed, for
-    such a step leaves the rows of a decoder in an unknown state. It ends the jobs under way, and
-    the engine goes on; if no decoder can be made again, the engine ends, too. on_end: called in the
-    engine's thread as the last thing.
+    make_decoders: one for each model, which take turns, a step each. They are called in the
+    engine's thread, at the start and after a step that failed, for such a step leaves the rows of a
+    decoder in an unknown state. It ends the model's jobs under way, and the engine goes on; if no
+    decoder can be made again, the engine ends, too. on_end: called in the engine's thread as the
+    last thing.
     """
 
-    def __init__(self, make_decoder: Callable[[], Decoder],
+    def __init__(self, *make_decoders: Callable[[], Decoder],
                  on_end: Callable[[], None] = lambda: None):
-        self._make_decoder, self._on_end = make_decoder, on_end
-        self._inbox: queue.SimpleQueue[tuple[str, Job | None]] = queue.SimpleQueue()
+        self._make_decoders, self._on_end = make_decoders, on_end
+        self._inbox: queue.SimpleQueue[tuple[str, Job | None, int]] = queue.SimpleQueue()
         self._jobs: dict[Job, int] = {}  # how many prompts of each job are not done
+        self._model: dict[Job, int] = {}  # the number of each job's model
         self._owner: dict[object, Job] = {}  # the job of each prompt state
         self._lock = threading.Lock()  # nothing is put into the inbox of an engine that has ended
         self._ended = False
@@ -46,8 +48,9 @@ class Engine:
     def alive(self) -> bool:
         return self._thread.is_alive() and not self._ended
 
-    def submit(self, job: Job) -> None:
-        if not self._put("add", job):
+    def submit(self, job: Job, model: int = 0) -> None:
+        """model: the number of its decoder."""
+        if not self._put("add", job, model):
             job.fail(model_failed() if self.error else shutting_down())
 
     def cancel(self, job: Job) -> None:
@@ -59,17 +62,17 @@ class Engine:
         self._put("close", None)
         self._thread.join()
 
-    def _put(self, what: str, job: Job | None) -> bool:
+    def _put(self, what: str, job: Job | None, model: int = 0) -> bool:
         with self._lock:
             if not self._ended:
-                self._inbox.put((what, job))
+                self._inbox.put((what, job, model))
             return not self._ended
 
     def _run(self) -> None:
         try:
             # A new thread uses the first device, whatever device other threads have set.
             paddle.set_device(self._device)
-            self._batch = Batch(self._make_decoder())
+            self._batches = [Batch(make()) for make in self._make_decoders]
         except BaseException as error:
             self.error, self._ended = error, True
             return
@@ -77,7 +80,8 @@ class Engine:
             self._begun.set()
         try:
             while self._take_in():
-                self._step()
+                for model in range(len(self._batches)):
+                    self._step(model)
         except BaseException as error:
             self.error = error
             traceback.print_exc()
@@ -90,64 +94,67 @@ class Engine:
         """
         while True:
             try:
-                what, job = self._inbox.get(block=not self._jobs)
+                what, job, model = self._inbox.get(block=not self._jobs)
             except queue.Empty:
                 return True
             if what == "close":
                 return False
             if what == "add":
-                self._add(job)
+                self._add(job, model)
             elif job in self._jobs:
                 self._forget(job)
 
-    def _add(self, job: Job) -> None:
-        self._jobs[job] = len(job.prompt_states)
+    def _add(self, job: Job, model: int) -> None:
+        self._jobs[job], self._model[job] = len(job.prompt_states), model
         for state in job.prompt_states:
             self._owner[state] = job
-            self._batch.add(state)
+            self._batches[model].add(state)
 
     def _forget(self, job: Job) -> None:
         del self._jobs[job]
+        batch = self._batches[self._model.pop(job)]
         for state in job.prompt_states:
             if self._owner.pop(state, None):
-                self._batch.cancel(state)
+                batch.cancel(state)
 
-    def _step(self) -> None:
-        finished = self._finished()
+    def _step(self, model: int) -> None:
+        finished = self._finished(model)
         if finished is None:
-            self._fail_all(model_failed())
-            self._batch = None  # freed before the next one is made, which needs as much memory
-            self._batch = Batch(self._make_decoder())
+            self._fail(model, model_failed())
+            # Freed before the next one is made, which needs as much memory.
+            self._batches[model] = None
+            self._batches[model] = Batch(self._make_decoders[model]())
             return
         for state in finished:
             job = self._owner.pop(state)
             self._jobs[job] -= 1
             if not self._jobs[job]:
-                del self._jobs[job]
+                del self._jobs[job], self._model[job]
                 job.done()
 
-    def _finished(self) -> list | None:
+    def _finished(self, model: int) -> list | None:
         """Make a step and return the prompt states that it has ended; None where it failed."""
         try:
-            return self._batch.step()
+            return self._batches[model].step()
         except Exception:
             traceback.print_exc()
             return None
 
-    def _fail_all(self, error: RequestError) -> None:
-        jobs = list(self._jobs)
-        self._jobs.clear()
-        self._owner.clear()
-        for job in jobs:
+    def _fail(self, model: int, error: RequestError) -> None:
+        for job in [job for job, own in self._model.items() if own == model]:
+            del self._jobs[job], self._model[job]
+            for state in job.prompt_states:
+                self._owner.pop(state, None)
             job.fail(error)
 
     def _end(self, error: RequestError) -> None:
         with self._lock:
             self._ended = True
-        self._fail_all(error)
+        for model in range(len(self._make_decoders)):
+            self._fail(model, error)
         while not self._inbox.empty():
-            what, job = self._inbox.get()
+            what, job, _ = self._inbox.get()
             if what == "add":
                 job.fail(error)
-        self._batch = None  # frees the key-value cache, too
+        self._batches = []  # frees the key-value caches, too
         self._on_end()

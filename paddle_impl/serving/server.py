@@ -6,30 +6,31 @@ import socket
 import threading
 import warnings
 from collections.abc import Callable
-from pathlib import Path
 
 import uvicorn
 
-from data_tools.tokenizing.chat_template import load_chat_template
 from paddle_impl.config.serving import ServingOptions
-from paddle_impl.decoding.choice import make_decoder
 from paddle_impl.process.stopping import SIGNALS
 from paddle_impl.serving.app import make_app
 from paddle_impl.serving.connections import IDLE, Connection
 from paddle_impl.serving.endpoints import Admission
 from paddle_impl.serving.engine import Engine
-from paddle_impl.serving.request import Reader
+from paddle_impl.serving.models import Loaded, Models, Served
 
 _LAST_WORDS = 5.0  # seconds to send errors to the requests that the grace period has not seen end
 _BACKLOG = 128  # connections that wait to be accepted; so many may be at once
 
 
-def run(model, tokenizer, options: ServingOptions) -> None:
+def run(model, tokenizer, options: ServingOptions, *others) -> None:
     """See serving.serve. RuntimeError where the engine ended because it could make no decoder."""
-    server = Server(model, tokenizer, options)
+    server = Server(model, tokenizer, options, others=others)
     if not options.only_this_machine and options.api_key is None:
         warnings.warn(f"--host {options.host} lets other machines in, and nobody needs a key; "
                       "--api_key_variable asks for one", stacklevel=3)
+    for one, _, own in others:
+        size = sum(parameter.size * parameter.element_size()
+                   for parameter in one.parameters())
+        print(f"{own.model_id} is a whole model in memory, with {size / 2**20:,.0f} MiB of weights")
     server.run(lambda: print(
         f"serving {options.model_id} at {server.url}/v1 (Ctrl-C ends it)", flush=True))
 
@@ -38,20 +39,17 @@ class Server:
     """Listens on its socket as soon as it is made; ValueError where the port is taken.
 
     `run` answers requests until the server ends, and can be called once. decoder_of: called with
-    (rows, positions) to make a decoder; by default the one that the options name.
+    (rows, positions) to make a decoder; by default the one that the options name. others: see
+    serving.serve.
     """
 
-    def __init__(self, model, tokenizer, options: ServingOptions, decoder_of=None):
-        config = model.config
-        reader = Reader(config, tokenizer, options,
-                        load_chat_template(Path(options.model_name_or_path)))
-        positions = min(config.n_positions, reader.max_prompt + reader.max_new)
-        make = decoder_of or (lambda rows, positions: make_decoder(
-            model, rows, positions, options.decoder))
+    def __init__(self, model, tokenizer, options: ServingOptions, decoder_of=None, others=()):
+        loaded = [Loaded(model, tokenizer, options), *map(Loaded._make, others)]
+        models = Models([Served.of(number, one, decoder_of) for number, one in enumerate(loaded)])
         self._options = options
-        self._engine = Engine(lambda: make(options.rows, positions), self.stop)
-        self._admission = Admission(self._engine, tokenizer.decode_bytes, options)
-        self._app = make_app(self._admission, reader)
+        self._engine = Engine(*(one.make_decoder for one in models), on_end=self.stop)
+        self._admission = Admission(self._engine, models, options)
+        self._app = make_app(self._admission)
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._asked_to_stop: asyncio.Event | None = None
         self._hurried = False

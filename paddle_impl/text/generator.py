@@ -4,12 +4,10 @@ import warnings
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cached_property, partial
-from pathlib import Path
 
 from data_tools.completion.languages import id_of
 from data_tools.fim_prompt import FimPrompts, GapPrompt
-from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer, load_tokenizer
-from paddle_impl import checkpoint
+from data_tools.tokenizing.tokenizer import AnyTokenizer, Tokenizer
 from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.config.options import require
 from paddle_impl.decoding.choice import ReusedDecoder
@@ -18,6 +16,7 @@ from paddle_impl.decoding.prompt import prompt_ids
 from paddle_impl.decoding.prompt_state import Continuation
 from paddle_impl.decoding.sequences import Draws, Sequence, uniform_draws
 from paddle_impl.generate import ROWS, decoder_size, generate_iter
+from paddle_impl.text.opening import base_and_adapter, open_model, open_tokenizer
 
 OnText = Callable[[int, int, str], None]
 
@@ -37,15 +36,20 @@ class TextGenerator:
 
     @classmethod
     def load(
-        cls, directory: str, vocab_file: str | None = None, merge_file: str | None = None,
-        **options,
+        cls, directory: str | None, vocab_file: str | None = None, merge_file: str | None = None,
+        *, adapter: str | None = None, **options,
     ) -> "TextGenerator":
-        """Load a checkpoint directory, with its own tokenizer unless files are named."""
-        model = checkpoint.load_language_model(Path(directory))
+        """Load a checkpoint directory, with its own tokenizer unless files are named.
+
+        adapter: a directory whose adapter is put into the weights. Of an adapter's directory alone,
+        the base is the one that it names.
+        """
+        places = base_and_adapter(directory, adapter)
+        model = open_model(*places)
         if vocab_file is not None:
             return cls(model, Tokenizer.from_vocab_and_merges(vocab_file, merge_file), **options)
         try:
-            tokenizer = load_tokenizer(directory)
+            tokenizer = open_tokenizer(*places)
         except ValueError as error:
             raise ValueError(f"{error}; name one with --vocab_file and --merge_file") from None
         return cls(model, tokenizer, **options)

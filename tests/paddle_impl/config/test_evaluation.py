@@ -22,6 +22,10 @@ def parse(*argv):
     ((*MODEL, "--humaneval", "f", "--samples_file", "s"), "humaneval"),
     ((*MODEL, "--humaneval", "f", "--allow_code_execution", "--execution_timeout", 1), "humaneval"),
     (("--humaneval", "f", "--samples_file", "s", "--allow_code_execution"), "humaneval"),
+    (("--adapter", "a", "--humaneval", "f", "--samples_file", "s", "--num_samples", 3),
+     "humaneval"),
+    (("--adapter", "a", "--minitest"), "minitest"),
+    ((*MODEL, "--adapter", "a", "--wikitext", "f"), "wikitext"),
 ])
 def test_modes(argv, mode):
     assert parse(*argv).mode == mode
@@ -31,6 +35,9 @@ def test_modes(argv, mode):
     (MODEL, "what to measure? Name one of --input_dir, --wikitext, --lambada, --minitest"),
     ((*MODEL, "--input_dir", "d", "--minitest"), "--input_dir and --minitest exclude each other"),
     (("--wikitext", "f"), "--wikitext needs a checkpoint"),
+    ((*MODEL, "--wikitext", "f", "--adapter", "n=a"), "--adapter n=a: there is no such directory"),
+    (("--compare", "f", "--adapter", "a"), "--adapter is for --input_dir"),
+    (("--minitest", "--compare", "a", "b", "--adapter", "a"), "--adapter is not for --compare"),
     ((*MODEL, "--compare", "a"), "--model_name_or_path is not for --compare"),
     (("--compare", "a", "--output_file", "o"), "--output_file o of --compare is a page"),
     (("--compare", "a", "--seed", 3), "--seed is for --minitest and --humaneval and --infill, "

@@ -45,6 +45,12 @@ from tests.test_args import one_line_error
     (("--batch_size", "0"), "--batch_size must be at least 1"),
     (("--decoder", "torch"), "invalid choice"),
     (("--seed", "-1"), "--seed must lie in"),
+    (("--adapter", "a", "b"), "several are served under names of their own"),
+    (("--serve", "--adapter", "n=a", "b"), "several are served under names of their own"),
+    (("--serve", "--adapter", "n=a", "n=b"), "--adapter names two adapters n"),
+    (("--serve", "--adapter", "=a"), "--adapter =a: expected DIR, or NAME=DIR with --serve"),
+    (("--serve", "--adapter", "n="), "--adapter n=: expected DIR, or NAME=DIR with --serve"),
+    (("--adapter", "n=a"), "--adapter n=a: there is no such directory, and a name is for --serve"),
     (("--vocab_file", "v"), "--vocab_file and --merge_file go together"),
 ], ids=str)
 def test_generation_refuses(argv, message, capsys):
@@ -69,3 +75,11 @@ def test_early_stopping_is_a_boolean_or_never(argv, expected):
 def test_a_conversation_has_defaults_of_its_own(argv, expected):
     own = run_generation.parse(["--model_name_or_path", "x", *argv]).decoding.settings()
     assert (own.max_new_tokens, own.temperature, own.top_k, own.stop) == expected
+
+
+def test_a_model_is_named_by_itself_or_by_an_adapter(capsys, tmp_path):
+    assert "which model?" in one_line_error(capsys, parse=run_generation.parse, required=[])
+    place = tmp_path / "lr=1"
+    place.mkdir()
+    config = run_generation.parse(["--adapter", str(place), "--interactive"])
+    assert (config.adapter.alone, config.adapter.named) == (str(place), {})

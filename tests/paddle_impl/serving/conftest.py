@@ -66,7 +66,8 @@ class Reciter:
 class Running:
     """A server in a thread, its client, and the decoders it has made."""
 
-    def __init__(self, model, directory, decoder_of=None, tokenizer=None, **options):
+    def __init__(self, model, directory, decoder_of=None, tokenizer=None, others=(),
+                 **options):
         self.decoders = []
 
         def make(rows, positions):
@@ -76,7 +77,8 @@ class Running:
         given = ServingOptions(model_name_or_path=str(directory), port=0,
                                served_model_name="tiny", **options)
         self.tokenizer = tokenizer or Tokenizer.byte_level()
-        self.server = Server(model, self.tokenizer, given, make if decoder_of else None)
+        self.server = Server(model, self.tokenizer, given, make if decoder_of else None,
+                             others)
         self.ready = threading.Event()
         self.thread = threading.Thread(target=self.server.run, args=(self.ready.set,))
         self.thread.start()
