@@ -116,7 +116,7 @@ CONTROLS = {
         "* number(rate))"),
     "legacy decay as a factor": (
         _UPDATE, _DECAY, "parameter.multiply_(number(1.0 - self._rate * self._decay))"),
-    "cosine by its half angle squared": (
+    "microsoft/LoRA's cosine by its half angle squared": (
         _COSINE, "0.5 * (1.0 + math.cos(math.pi * progress))",
         "math.cos(math.pi / 2 * progress) ** 2"),
 }
