@@ -77,8 +77,10 @@ class TaskConfig(RunConfig):
         super().__post_init__()
         for name in self.wandb.given():
             require(self.wandb.with_wandb, f"--{name} means nothing without --with_wandb")
-        for name in self.lora.given():
-            require(self.lora.lora_dim > 0, f"--{name} means nothing without --lora_dim")
+        own = {one.name for one in self.lora.flags()}
+        for name in self.given():  # beside the defaults of the task
+            require(self.lora.lora_dim > 0 or name not in own,
+                    f"--{name} means nothing without --lora_dim")
 
     def reported_to(self) -> str:
         """--report_to, with wandb where --with_wandb asks for it."""

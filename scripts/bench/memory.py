@@ -1,19 +1,21 @@
-"""Peak memory of each process of a training step: plain, recompute, sharding, tensor parallel.
+"""Peak memory of each process of a step: plain, recompute, sharding, tensor parallel, LoRA.
 
-Each case is run_pretrain.py with its flags, in float32 with dropout, on a CPU (gloo), one case
-after another on the same synthetic data. The peak is the resident memory of a process, libraries
-included, from the second step on (Linux); sizes of weights and moments follow from their shapes.
-There are two workloads: in `parameters` most memory is weights, gradients and moments, in
-`activations` most is what the forward pass keeps for the backward pass.
+Each case is run_pretrain.py with its flags, in float32 with dropout, or run_finetune.py on pairs,
+without; on a CPU (gloo), one case after another on the same synthetic data. The peak is the
+resident memory of a process, libraries included, from the second step on (Linux); sizes of weights
+and moments follow from their shapes. There are two workloads: in `parameters` most memory is
+weights, gradients and moments, in `activations` most is what the forward pass keeps for the
+backward pass.
 
     .venv/bin/python scripts/bench/memory.py [--workload parameters,activations]
         [--cases plain,recompute,dp2,sharding2,mp2,sharding2+recompute,mp2+recompute]
         [--model gpt2-en] [--json FILE]
 
 A case joins its parts by +: plain, recompute, stage2 or stage3 of sharding, and dpN, shardingN or
-mpN for that many processes. Data parallel and sharding processes each have a micro batch of their
-own, tensor parallel ones share it. Cases that read the same samples must report the same losses,
-and what is sharded must be smaller in each process, or the run ends.
+mpN for that many processes; finetune and lora are run_finetune.py's. Data parallel and sharding
+processes each have a micro batch of their own, tensor parallel ones share it. Cases that read the
+same samples must report the same losses, and what is sharded must be smaller in each process, or
+the run ends. --cases finetune,lora tells what an adapter saves; train.py tells it for torch too.
 """
 
 from __future__ import annotations
@@ -28,6 +30,7 @@ import tempfile
 from dataclasses import dataclass
 from pathlib import Path
 
+import memory_pairs
 import numpy as np
 from data_common import ROOT, Part, machine, run, say
 
@@ -40,18 +43,19 @@ CASES = "plain,recompute,dp2,sharding2,mp2,sharding2+recompute,mp2+recompute"
 STEPS = 3
 LOSS_TOLERANCE = 1e-4
 SIDE = Path(__file__).resolve().parent / "memory_side.py"
-PART = re.compile(r"plain|recompute|(stage)([23])|(dp|sharding|mp)([2-9]|[1-9]\d+)")
+PART = re.compile(r"plain|recompute|finetune|lora|(stage)([23])|(dp|sharding|mp)([2-9]|[1-9]\d+)")
 HEADER = ("case", "processes", "weights, MiB of each", "moments", "peak", "x {first}")
 
 
 @dataclass(frozen=True)
 class Case:
-    """processes: all; data: those among them with samples of their own."""
+    """processes: all; data: those among them with samples of their own; pairs: it is fine-tuned."""
 
     name: str
     processes: int
     data: int
     flags: tuple[str, ...]
+    pairs: bool = False
 
 
 def parse_case(name: str) -> Case:
@@ -59,8 +63,8 @@ def parse_case(name: str) -> Case:
     sizes, flags = {"dp": 1, "sharding": 1, "mp": 1}, []
     for part in name.split("+"):
         if not (match := PART.fullmatch(part)):
-            raise ValueError(f"no case {part!r}: there are plain, recompute, dpN, shardingN, "
-                             "stage2, stage3, mpN, joined by +")
+            raise ValueError(f"no case {part!r}: there are plain, recompute, finetune, lora, dpN, "
+                             "shardingN, stage2, stage3, mpN, joined by +")
         if match[1]:
             flags += ["--sharding_stage", match[2]]
         elif match[3]:
@@ -69,7 +73,10 @@ def parse_case(name: str) -> Case:
             flags += [] if match[3] == "dp" else [f"--{match[3]}_degree", match[4]]
         elif part == "recompute":
             flags.append("--use_recompute")
-    return Case(name, math.prod(sizes.values()), sizes["dp"] * sizes["sharding"], tuple(flags))
+        elif part == "lora":
+            flags += ["--lora_dim", "4"]
+    return Case(name, math.prod(sizes.values()), sizes["dp"] * sizes["sharding"], tuple(flags),
+                pairs=bool({"finetune", "lora"} & {*name.split("+")}))
 
 
 def main() -> None:
@@ -101,7 +108,8 @@ def _measured(workload: str, options: argparse.Namespace) -> Part:
         for case in options.cases:
             say(f"{workload}: {case.name}")
             records.append({"workload": workload, "model": options.model, "batch": batch,
-                            "seq_len": length, "case": case.name, "data": case.data,
+                            "seq_len": length, "case": case.name,
+                            "data": f"{'pairs' if case.pairs else 'tokens'} of {case.data}",
                             **run_case(case, data, Path(folder, case.name), options.model,
                                        workload)})
     worst = check_same(records)
@@ -121,8 +129,11 @@ def write_data(prefix: Path, model: str, tokens: int) -> None:
 def run_case(case: Case, data: Path, out: Path, model: str, workload: str) -> dict:
     """What each process held, and the losses; RuntimeError where the run failed."""
     out.mkdir()
+    batch, length = WORKLOADS[workload]
+    if case.pairs:
+        memory_pairs.write(out, model, length, (STEPS + 1) * batch * case.data)
     try:
-        run(_command(case, data, out, model, *WORKLOADS[workload]))
+        run(_command(case, data, out, model, batch, length))
     except RuntimeError as error:
         raise RuntimeError(f"{case.name}: {_last_words(out / 'log') or error}") from None
     ranks = [json.loads(Path(out, f"{rank}.json").read_text()) for rank in range(case.processes)]
@@ -142,6 +153,9 @@ def _command(case: Case, data: Path, out: Path, model: str, batch: int, length: 
     if case.processes > 1:
         launcher += ["-m", "paddle.distributed.launch", "--nproc_per_node", case.processes,
                      "--log_dir", out / "log"]
+    if case.pairs:
+        return [*launcher, SIDE, out, STEPS, *memory_pairs.flags(out, batch, STEPS + 1),
+                *case.flags]
     return [*launcher, SIDE, out, STEPS,
             "--model_type", "gpt", "--model_name_or_path", model, "--input_dir", data,
             "--output_dir", out / "run", "--split", "100,0,0", "--max_seq_len", length,

@@ -1,8 +1,8 @@
-"""run_pretrain.py with its memory measured: one process of memory.py's runs.
+"""A training command with its memory measured: one process of memory.py's runs.
 
-    python memory_side.py RESULTS STEPS run_pretrain.py's flags ...
+    python memory_side.py RESULTS STEPS flags of run_pretrain.py or, from --task on, run_finetune.py
 
-This calls run_pretrain.py, with Trainer.step wrapped. Each process writes the sizes of its weights
+This calls the command, with Trainer.step wrapped. Each process writes the sizes of its weights
 and moments, and its peak memory in steps 2 to STEPS, to RESULTS/RANK.json. It ends before step
 STEPS + 1 without a checkpoint, so that the memory for writing one is not counted.
 """
@@ -21,6 +21,7 @@ from paddle_impl.process import runtime
 
 def main(results: Path, steps: int, flags: list[str]) -> None:
     runtime.import_paddle("cpu")
+    import run_finetune
     import run_pretrain
     from paddle_impl.training.trainer import Trainer
 
@@ -40,7 +41,7 @@ def main(results: Path, steps: int, flags: list[str]) -> None:
         return step(self, number, *rest)
 
     Trainer.step = watched
-    run_pretrain.main(flags)
+    (run_finetune if flags[0] == "--task" else run_pretrain).main(flags)
 
 
 def size_mib(tensors) -> float:

@@ -4,6 +4,8 @@ Each side is a process of its own that steps when told to. The sides take turns 
 ratio is the median over the turns, since a machine's speed drifts: only ratios of one run compare.
 Losses and gradient norms of the first steps must agree, or the run ends: speeds of different
 computations do not compare. Markdown goes to standard output, progress to standard error.
+With the sides lora and peft, which train the same adapter, a line tells what share of the time and
+the memory of a full step theirs take.
 
     .venv/bin/python scripts/bench/train.py [--model 6x768,gpt2-en] [--batch 4] [--seq_len 256]
         [--sides eager,compile,plain,ours] [--device gpu] [--json FILE]
@@ -35,8 +37,11 @@ SIDES = {
     "plain": "Paddle as it comes",
     "threads": "Paddle with OMP_NUM_THREADS set",
     "ours": "this project",
+    "lora": "this project, LoRA",
+    "peft": "torch eager, LoRA by peft",
 }
-TORCH_SIDES = ("eager", "compile")
+TORCH_SIDES = ("eager", "compile", "peft")
+FULL = {"lora": "ours", "peft": "eager"}  # the full step beside each side that trains an adapter
 WORKLOADS = {"6x768": "distilgpt2"}  # names of this bench; all others are of the registry
 # Settings that this project makes itself; the other sides must not inherit them.
 READ_ONCE = ("OMP_NUM_THREADS", "MKL_DEBUG_CPU_TYPE", "FLAGS_use_stride_kernel")
@@ -108,7 +113,7 @@ def _command(side: str, folder: str, options: argparse.Namespace) -> list:
 
 def _answers(name: str, sides: dict[str, TrainSide], rounds: int) -> dict[str, dict]:
     """The answers of each side: its warm-up, seconds of its turns, peak memory, product FLOP/s."""
-    worst = check_same({side: own.ready for side, own in sides.items()})
+    worst = agreement({side: own.ready for side, own in sides.items()})
     say(f"{name}: losses of the warm-up agree to {worst:.1e}")
     seconds = in_turns({side: own.step for side, own in sides.items()}, rounds, name)
     # Before the products, whose matrices are no part of a step.
@@ -118,6 +123,13 @@ def _answers(name: str, sides: dict[str, TrainSide], rounds: int) -> dict[str, d
     return {side: own.ready | {"seconds": seconds[side], "peak_mib": memory[side],
                                "product_flop_per_s": max(products[side])}
             for side, own in sides.items()}
+
+
+def agreement(answers: dict[str, dict]) -> float:
+    """check_same of the full steps, and of those that train an adapter."""
+    groups = ({side: own for side, own in answers.items() if (side in FULL) is adapter}
+              for adapter in (False, True))
+    return max(check_same(group) for group in groups if group)
 
 
 def check_same(answers: dict[str, dict]) -> float:
@@ -141,7 +153,10 @@ def check_same(answers: dict[str, dict]) -> float:
 
 
 def figures(answers: dict[str, dict], tokens: int, flop: float) -> list[dict]:
-    """One record a side; ratios are to the first side, round by round."""
+    """One record a side; ratios are to the first side, round by round.
+
+    Shares of a peak are for full steps only: with an adapter fewer gradients are computed.
+    """
     reference = next(iter(answers.values()))["seconds"]
     highest = max(own["product_flop_per_s"] for own in answers.values())
     records = []
@@ -149,11 +164,23 @@ def figures(answers: dict[str, dict], tokens: int, flop: float) -> list[dict]:
         median = statistics.median(own["seconds"])
         ratios = [r / o for r, o in zip(reference, own["seconds"], strict=True)]
         records.append({
-            "side": side, **own, "tokens_per_s": tokens / median, "times_first": middle(ratios),
-            "of_own_peak": flop / median / own["product_flop_per_s"],
-            "of_highest_peak": flop / median / highest,
-        })
+            "side": side, **own, "tokens_per_s": tokens / median, "times_first": middle(ratios)})
+        if side not in FULL:
+            records[-1] |= {"of_own_peak": flop / median / own["product_flop_per_s"],
+                            "of_highest_peak": flop / median / highest}
     return records
+
+
+def shares(answers: dict[str, dict]) -> dict[str, tuple[float, float]]:
+    """Side with an adapter -> the shares of a full step's time, round by round, and of its memory.
+    """
+    found = {}
+    for side, full in FULL.items():
+        if side in answers and full in answers:
+            own, whole = answers[side], answers[full]
+            times = [o / w for o, w in zip(own["seconds"], whole["seconds"], strict=True)]
+            found[side] = statistics.median(times), own["peak_mib"] / whole["peak_mib"]
+    return found
 
 
 def middle(values: list[float]) -> tuple[float, float, float]:
@@ -169,11 +196,12 @@ def _part(workload: dict, records: list[dict], options: argparse.Namespace) -> P
     for own in records:
         median, low, high = own["times_first"]
         rows.append((SIDES[own["side"]], f"{own['tokens_per_s']:,.0f}",
-                     f"{median:.2f} ({low:.2f} to {high:.2f})", f"{own['of_own_peak']:.0%}",
-                     f"{own['of_highest_peak']:.0%}", f"{own['peak_mib']:,.0f}"))
+                     f"{median:.2f} ({low:.2f} to {high:.2f})", _percent(own, "of_own_peak"),
+                     _percent(own, "of_highest_peak"), f"{own['peak_mib']:,.0f}"))
     since = {own["memory_since"] for own in records}
     memory = "GPU memory" if options.device == "gpu" else "memory"
     highest = max(own["product_flop_per_s"] for own in records)
+    by_side = {own["side"]: own for own in records}
     header = [cell.format(first=SIDES[records[0]["side"]], peak=highest / 1e9, memory=memory)
               for cell in HEADER]
     threads = ", ".join(f"{own['side']} {own['threads']}" for own in records)
@@ -183,11 +211,16 @@ def _part(workload: dict, records: list[dict], options: argparse.Namespace) -> P
         f"{workload['vocabulary']:,}, {workload['parameters'] / 1e6:.1f} million parameters, "
         f"{workload['flop_per_step'] / 1e9:,.1f} GFLOP of matrix products a step.",
         f"float32, dropout 0, clip 1.0, AdamW; {options.rounds} alternated rounds after a warm-up "
-        f"whose losses agree to {check_same({own['side']: own for own in records}):.0e}.",
+        f"whose losses agree to {agreement(by_side):.0e}.",
         f"Memory since {' or '.join(sorted(since))}. Threads: {threads}. {versions}.",
-    ]
+    ] + [f"{SIDES[side]}: {time:.2f} x the time of {SIDES[FULL[side]]}, {memory_share:.2f} x its "
+         "memory." for side, (time, memory_share) in shares(by_side).items()]
     title = f"{workload['model']}, {options.batch} x {options.seq_len} tokens, {options.device}"
     return Part(title, notes, header, rows, {"workload": workload, "sides": records})
+
+
+def _percent(record: dict, key: str) -> str:
+    return f"{record[key]:.0%}" if key in record else ""
 
 
 def _options() -> argparse.Namespace:
@@ -217,7 +250,6 @@ def _sides(text: str) -> tuple[str, ...]:
         raise argparse.ArgumentTypeError(f"no side {', '.join(sorted(unknown))}: there are "
                                          f"{', '.join(SIDES)}")
     return tuple(text.split(","))
-
 
 
 if __name__ == "__main__":

@@ -1,10 +1,10 @@
 """One side of train.py, driven over standard input.
 
-    python train_side.py eager|compile|plain|threads|ours FOLDER BATCH SEQ_LEN DEVICE
+    python train_side.py eager|compile|plain|threads|ours|lora|peft FOLDER BATCH SEQ_LEN DEVICE
 
-FOLDER holds config.json and model.safetensors. Warms up, then answers each line: `step` with the
-seconds of one optimizer step, `memory` with the peak since the warm-up, `product` with the best
-FLOP/s of its matrix products.
+FOLDER holds config.json and model.safetensors, and an adapter in its folder `adapter`. Warms up,
+then answers each line: `step` with the seconds of one optimizer step, `memory` with the peak since
+the warm-up, `product` with the best FLOP/s of its matrix products.
 """
 
 import json
@@ -26,7 +26,7 @@ SQUARES = (1024, 2048, 3072)
 def main(kind: str, folder: str, batch: int, seq_len: int, device: str) -> None:
     config = json.loads(Path(folder, "config.json").read_text())
     tokens = np.random.default_rng(0).integers(0, config["vocab_size"], (batch, seq_len + 1))
-    if kind in ("eager", "compile"):
+    if kind in ("eager", "compile", "peft"):
         from train_sides.torch_side import Steps
     else:
         from train_sides.paddle_side import Steps

@@ -8,13 +8,15 @@ from paddle_impl.process import runtime
 
 
 class Steps:
-    """plain: Paddle as it comes. threads: with OMP_NUM_THREADS. ours: by runtime.import_paddle."""
+    """plain: Paddle as it comes. threads: with OMP_NUM_THREADS. ours: by runtime.import_paddle.
+    lora: the same with an adapter, which alone is trained.
+    """
 
     def __init__(self, kind: str, folder: str, tokens: np.ndarray, recipe: dict, device: str):
         os.environ["NVIDIA_TF32_OVERRIDE"] = "0"  # float32 is float32, on both sides
         if kind == "threads":
             os.environ["OMP_NUM_THREADS"] = str(runtime.core_count())
-        if kind == "ours":
+        if kind in ("ours", "lora"):
             self.paddle = runtime.import_paddle(device)
         else:
             import paddle
@@ -23,21 +25,22 @@ class Steps:
             paddle.set_device(device)
         self.framework = f"Paddle {self.paddle.__version__}"
         self.device = device
-        self.trainer = self._trainer(folder, recipe)
+        self.trainer = self._trainer(folder, recipe, adapter=kind == "lora")
         self.rate = recipe["learning_rate"]
         self.batch = {"input_ids": tokens[:, :-1], "labels": tokens[:, 1:]}
         self.steps = 0
 
-    def _trainer(self, folder: str, recipe: dict):
+    def _trainer(self, folder: str, recipe: dict, adapter: bool):
         from pathlib import Path
 
-        from paddle_impl import checkpoint
+        from paddle_impl import checkpoint, lora
         from paddle_impl.objectives import CAUSAL_LM
         from paddle_impl.optim.adamw import build_optimizer
         from paddle_impl.parallel.ranks import Ranks
         from paddle_impl.training.trainer import Trainer
 
-        model = checkpoint.load_model(Path(folder))
+        own = Path(folder)
+        model = lora.load_adapted(own, own / "adapter") if adapter else checkpoint.load_model(own)
         model.train()
         optimizer = build_optimizer(model, learning_rate=recipe["learning_rate"],
                                     weight_decay=recipe["weight_decay"])

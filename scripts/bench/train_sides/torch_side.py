@@ -9,7 +9,9 @@ from transformers import GPT2Config, GPT2LMHeadModel  # noqa: E402
 
 
 class Steps:
-    """eager: torch's defaults. compile: loss in one full graph, and the fused AdamW."""
+    """eager: torch's defaults. compile: loss in one full graph, and the fused AdamW. peft: eager
+    with an adapter, which alone is trained.
+    """
 
     framework = f"torch {torch.__version__}"
 
@@ -19,14 +21,20 @@ class Steps:
         found = self.model.load_state_dict(load_file(f"{folder}/model.safetensors"), strict=False)
         if found.unexpected_keys or found.missing_keys != ["lm_head.weight"]:
             raise ValueError(f"the weights do not fit transformers' GPT-2: {found}")
+        if kind == "peft":
+            from peft import PeftModel
+
+            self.model = PeftModel.from_pretrained(self.model, f"{folder}/adapter",
+                                                   is_trainable=True)
+        self.trained = [p for p in self.model.parameters() if p.requires_grad]
         self.inputs = torch.from_numpy(tokens[:, :-1]).contiguous().to(self.device)
         self.labels = torch.from_numpy(tokens[:, 1:]).contiguous().to(self.device)
         self.loss = self._loss
         if kind == "compile":
             self.loss = torch.compile(self._loss, fullgraph=True, dynamic=False)
         self.max_norm = recipe["grad_clip"]
-        matrices = [p for p in self.model.parameters() if p.ndim >= 2]
-        others = [p for p in self.model.parameters() if p.ndim < 2]
+        matrices = [p for p in self.trained if p.ndim >= 2]
+        others = [p for p in self.trained if p.ndim < 2]
         groups = [{"params": matrices, "weight_decay": recipe["weight_decay"]},
                   {"params": others, "weight_decay": 0.0}]
         self.optimizer = torch.optim.AdamW(groups, lr=recipe["learning_rate"],
@@ -36,7 +44,7 @@ class Steps:
         """(loss, gradient norm before clipping), both of before the update."""
         loss = self.loss(self.inputs, self.labels)
         loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.model.parameters(), self.max_norm)
+        norm = torch.nn.utils.clip_grad_norm_(self.trained, self.max_norm)
         self.optimizer.step()
         self.optimizer.zero_grad()
         self.wait()

@@ -2,8 +2,9 @@
 
     python write_weights.py MODEL FOLDER BATCH SEQ_LEN
 
-MODEL is a registry name; dropout is off, since no two frameworks draw the same masks. Answers with
-the shape of the model, its parameters, and the matrix-product FLOP of a step.
+MODEL is a registry name; dropout is off, since no two frameworks draw the same masks. In its folder
+`adapter` is LoRA of rank 4 on c_attn, at random: both matrices have gradients from the first step
+on. Answers with the shape of the model, its parameters, and the matrix-product FLOP of a step.
 """
 
 import json
@@ -16,6 +17,8 @@ from paddle_impl.process import runtime
 runtime.import_paddle("cpu")
 from safetensors.numpy import save_file  # noqa: E402
 
+from paddle_impl import lora  # noqa: E402
+from paddle_impl.checkpoint import plain  # noqa: E402
 from paddle_impl.config.registry import named_model  # noqa: E402
 from paddle_impl.convert import hugging_face  # noqa: E402
 from paddle_impl.model import GPTForCausalLM, initialize  # noqa: E402
@@ -31,6 +34,8 @@ def main(name: str, folder: Path, batch: int, seq_len: int) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     (folder / "config.json").write_text(json.dumps(config.to_hf()))
     save_file(hugging_face.to_hf(model), folder / "model.safetensors")
+    lora.apply_lora(model, lora.LoraOptions(lora_dim=4, lora_init="random"), base=folder)
+    plain.write_model(folder / "adapter", model, None)
     print("answer", json.dumps({
         "layers": config.n_layer, "width": config.n_embd, "vocabulary": config.vocab_size,
         "parameters": config.num_parameters(),

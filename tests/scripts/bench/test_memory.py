@@ -19,10 +19,13 @@ def memory(bench):
     ("sharding2", 2, 2, "--sharding_degree 2"),
     ("sharding2+stage3", 2, 2, "--sharding_degree 2 --sharding_stage 3"),
     ("mp2+recompute", 2, 1, "--mp_degree 2 --use_recompute"),
+    ("finetune", 1, 1, ""),
+    ("lora+recompute", 1, 1, "--lora_dim 4 --use_recompute"),
     ("dp2+sharding2+mp2", 8, 4, "--sharding_degree 2 --mp_degree 2"),
 ])
 def test_a_case_is_processes_and_flags(memory, name, processes, data, flags):
-    assert memory.parse_case(name) == memory.Case(name, processes, data, tuple(flags.split()))
+    assert memory.parse_case(name) == memory.Case(
+        name, processes, data, tuple(flags.split()), pairs=name[:4] in ("fine", "lora"))
 
 
 @pytest.mark.parametrize("name", [
@@ -79,3 +82,12 @@ def test_each_process_reports_its_peak(memory, tmp_path):
     assert found["weights_mib"] == [whole, whole]
     assert found["state_mib"] == pytest.approx([2 * whole, 2 * whole], rel=1e-3)  # and beta powers
     assert not list((out / "run").glob("model_*"))
+
+
+def test_an_adapter_has_the_losses_of_the_whole_model_and_hardly_any_moments(memory, tmp_path):
+    found = {name: memory.run_case(memory.parse_case(name), tmp_path, tmp_path / name, "code-mini",
+                                   "parameters") for name in ("finetune", "lora")}
+    whole, adapter = found.values()
+    assert adapter["losses"] == pytest.approx(whole["losses"], abs=1e-4)
+    assert adapter["state_mib"][0] < 0.05 * whole["state_mib"][0]
+    assert adapter["weights_mib"][0] == pytest.approx(whole["weights_mib"][0], rel=0.02)

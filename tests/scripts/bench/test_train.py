@@ -30,6 +30,26 @@ def test_another_computation_is_refused(train, other):
         train.check_same({"eager": answer(), "ours": other})
 
 
+def test_only_sides_that_train_the_same_are_compared(train):
+    """Steps of an adapter have losses of their own, which must agree too."""
+    sides = {"eager": answer(), "lora": answer(losses=(4.0, 3.9)), "ours": answer()}
+    assert train.agreement(sides | {"peft": answer(losses=(4.0, 3.9))}) == 0.0
+    with pytest.raises(ValueError, match="lora .* peft"):
+        train.agreement(sides | {"peft": answer(losses=(4.0, 3.8))})
+
+
+def test_a_share_is_of_the_full_step_beside_it_in_the_same_round(train):
+    def side(peak, *seconds):
+        return {"seconds": seconds, "peak_mib": peak, "product_flop_per_s": 100.0}
+
+    answers = {"ours": side(100.0, 2.0, 20.0, 2.0), "lora": side(40.0, 1.0, 10.0, 1.2),
+               "eager": side(200.0, 4.0, 4.0, 4.0), "peft": side(50.0, 3.0, 3.0, 3.0)}
+    assert train.shares(answers) == {"lora": (0.5, 0.4), "peft": (0.75, 0.25)}
+    assert train.shares({"lora": answers["lora"]}) == {}
+    records = train.figures(answers, tokens=8, flop=100.0)
+    assert ["of_own_peak" in own for own in records] == [True, False, True, False]
+
+
 def test_ratios_are_of_the_same_round(train):
     """The machine slows down tenfold in the third round: the ratio stays, its spread too."""
     answers = {
@@ -69,12 +89,14 @@ def test_the_fastest_product_counts_and_its_first_call_does_not(bench):
 
 @pytest.mark.exhaustive
 def test_the_whole_bench_prints_a_table(command, tmp_path):
-    """This project alone: what the bench needs of the trainer is still there."""
+    """What the bench needs of the trainer, of adapters and of peft is still there."""
     numbers = tmp_path / "numbers.jsonl"
     done = command("scripts/bench/train.py", "--model", "code-mini", "--batch", 1, "--seq_len", 8,
-                   "--sides", "ours", "--rounds", 1, "--json", numbers)
+                   "--sides", "ours,lora,peft", "--rounds", 1, "--json", numbers)
     assert done.returncode == 0, done.stderr
     assert "| this project |" in done.stdout
-    (record,) = map(json.loads, numbers.read_text().splitlines())
-    assert 0 < record["of_own_peak"] < 1 and record["peak_mib"] > 0
-    assert len(set(record["losses"])) == 3  # every step of the warm-up updated the weights
+    assert "this project, LoRA: " in done.stdout and "x the time of this project" in done.stdout
+    records = list(map(json.loads, numbers.read_text().splitlines()))
+    assert 0 < records[0]["of_own_peak"] < 1 and records[0]["peak_mib"] > 0
+    # Every step of the warm-up updated the weights.
+    assert [len(set(record["losses"])) for record in records] == [3, 3, 3]
