@@ -135,6 +135,7 @@ DECISIONS = {
     "paddle_impl/serving/connections.py": _no_number("connections that stay open or not"),
     "paddle_impl/serving/endpoints.py": _no_number("bytes of requests and responses over HTTP"),
     "paddle_impl/serving/errors.py": _no_number("messages"),
+    "paddle_impl/serving/models.py": _test("paddle_impl/serving/test_models.py"),
     "paddle_impl/serving/server.py": _no_number("a socket, signals, and the engine's life"),
     "paddle_impl/text": _no_number("texts to prompts, continuations to texts"),
     "paddle_impl/training/output_lock.py": _no_number("a lock"),
