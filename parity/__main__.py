@@ -14,6 +14,7 @@ import args
 from paddle_impl.process.runtime import core_count, give_memory_back, import_paddle
 from parity import coverage, ladder, report
 from parity.cases import Case
+from parity.cases import adapter as cases_adapter
 from parity.cases import checkpoint as cases_checkpoint
 from parity.compare import Place
 from parity.mutants import load_table
@@ -73,9 +74,18 @@ def _chosen(options) -> tuple[list[str] | None, list[Case] | None, str]:
     The cases are None for the fixtures; None as names stands for all rungs.
     """
     if options.checkpoint is None:
-        if options.data is not None:
-            raise ValueError("--data gives the tokens for --checkpoint: name a checkpoint too")
+        for name, use in (("data", "gives the tokens for"), ("adapter", "is on the weights of")):
+            if getattr(options, name) is not None:
+                raise ValueError(f"--{name} {use} --checkpoint: name a checkpoint too")
         return options.only, None, ""
+    if options.adapter is not None:
+        if options.only:
+            raise ValueError("--only chooses rungs, and --adapter has one: leave --only out")
+        import_paddle("cpu")
+        case, subject = cases_adapter.from_adapter(
+            Path(options.checkpoint), Path(options.adapter), options.data,
+            ladder.function("paddle_side", "adapter.opened"))
+        return None, [case], subject
     fit = [rung.name for rung in ladder.RUNGS if rung.checkpoint]
     if unfit := [name for name in options.only or () if name not in fit]:
         raise ValueError(f"{', '.join(unfit)} runs on the fixtures only; --checkpoint has the "
@@ -92,7 +102,9 @@ def _climb(names: list[str] | None, on: list[Case] | None, jobs: int):
     if on is None and jobs > 1 and len(names or ladder.RUNGS) > 1:
         return ladder.climb_together(names, jobs)
     import_paddle("cpu")  # before the sides are loaded: Paddle reads its settings on import
-    return ladder.climb(names, on, began=_tell)
+    adapted = on is not None and isinstance(on[0], cases_adapter.AdaptedCase)
+    return ladder.climb(names, on, began=_tell,
+                        rungs=[ladder.ADAPTER] if adapted else ladder.RUNGS)
 
 
 def _tell(place: Place, side: str) -> None:
@@ -111,6 +123,9 @@ def _options(arguments) -> argparse.Namespace:
                         help="compare these weights instead of the fixtures: a directory with "
                              "config.json and model.safetensors or its shards, written by "
                              "transformers or run_pretrain.py")
+    parser.add_argument("--adapter", metavar="DIR",
+                        help="compare the logits of the checkpoint with this LoRA adapter, as peft "
+                             "opens both")
     parser.add_argument("--data", metavar="PREFIX",
                         help="read the checkpoint's tokens from PREFIX_ids.npy (default: random "
                              "ids)")

@@ -132,12 +132,16 @@ RUNGS = (
     Rung("run", "run_pretrain: files in, checkpoint out", "run.pretraining"),
 )
 
+# Of a user's adapter on a user's checkpoint, instead of the others.
+ADAPTER = Rung("adapter", "a base with an adapter, and merged", "adapter.logits")
+
 
 def climb(
     names: Sequence[str] | None = None,
     on: Sequence[Case] | None = None,
     gates: str = "".join(GATES),
     began: Callable[[Place, str], None] = lambda place, side: None,
+    rungs: Sequence[Rung] = RUNGS,
 ) -> Iterator[tuple[Rung, list[Result]]]:
     """Run the rungs one by one and yield each with its results on every case.
 
@@ -145,7 +149,7 @@ def climb(
     began: called before each side computes a user's checkpoint, which may take minutes.
     """
     on = [cases.case(name) for name in cases.CASES] if on is None else on
-    for rung in RUNGS:
+    for rung in rungs:
         if (names is None or rung.name in names) and set(rung.gates) & set(gates):
             yield rung, [result for case in on for result in _stand(rung, case, gates, began)]
 

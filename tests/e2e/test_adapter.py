@@ -77,6 +77,15 @@ def test_texts_are_those_of_the_merged_model(base, adapter, merged, tmp_path, mo
         assert generated(tmp_path, "--model_name_or_path", base, *more) != expected
 
 
+def test_a_conversation_has_the_adapter(base, adapter, merged, command):
+    one, other = (command(
+        "run_generation.py", *words(*named, "--interactive", "--language", "python"),
+        input="def f\nexit\n") for named in (
+            ("--model_name_or_path", base, "--adapter", adapter), ("--model_name_or_path", merged)))
+    assert (one.returncode, other.returncode) == (0, 0), one.stderr + other.stderr
+    assert ">>> def f" in one.stdout and one.stdout == other.stdout
+
+
 def test_an_export_holds_the_adapter(base, adapter, merged, tmp_path):
     for number, named in enumerate((("--model_name_or_path", merged), ("--adapter", adapter))):
         run_generation.main(words(*named, "--export", tmp_path / f"{number}"))
@@ -110,6 +119,14 @@ def test_measures_are_those_of_the_merged_model(base, adapter, merged, tmp_path,
     expected = measured("--model_name_or_path", merged)
     assert measured("--model_name_or_path", base, "--adapter", adapter) == expected
     assert measured("--adapter", adapter) == expected
+
+
+def test_an_adapter_is_compared_with_its_base(base, adapter, tmp_path):
+    page = tmp_path / "page.html"
+    run_evaluation.main(words("--minitest", "--compare", base, adapter, "--output_file", page))
+    one, other = (json.loads((tmp_path / f"page_{number}.json").read_text()) for number in (1, 2))
+    assert (one["checkpoint"], other["checkpoint"]) == (str(base), str(adapter))
+    assert one["answers"] != other["answers"]
 
 
 def test_the_numbers_say_which_adapter(base, adapter, tmp_path):
