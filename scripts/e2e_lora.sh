@@ -20,7 +20,8 @@
 #   LORA_ALPHA=32  LORA_DROPOUT=0.1  LORA_ENABLE=q,v
 #   LR=2e-4  SCHEDULER=linear  WARMUP=500  EPOCHS=5  BATCH=8  GRAD_ACC=1  SEQ_LEN=512  LABEL_SMOOTH=0.1
 #   OPTIMIZER=adamw_legacy  WEIGHT_DECAY=0.01  CORRECT_BIAS=true  ADAM_BETA2=0.999  CLIP=0.0  SEED=110
-#   BEAM=10  LENGTH_PENALTY=0.8  NO_REPEAT_NGRAM=4  EVAL_LEN=64 (new tokens)
+#   BEAM=10  LENGTH_PENALTY=0.8  NO_REPEAT_NGRAM=4  EVAL_LEN=64 new tokens; texts end with the end token
+#                         and with two line feeds where these are one token, as GPT-2's 628
 #   FT_FLAGS=  BEAM_FLAGS=  more flags of run_finetune.py --task e2e and of run_generation.py, which override
 set -euo pipefail
 STAGES="beam_hf_origin beam_before_ft decode_hf_origin decode_before_ft ft_hf ft
@@ -48,7 +49,11 @@ for stage in $STAGES; do
     elif [ $# -gt 0 ] && [[ " $* " != *" $stage "* ]]; then
         printf -v "result_$stage" 'not chosen'
     else
-        case "$stage" in ft*) needed="$model TRAIN VALID" ;; evaluation) needed=TEST ;; *) needed="$model TEST" ;; esac
+        case "$stage" in
+            ft*) needed="$model TRAIN VALID" ;;
+            evaluation) needed=TEST ;;
+            *) needed="$model TEST" ;;
+        esac
         for name in $needed; do [ -n "${!name}" ] || die "$stage needs $name, as $name=PATH"; done
         chosen+=("$stage")
     fi

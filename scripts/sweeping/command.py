@@ -18,18 +18,19 @@ _OWN = ("output_dir", "resume")  # what the sweep gives to each run
 class Command:
     """A command such as run_pretrain.py: a file whose parse() returns a class of flags.
 
-    name: a file at the root of the project, or the path of another one. ValueError where there is
-    no such file, or it is no command that trains.
+    name: a file at the root of the project, or the path of another one. task: the --task of a
+    command whose flags depend on it; FLAGS in its file has a class for each, the default one first.
+    ValueError where there is no such file, or it is no command that trains.
     """
 
-    def __init__(self, name: str):
+    def __init__(self, name: str, task: str | None = None):
         self.path = next((path for path in (ROOT / name, Path(name)) if path.is_file()), None)
         if self.path is None or self.path.suffix != ".py":
             known = ", ".join(sorted(path.name for path in ROOT.glob("run_*.py")))
             raise ValueError(f"there is no command {name}; the project has {known}")
         self.path = self.path.resolve()
         self.name = self.path.name
-        config = _class_of_flags(self.path)
+        config = _class_of_flags(self.path, task)
         self.flags = {flag.name: flag for flag in config.flags()} if config else {}
         if "output_dir" not in self.flags:
             raise ValueError(f"{self.name} has no flag --output_dir: it trains nothing")
@@ -83,12 +84,14 @@ class Command:
         return hashlib.sha256(whole.encode()).hexdigest()[:12]
 
 
-def _class_of_flags(path: Path) -> type[Options] | None:
+def _class_of_flags(path: Path, task: str | None) -> type[Options] | None:
     """The class that the command's parse() returns; None where it has no such function."""
     spec = importlib.util.spec_from_file_location(path.stem, path)
     module = importlib.util.module_from_spec(spec)
     spec.loader.exec_module(module)
     if not hasattr(module, "parse"):
         return None
+    if of_tasks := getattr(module, "FLAGS", None):
+        return of_tasks.get(task, next(iter(of_tasks.values())))
     found = typing.get_type_hints(module.parse).get("return")
     return found if isinstance(found, type) and issubclass(found, Options) else None

@@ -79,7 +79,8 @@ def read_grid(path: Path, fixed: Sequence[str] = (), without: Sequence[str] = ()
     found = read_object(path, _FIELDS, required=("command", "parameters"))
     for key in found:
         _known(f"{path} has", key, _FIELDS)
-    command = Command(found["command"])
+    named = [word.removeprefix("task=") for word in fixed if word.startswith("task=")]
+    command = Command(found["command"], *named[-1:] or [found.get("flags", {}).get("task")])
     parameters = {_own_names(command, name): values for name, values in found["parameters"].items()}
     for name in (_own_names(command, name) for name in without):
         _known("--without:", name, parameters)

@@ -132,7 +132,7 @@ def test_where_a_run_starts(config, trained, tmp_path):
     assert find_start(one.model, one.checkpoint) == Start(trained, continues=False)
     check_output(one.checkpoint, Start(trained, continues=False), "pretraining")
     with pytest.raises(ValueError, match="is at step 2 already; --max_steps is 1"):
-        ending.check(config(max_steps=1), trained, 2, tests=True)
+        ending.check(config(init_from=str(trained), max_steps=1), trained, 2, tests=True)
     copy = shutil.copytree(trained, tmp_path / "run" / "model_2")
     one = config(init_from=str(trained), resume=True)
     assert find_start(one.model, one.checkpoint) == Start(copy)

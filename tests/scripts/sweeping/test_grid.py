@@ -40,6 +40,19 @@ def test_a_sample_has_distinct_points_and_grows_in_order(f20, script):
     assert len(points.grid_points(f20, 20_000, 0)) == 12_960
 
 
+def test_a_task_has_flags_of_its_own(script, grid_file):
+    grid = script("sweeping.grid")
+    found = grid.read_grid(grid_file({"lora_dim": [2, 4], "label_smooth": [0.0, 0.1]},
+                                     command="run_finetune.py", flags={"task": "e2e"}))
+    assert found.command.refusal(
+        {"task": "e2e", "train_data": "a", "valid_data": "b", "init_from": "c", "max_epoch": 1,
+         "label_smooth": 0.1, "lora_dim": 4}) is None
+    with pytest.raises(ValueError, match="run_finetune.py has no flag label_smooth"):
+        grid.read_grid(grid_file({"label_smooth": [0.1]}, command="run_finetune.py"))
+    with pytest.raises(ValueError, match="run_finetune.py has no flag dataset_name"):
+        grid.read_grid(grid_file({"dataset_name": ["a"]}, command="run_finetune.py"), ["task=e2e"])
+
+
 def test_flags_that_the_command_lacks_are_all_named(script, grid_file):
     grid = script("sweeping.grid")
     with pytest.raises(ValueError, match=r"run_stand_in.py has no flag widht \(the nearest one is "
