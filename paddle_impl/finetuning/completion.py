@@ -67,11 +67,8 @@ class Completion(ExamplesTask):
 
     def complete(self, config: FinetuneConfig) -> FinetuneConfig:
         self.config = config.of_length(self.steps_per_epoch)
-        steps, asked = self.config.training.max_steps, config.validation.eval_freq
-        if asked > steps:
-            self.warnings.append(f"--evaluation_steps {asked} is above the {steps} steps of the "
-                                 "run: the only evaluation is at its end")
-        self.schedule = schedule_of(self.config.schedule, steps)
+        self.check_eval_freq("--evaluation_steps", config.validation.eval_freq)
+        self.schedule = schedule_of(self.config.schedule, self.config.training.max_steps)
         return self.config
 
     def start_from(self, source: Path) -> None:

@@ -62,6 +62,7 @@ class E2E(ExamplesTask):
 
     def complete(self, config: E2EConfig) -> E2EConfig:
         self.config = config.of_length(self.steps_per_epoch)
+        self.check_eval_freq("--eval_interval", config.validation.eval_freq)
         self.schedule = schedule_of(config.schedule, config.schedule_steps(self.steps_per_epoch))
         return self.config
 

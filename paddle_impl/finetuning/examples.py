@@ -55,6 +55,13 @@ class ExamplesTask(Task):
             "valid": SupervisedLoader(valid, valid_batch_size, **share), "test": None}
         self.samples_per_step = micro_batch_size * accumulation_steps * data.size
 
+    def check_eval_freq(self, flag: str, asked: int) -> None:
+        """Warn where the run has fewer steps than the flag asks for between two evaluations."""
+        steps = self.config.training.max_steps
+        if asked > steps:
+            self.warnings.append(f"{flag} {asked} is above the {steps} steps of the run: the only "
+                                 "evaluation is at its end")
+
     @property
     def steps_per_epoch(self) -> int:
         return self.loaders["train"].steps_per_epoch

@@ -148,7 +148,7 @@ def test_it_is_another_run_with_another_seed_and_not_with_the_same(trained, flag
     assert weights(tmp_path / "same") == weights(tmp_path / "again") != weights(tmp_path / "other")
 
 
-def test_the_flags_shape_the_run(flags, tmp_path, pairs):
+def test_the_flags_shape_the_run(flags, tmp_path, pairs, capsys):
     """jlm learns the context too; --max_step is the schedule's length and --max_epoch ends it."""
     run = tmp_path / "run"
     run_finetune.main(flags(
@@ -157,6 +157,7 @@ def test_the_flags_shape_the_run(flags, tmp_path, pairs):
         "--seq_len", "20", "--label_smooth", "0", "--clip", "0.5"))
     rates = [record["lr"] for record in records(run, "lr")]
     assert rates == pytest.approx([0.0, 1e-2 / 8])  # 11 pairs, 8 in a step
+    assert "--eval_interval 6 is above the 2 steps of the run" in capsys.readouterr().out
     state = json.loads((checkpoint.newest(run) / "training_state.json").read_text())
     assert state["schedule"]["scheduler"] == "constant_with_warmup"
     assert state["schedule"]["grad_clip"] == 0.5
