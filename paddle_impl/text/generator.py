@@ -120,17 +120,29 @@ class TextGenerator:
         return ids
 
     def complete(
-        self, prompts: str | list[str], *, seed: int = 123, max_dec_len: int = 64, **flags
+        self, prompts: str | list[str], *, suffix: str | list[str] | None = None, seed: int = 123,
+        max_dec_len: int = 64, **flags,
     ) -> list[str]:
         """What follows each prompt; num_return_sequences texts a prompt, one after the other.
 
-        flags: run_generation.py's for decoding, by name, with its defaults. ValueError for a prompt
-        that does not fit, see `ids`, and for a flag that is unknown or means nothing.
+        suffix: what stands behind the gap after each prompt, one text for all or one for each; then
+        the texts are what fills the gaps. flags: run_generation.py's for decoding, by name, with
+        its defaults. ValueError for a prompt that does not fit, see `ids`, and for a flag that is
+        unknown or means nothing.
         """
         options = DecodingOptions.from_python(max_dec_len=max_dec_len, **flags)
         decoding = options.settings(self.end_tokens, self.vocab_size)
         texts = [prompts] if isinstance(prompts, str) else prompts
-        encoded = [self.ids(text) for text in texts]
+        if suffix is None:
+            encoded = [self.ids(text) for text in texts]
+        else:
+            behind = [suffix] * len(texts) if isinstance(suffix, str) else suffix
+            require(len(behind) == len(texts),
+                    f"suffix has {len(behind)} texts for {len(texts)} prompts: expected one text, "
+                    "or one for each")
+            decoding = self.for_gaps(decoding, options.min_dec_len or 0)
+            encoded = [self.gap_ids(text, end, decoding)
+                       for text, end in zip(texts, behind, strict=True)]
         return [one.text for _, found in self.generate(encoded, decoding, seed) for one in found]
 
     def generate(

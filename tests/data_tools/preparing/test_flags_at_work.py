@@ -71,6 +71,7 @@ def test_only_documents_with_a_keyword_are_kept(source_tree, tmp_path, in_proces
     texts = {tokenizer.decode(data.document(index)) for index in range(len(data))}
     assert {text.split("(")[0] for text in texts} == {"def add_7", "def add_17"}
     assert data.meta["source"]["skipped"]["none of --keywords return a + b + 7\n 17"] == 18
+    assert data.meta["source"]["cleaning"] == {"keywords": ["return a + b + 7\n", "17"]}
 
 
 def test_texts_with_few_characters_a_token(tmp_path, in_process, tokenizer):

@@ -133,6 +133,18 @@ def test_a_language_stands_before_a_prompt_even_an_empty_one(filler):
         filler.ids("a", language="java")
 
 
+def test_complete_fills_gaps(filler):
+    greedy = {"decode_strategy": "greedy_search", "max_dec_len": 6}
+    decoding = filler.for_gaps(Decoding(6, eos_token_ids=filler.end_tokens))
+    ids = [filler.gap_ids(text, suffix, decoding) for text, suffix in (("a", "b"), ("c", "d"))]
+    expected = [one.text for _, found in filler.generate(ids, decoding, 123) for one in found]
+    assert filler.complete(["a", "c"], suffix=["b", "d"], **greedy) == expected
+    assert filler.complete("a", suffix="b", **greedy) == expected[:1]
+    assert filler.complete("a", **greedy) != expected[:1]
+    with pytest.raises(ValueError, match="suffix has 1 texts for 2 prompts"):
+        filler.complete(["a", "c"], suffix=["b"])
+
+
 def test_models_that_fill_no_gaps_say_so(generator):
     with pytest.raises(ValueError, match="has no <fim_prefix> <fim_middle> <fim_suffix>"):
         generator.gap_ids("a", "b", Decoding(6))
