@@ -1,7 +1,6 @@
 """What a model writes into gaps, greedily."""
 
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 
 from data_tools.fim_prompt import MODES, GapPrompt
 from data_tools.tokenizing.any_tokenizer import end_of
@@ -35,24 +34,23 @@ def fill(
                                         language=language) for gap in gaps]
         answers = _greedy(generator, prompts, decoding, progress)
     else:
-        prompts = [_prefix(generator, gap.prefix, max_new_tokens, language) for gap in gaps]
+        prompts = [_prefix(generator, _before(gap), max_new_tokens, language) for gap in gaps]
         answers = _continued(generator, gaps, prompts, plain, progress)
     return answers, sum(any(prompt.cut) for prompt in prompts)
 
 
 def _continued(generator, gaps: list[Gap], prompts, decoding: Decoding, progress) -> list[str]:
-    """The first lines of what follows each prefix, ended as the middle is.
+    """The first lines of what follows each prefix, ended as the middle is."""
+    found = _greedy(generator, prompts, decoding, progress)
+    return [_as_many_lines(text.removeprefix(gap.prefix[len(_before(gap)):]), gap.middle)
+            for text, gap in zip(found, gaps, strict=True)]
 
-    A single line is all that is generated where it is all that is wanted.
+
+def _before(gap: Gap) -> str:
+    """The prefix without a line feed at its end, which the model is to write itself: a tokenizer
+    may have it in one token with the spaces that begin the next line.
     """
-    answers: dict[int, str] = {}
-    for single, stop in ((True, ("\n",)), (False, ())):
-        numbers = [number for number, gap in enumerate(gaps)
-                   if (len(lines(gap.middle)) == 1) == single]
-        found = _greedy(generator, [prompts[number] for number in numbers],
-                        replace(decoding, stop=stop), progress)
-        answers |= zip(numbers, found, strict=True)
-    return [_as_many_lines(answers[number], gap.middle) for number, gap in enumerate(gaps)]
+    return gap.prefix.removesuffix("\n")
 
 
 def _as_many_lines(text: str, middle: str) -> str:

@@ -54,18 +54,27 @@ def test_the_language_stands_before_a_prompt():
     fill(told, [LINE], mode="psm", max_new_tokens=9, language="python")
     fill(told, [LINE], mode="left_to_right", max_new_tokens=9, language="python")
     assert told.prompts == [[PYTHON, PREFIX, *b"p\na\n", SUFFIX, *b"c", MIDDLE],
-                            [PYTHON, *b"p\na\n"]]
+                            [PYTHON, *b"p\na"]]
 
 
 @pytest.mark.parametrize(("span", "line", "expected"), [
-    ("1\n2\n3\n", "b", ["b\n", "1\n2"]), ("1", "", ["\n", "1"]),
+    ("\n1\n2\n3\n", "\n  b\nc", ["  b\n", "1\n2"]), ("\n1", "\n\nb", ["\n", "1"]),
+    ("1", "", ["\n", "1"]),
 ])
 def test_left_to_right_is_given_the_prefix_and_gets_as_many_lines(span, line, expected):
-    told = Told(line, span, tokens=())
+    """The line feed at the end of the prefix is left to the model."""
+    told = Told(span, line, tokens=())
     assert fill(told, [SPAN, LINE], mode="left_to_right", max_new_tokens=9) == (expected[::-1], 0)
-    assert told.prompts == [[EOS, *b"p\na\n"], [EOS, *b"p\n"]]
-    assert [settings.stop for settings in told.settings] == [("\n",), ()]
+    assert told.prompts == [[EOS, *b"p"], [EOS, *b"p\na"]]
+    assert {settings.stop for settings in told.settings} == {()}
     assert {settings.eos_token_ids for settings in told.settings} == {(EOS,)}
+
+
+def test_a_prefix_that_ends_within_a_line_is_given_whole():
+    told = Told("\nb", tokens=())
+    within = Gap(TASK, "random_span", "p\na", "x", "z")
+    assert fill(told, [within], mode="left_to_right", max_new_tokens=9) == ([""], 0)
+    assert told.prompts == [[EOS, *b"p\na"]]
 
 
 @pytest.mark.parametrize(("mode", "ids"), [
