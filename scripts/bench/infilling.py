@@ -37,7 +37,7 @@ RATES = {"plain": 0.0, "fim": 0.5}
 TOKENS = 96  # of a window: short, so that so small a model can learn to see both sides of a gap
 STRIDE = 24  # a window is cut once, so more windows are more different gaps to learn from
 BATCH = 32
-ASKED = (("fim", "psm"), ("plain", "left_to_right"), ("fim", "left_to_right"))
+ASKED = (("fim", "spm"), ("fim", "psm"), ("plain", "left_to_right"), ("fim", "left_to_right"))
 TRAINING = (
     "--max_seq_length", 128, "--per_gpu_train_batch_size", BATCH, "--accumulation_steps", 1, "--lr",
     3e-3, "--adam_beta2", 0.95, "--weight_decay", 0.1, "--hidden_dropout_prob", 0,
