@@ -1,0 +1,99 @@
+"""The reference of a preference run: the policy as it is before the first step.
+
+Its log-probability of each response is computed once and kept in the run's folder, so that a run
+needs no second model, and a resumed one has the same numbers.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import paddle
+from safetensors import SafetensorError, safe_open
+from safetensors.numpy import save
+
+from data_tools.files import whole_file
+from paddle_impl.config.options import require
+from paddle_impl.finetuning.pairs import PairLoader
+from paddle_impl.finetuning.preference_loss import log_probabilities
+from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.training.measuring import to_tensors
+from paddle_impl.training.model_class import seen
+
+FILE = "reference.safetensors"
+
+
+class Reference(NamedTuple):
+    """sums: by split, of each pair the log-probabilities of the chosen and of the rejected response
+    as sums over their tokens, (pairs, 2) float64. samples: what the policy wrote at step 0.
+    """
+
+    sums: dict[str, np.ndarray]
+    samples: list[str]
+
+
+def fingerprint(told: Mapping[str, Any]) -> str:
+    """sha256 (hex) of JSON values: what the numbers of a reference depend on."""
+    return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+@paddle.no_grad()
+def log_probabilities_of(model, loaders: Mapping[str, PairLoader], ranks: Ranks
+                         ) -> dict[str, np.ndarray]:
+    """Reference.sums by the model, without dropout. All processes call it; each computes the pairs
+    that it reads, and all get all of them.
+
+    ValueError, which names the pair, for a number that is not finite.
+    """
+    model.eval()
+    found = {}
+    for split, loader in loaders.items():
+        sums = np.zeros((len(loader.examples), 2))
+        for numbers, batch in loader.everything():
+            own, _ = log_probabilities(seen(model), to_tensors(batch))
+            if len(numbers):
+                sums[numbers] = own.numpy().reshape(2, -1).T
+        ranks.barrier()  # wait here: a collective call would time out meanwhile
+        together = paddle.to_tensor(sums)
+        ranks.data.all_reduce_([together])
+        found[split] = together.numpy()
+        for number in np.flatnonzero(~np.isfinite(found[split]).all(axis=1))[:1].tolist():
+            raise ValueError(f"{loader.examples.describe(number)}: the model that the run starts "
+                             f"from gives its responses the log-probabilities "
+                             f"{found[split][number].tolist()}, which are not finite")
+    return found
+
+
+def write(path: Path, mark: str, reference: Reference) -> None:
+    """Write the file whole or not at all. mark: the fingerprint."""
+    sums = {split: np.ascontiguousarray(values) for split, values in reference.sums.items()}
+    told = {"fingerprint": mark, "sha256": _digest(sums), "samples": json.dumps(reference.samples)}
+    with whole_file(path) as file:
+        file.write(save(sums, told))
+
+
+def read(path: Path, mark: str) -> Reference:
+    """What `write` wrote; ValueError, which says why, where that cannot be used."""
+    try:
+        with safe_open(path, framework="numpy") as file:
+            told = file.metadata() or {}
+            sums = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+    except FileNotFoundError:
+        raise ValueError(f"{path} is missing") from None
+    except (SafetensorError, OSError) as error:
+        raise ValueError(f"{path} is damaged ({error})") from None
+    require(told.get("fingerprint") == mark,
+            f"{path} is of other weights, data or settings")
+    require(told.get("sha256") == _digest(sums), f"{path} is damaged: its numbers are not those "
+            "that were written")
+    return Reference(sums, json.loads(told["samples"]))
+
+
+def _digest(sums: Mapping[str, np.ndarray]) -> str:
+    digest = hashlib.sha256()
+    for split in sorted(sums):
+        digest.update(split.encode() + sums[split].astype("<f8").tobytes())
+    return digest.hexdigest()
