@@ -53,6 +53,8 @@ DECISIONS = {
     "data_tools/formats": _test("data_tools/test_convert_megatron.py"),
     "data_tools/formats/hugging_face.py": _test("data_tools/test_convert_hf.py"),
     "data_tools/index_helper": _rung,
+    "data_tools/instructions": _test("data_tools/instructions/test_prompts.py"),
+    "data_tools/instructions/reading.py": _no_number("reads files; refuses damaged ones"),
     "data_tools/json_fields.py": _no_number("refuses damaged files"),
     "data_tools/index_helper/reference.py": _test("data_tools/index_helper/test_index_helper.py"),
     "data_tools/inspecting/chunks.py": _test("data_tools/test_inspect.py"),
