@@ -15,9 +15,6 @@ rasbt's dpo.py (sigmoid_norm) and in the library trl, whose `ipo` is the ipo_nor
 Shapes: B pairs, T tokens. A batch has 2B rows: those of the chosen responses, then the rejected.
 """
 
-from collections.abc import Callable
-from typing import NamedTuple
-
 import paddle
 import paddle.nn.functional as F
 
@@ -25,33 +22,9 @@ from paddle_impl.data.batch import IGNORED, Batch
 from paddle_impl.layers import masks
 from paddle_impl.objectives import Metrics, Objective, cross_entropy
 
-
-class Form(NamedTuple):
-    """is_mean: whether a response's log-probability is the mean over its tokens, not the sum.
-    loss: (margins, beta), both tensors -> the loss of each pair.
-    """
-
-    is_mean: bool
-    loss: Callable[[paddle.Tensor, paddle.Tensor], paddle.Tensor]
-
-
-def _logistic(margins: paddle.Tensor, beta: paddle.Tensor) -> paddle.Tensor:
-    return -F.log_sigmoid(beta * margins)
-
-
-def _squared(margins: paddle.Tensor, beta: paddle.Tensor) -> paddle.Tensor:
-    return (margins - 0.5 / beta).square()
-
-
-def _hinge(margins: paddle.Tensor, beta: paddle.Tensor) -> paddle.Tensor:
-    return F.relu(1.0 - beta * margins)
-
-
 SMOOTHED = "sigmoid"  # the only form that label smoothing is defined for here
-FORMS = {
-    SMOOTHED: Form(False, _logistic), "sigmoid_norm": Form(True, _logistic),
-    "ipo": Form(False, _squared), "ipo_norm": Form(True, _squared), "hinge": Form(False, _hinge),
-}
+# form -> what a response's log-probability is over its tokens
+FORMS = {SMOOTHED: "sum", "sigmoid_norm": "mean", "ipo": "sum", "ipo_norm": "mean", "hinge": "sum"}
 
 
 def preference(
@@ -70,7 +43,7 @@ def preference(
     """
     if label_smoothing and form != SMOOTHED:
         raise ValueError(f"label smoothing is defined for the loss {SMOOTHED}, not for {form}")
-    is_mean = FORMS[form].is_mean
+    is_mean = FORMS[form] == "mean"
 
     def loss(model, batch: dict[str, paddle.Tensor]) -> tuple[paddle.Tensor, Metrics]:
         """batch: input_ids and labels (2B, T); reference (2B,), the sums of log_probabilities by
@@ -101,12 +74,21 @@ def pair_losses(
 ) -> paddle.Tensor:
     """The loss of each pair, (B,). ratios: l_policy - l_reference of each row, (2B,)."""
     chosen, rejected = ratios.split(2)
-    margins, factor = chosen - rejected, _constant(beta, ratios)
-    losses = FORMS[form].loss(margins, factor)
+    margins = chosen - rejected
+    losses = _of_margins(margins, form, beta)
     if not label_smoothing:
         return losses
     return losses * _constant(1.0 - label_smoothing, losses) + (
-        FORMS[form].loss(-margins, factor) * _constant(label_smoothing, losses))
+        _of_margins(-margins, form, beta) * _constant(label_smoothing, losses))
+
+
+def _of_margins(margins: paddle.Tensor, form: str, beta: float) -> paddle.Tensor:
+    factor = _constant(beta, margins)
+    if form.startswith("sigmoid"):
+        return -F.log_sigmoid(factor * margins)
+    if form.startswith("ipo"):
+        return (margins - 0.5 / factor).square()
+    return F.relu(1.0 - factor * margins)
 
 
 def rewards(ratios: paddle.Tensor, beta: float) -> dict[str, paddle.Tensor]:
