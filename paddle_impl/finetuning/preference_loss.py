@@ -18,13 +18,10 @@ Shapes: B pairs, T tokens. A batch has 2B rows: those of the chosen responses, t
 import paddle
 import paddle.nn.functional as F
 
+from paddle_impl.config.preference import LOSSES, SMOOTHED
 from paddle_impl.data.batch import IGNORED, Batch
 from paddle_impl.layers import masks
 from paddle_impl.objectives import Metrics, Objective, cross_entropy
-
-SMOOTHED = "sigmoid"  # the only form that label smoothing is defined for here
-# form -> what a response's log-probability is over its tokens
-FORMS = {SMOOTHED: "sum", "sigmoid_norm": "mean", "ipo": "sum", "ipo_norm": "mean", "hinge": "sum"}
 
 
 def preference(
@@ -43,7 +40,7 @@ def preference(
     """
     if label_smoothing and form != SMOOTHED:
         raise ValueError(f"label smoothing is defined for the loss {SMOOTHED}, not for {form}")
-    is_mean = FORMS[form] == "mean"
+    is_mean = LOSSES[form] == "mean"
 
     def loss(model, batch: dict[str, paddle.Tensor]) -> tuple[paddle.Tensor, Metrics]:
         """batch: input_ids and labels (2B, T); reference (2B,), the sums of log_probabilities by

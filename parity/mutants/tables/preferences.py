@@ -3,7 +3,7 @@
 from parity.mutants.mutant import room
 
 _ROOM = "paddle_impl.finetuning"
-_FORMS = f"{_ROOM}.preference_loss.FORMS"
+_FORMS = "paddle_impl.config.preference.LOSSES"
 _MARGINS = f"{_ROOM}.preference_loss._of_margins"
 _OBJECTIVE = f"{_ROOM}.preference_loss.preference"
 _LOSSES = f"{_ROOM}.preference_loss.pair_losses"

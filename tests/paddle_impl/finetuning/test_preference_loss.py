@@ -7,9 +7,9 @@ import paddle
 import pytest
 
 from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.preference import LOSSES
 from paddle_impl.finetuning import preference_loss
 from paddle_impl.finetuning.preference_loss import (
-    FORMS,
     log_probabilities,
     pair_losses,
     preference,
@@ -43,7 +43,7 @@ def test_rewards_are_scaled_by_beta_and_a_tie_counts_one_half():
     np.testing.assert_allclose(found["rejected_reward"], [-0.01, 0.03, 0.0], atol=1e-15)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", LOSSES)
 def test_at_the_start_every_pair_is_a_tie_that_has_a_gradient(form):
     ratios = paddle.zeros([4], "float64")
     ratios.stop_gradient = False
@@ -60,7 +60,7 @@ def test_a_margin_of_any_size_has_a_finite_loss():
     assert losses.numpy().tolist() == [0.0, 900.0]
 
 
-@pytest.mark.parametrize("form", [form for form in FORMS if form != "sigmoid"])
+@pytest.mark.parametrize("form", [form for form in LOSSES if form != "sigmoid"])
 def test_label_smoothing_of_another_form_is_refused(form):
     with pytest.raises(ValueError, match=f"not for {form}"):
         preference(form, 0.1, 0.1)
@@ -91,7 +91,7 @@ def picked(batch, *pairs):
     return {name: values[order] for name, values in batch.items()}
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", LOSSES)
 def test_the_split_into_batches_changes_nothing(model, form):
     """A sum over pairs, whatever stands beside them, rows without a pair included."""
     objective = preference(form, 0.5, sft_weight=0.25)
