@@ -7,28 +7,27 @@ right to one length. Labels are the tokens of the responses.
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field, replace
-from typing import NamedTuple
 
 import numpy as np
 
+from data_tools.instructions.pairs import Pair, Pairs
 from paddle_impl.data.batch import IGNORED, Batch
 from paddle_impl.finetuning.examples import ExamplesLoader
 
 
-class Pair(NamedTuple):
-    """Ids of both texts, int32 (n,); in each the response begins at `start`."""
+class PairExamples:
+    """The pairs of one part of the data by number. sha256: of the ids of all pairs, and of where
+    their responses begin.
+    """
 
-    chosen: np.ndarray
-    rejected: np.ndarray
-    start: int
-
-
-class Pairs:
-    """The pairs of one split by number. places: where each comes from, for messages."""
-
-    def __init__(self, pairs: Sequence[Pair], places: Sequence[str]):
-        assert len(pairs) == len(places)
-        self._pairs, self._places = pairs, places
+    def __init__(self, pairs: Pairs):
+        self._pairs, self._places = pairs.pairs, pairs.places
+        digest = hashlib.sha256()
+        for pair in self._pairs:
+            sizes = np.array([pair.start, len(pair.chosen), len(pair.rejected)], "<i8")
+            for values in (sizes, pair.chosen.astype("<i4"), pair.rejected.astype("<i4")):
+                digest.update(values.tobytes())
+        self.sha256 = digest.hexdigest()
 
     def __len__(self) -> int:
         return len(self._pairs)
@@ -40,19 +39,15 @@ class Pairs:
         return self._places[number]
 
     @property
-    def inputs(self) -> np.ndarray:
-        """int64 (pairs,): how many tokens the model is given of each, both texts together."""
-        return np.array([len(pair.chosen) + len(pair.rejected) for pair in self._pairs], np.int64)
+    def lengths(self) -> np.ndarray:
+        """int64 (pairs, 2): the tokens of both texts."""
+        return np.array([[len(ids) for ids in pair[:2]] for pair in self._pairs],
+                        np.int64).reshape(-1, 2)
 
     @property
-    def sha256(self) -> str:
-        """Of the ids of all pairs, and where their responses begin."""
-        digest = hashlib.sha256()
-        for pair in self._pairs:
-            sizes = np.array([pair.start, len(pair.chosen), len(pair.rejected)], "<i8")
-            for values in (sizes, pair.chosen.astype("<i4"), pair.rejected.astype("<i4")):
-                digest.update(values.tobytes())
-        return digest.hexdigest()
+    def inputs(self) -> np.ndarray:
+        """int64 (pairs,): the tokens of both texts together."""
+        return self.lengths.sum(axis=1)
 
 
 @dataclass(frozen=True)

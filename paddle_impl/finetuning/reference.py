@@ -15,7 +15,9 @@ import paddle
 from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
-from data_tools.files import whole_file
+from data_tools.files import checksums, whole_file
+from paddle_impl import lora
+from paddle_impl.checkpoint import contents, manifest
 from paddle_impl.config.options import require
 from paddle_impl.finetuning.pairs import PairLoader
 from paddle_impl.finetuning.preference_loss import log_probabilities
@@ -38,6 +40,15 @@ class Reference(NamedTuple):
 def fingerprint(told: Mapping[str, Any]) -> str:
     """sha256 (hex) of JSON values: what the numbers of a reference depend on."""
     return hashlib.sha256(json.dumps(told, sort_keys=True).encode()).hexdigest()
+
+
+def weights_sha256(directory: Path) -> str:
+    """Of the weights in a directory; of an adapter's file and of its base where it holds one."""
+    if not contents.holds_adapter(directory):
+        return contents.weights_sha256(directory)
+    base = lora.base_of(directory, lora.read_config(directory))
+    own = checksums(directory / manifest.ADAPTER)["sha256"]
+    return fingerprint({"adapter": own, "base": contents.weights_sha256(base)})
 
 
 @paddle.no_grad()
@@ -65,6 +76,19 @@ def log_probabilities_of(model, loaders: Mapping[str, PairLoader], ranks: Ranks
                              f"from gives its responses the log-probabilities "
                              f"{found[split][number].tolist()}, which are not finite")
     return found
+
+
+def shared(stored: Reference | None, pairs: Mapping[str, int], ranks: Ranks
+           ) -> dict[str, np.ndarray] | None:
+    """Reference.sums in all processes, which all call it, from the main one that has read the file;
+    None where it has not. pairs: how many each split has.
+    """
+    if not any(ranks.world.total(float(stored is not None))):
+        return None
+    found = {split: paddle.to_tensor(stored.sums[split] if stored else np.zeros((count, 2)))
+             for split, count in pairs.items()}
+    ranks.world.all_reduce_([*found.values()])
+    return {split: tensor.numpy() for split, tensor in found.items()}
 
 
 def write(path: Path, mark: str, reference: Reference) -> None:

@@ -1,6 +1,6 @@
 """The curves of a run, read from its metrics.jsonl, and a picture of one run or of several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from data_tools.files import whole_file
@@ -77,6 +77,34 @@ def draw_runs(
         axes.xaxis.get_major_locator().set_params(integer=True)
     if len(runs) > 1:
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    save_figure(figure, path)
+
+
+def draw_panels(
+    path: Path, runs: Mapping[str, Mapping[str, Curve]], panels: Mapping[str, Sequence[str]]
+) -> None:
+    """Draw panels side by side, each by its title with curves by their names.
+
+    A curve `x` is drawn thin as it was in training, and with dots as it was held out (`valid_x`).
+    Runs, each by its name, differ in colour, the curves of a panel in the kind of line. Errors are
+    those of draw_runs.
+    """
+    figure = new_figure(4.2 * len(panels), 4 + 0.3 * (len(runs) > 1))
+    for axes, (title, names) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for index, (run, curves) in enumerate(runs.items()):
+            for line, name in zip(("-", "--", ":"), names, strict=False):
+                train, valid = curves.get(name, {}), curves.get(f"valid_{name}", {})
+                look = {"color": f"C{(index * len(names) + names.index(name)) % 10}",
+                        "linestyle": line}
+                axes.plot([*train], [*train.values()], linewidth=1, alpha=0.45, **look)
+                axes.plot([*valid], [*valid.values()], marker="o", markersize=3,
+                          label=": ".join(filter(None, (run, name))), **look)
+        axes.set_title(f"{title}: training (thin), held out (dots)", fontsize=9)
+        axes.set_xlabel("step")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if len(names) > 1 or len(runs) > 1:
+            axes.legend(frameon=False, fontsize=8)
     save_figure(figure, path)
 
 

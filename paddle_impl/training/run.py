@@ -123,6 +123,11 @@ class Run:
         self.ranks.barrier()
         self.reports.introduce(self.model.config, self.parameters, self.source, self.start_step,
                                self.warnings)
+        with self.optimizer.without_sharding(), self.precision.autocast():
+            self.task.begin(self.model)
+        self.reports.tell(self.start_step)
+        if self.task.measured_first and not self.start_step:
+            self._measure(0, "valid", config.validation.eval_iters)
         self.unsaved: OSError | None = None
         with StopSignals() as signals:
             self.trainer = Trainer(

@@ -6,8 +6,9 @@ from functools import partial
 import numpy as np
 import paddle
 
+from data_tools.instructions.pairs import Pair, Pairs
 from paddle_impl.finetuning import reference
-from paddle_impl.finetuning.pairs import Pair, PairLoader, Pairs
+from paddle_impl.finetuning.pairs import PairExamples, PairLoader
 from paddle_impl.finetuning.preference_loss import pair_losses, preference, rewards
 from paddle_impl.objectives import mean
 from paddle_impl.parallel.ranks import Ranks
@@ -80,9 +81,9 @@ class _Steps:
         return self._loader.step(index)
 
 
-def _pairs(case: Case) -> Pairs:
+def _pairs(case: Case) -> PairExamples:
     made = [Pair(*one) for one in preferences.pairs(case)]
-    return Pairs(made, [f"pair {number}" for number in range(len(made))])
+    return PairExamples(Pairs(made, [f"pair {number}" for number in range(len(made))]))
 
 
 def _given() -> Trace:
