@@ -61,6 +61,8 @@ class Reports:
         )
         for warning in dict.fromkeys(warnings):
             self.say(f"warning: {warning}")
+        for kind, message in task.events:
+            self.event(start_step, kind, message)
 
     def log(self, record: dict) -> None:
         """Report the trainer's record: step, loss, lr, grad_norm, steps_per_s, metrics."""
@@ -91,7 +93,8 @@ class Reports:
             self.tracker.evaluation(step, named, scores)
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
-        self.tracker.text(step, title, pairs)
+        if pairs:
+            self.tracker.text(step, title, pairs)
 
     def event(self, step: int, kind: str, message: str) -> None:
         self.tracker.event(step, kind, message)

@@ -53,7 +53,8 @@ class Task:
     tokenizer: saved with each checkpoint. has_texts: whether evaluations call `texts`.
     same_tokenizer: set by `start_from`, whether the weights that the run starts from have the same
     tokenizer. architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class
-    sets it before `build`. warnings: lines to show the user.
+    sets it before `build`. warnings: lines to show the user. events: (kind, message) of what the
+    user must know and the run's record keeps, such as samples that are left out.
     """
 
     name: str
@@ -74,6 +75,7 @@ class Task:
     def __init__(self, ranks: Ranks):
         self.ranks = ranks
         self.warnings: list[str] = []
+        self.events: list[tuple[str, str]] = []
 
     def complete(self, config: RunConfig) -> RunConfig:
         """The run's flags with what the data decide, such as the number of steps of an epoch."""
