@@ -34,6 +34,7 @@ from paddle_impl.training.resume import Fact, find_start
 from paddle_impl.training.shapes import shape_of
 
 MAX_SEQ_LENGTH = 1024
+PARTS = {"train": "training", "valid": "validation", "test": "test"}
 FALLEN = 1e-4  # nats below the reference's log-probability, from which on a fall is told
 
 
@@ -83,6 +84,7 @@ class DPO(ExamplesTask):
         self._open()
         self.objective = preference(wanted.dpo_loss, wanted.beta, wanted.label_smoothing,
                                     wanted.sft_weight)
+        self.may_rest = wanted.dpo_loss == "hinge"
         held_out = preferences["valid"] or preferences["test"]
         self.asked = [one.prompt for one in held_out[: options.samples]]
         self.has_texts = bool(self.asked)
@@ -98,7 +100,7 @@ class DPO(ExamplesTask):
 
     def _examples(self, split: str, preferences: Sequence[Preference]) -> PairExamples:
         found = encode_pairs(preferences, self.encoder, self.max_seq_length, self._legacy)
-        self.events += found.events(split)
+        self.events += found.events(PARTS[split])
         return PairExamples(found)
 
     @property
@@ -193,9 +195,9 @@ class DPO(ExamplesTask):
         fallen = -found["chosen_reward"] / self.config.preference.beta if found else 0.0
         if fallen > FALLEN and not any(kind == "warning" for kind, _ in self.events):
             self.events.append(("warning", (
-                f"the chosen responses of the {split} part have become less likely than at step 0, "
-                f"by {fallen:.4f} nats in the mean, while only the rejected ones were to: a lower "
-                "--lr, a larger --beta or an --sft_weight above 0 holds them")))
+                f"the chosen responses of the {PARTS[split]} part have become less likely than at "
+                f"step 0, by {fallen:.4f} nats in the mean, while only the rejected ones were to: "
+                "a lower --lr, a larger --beta or an --sft_weight above 0 holds them")))
         return found
 
     def texts(self, model: nn.Layer, step: int) -> list[tuple[str, str]]:

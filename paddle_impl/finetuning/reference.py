@@ -16,6 +16,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.numpy import save
 
 from data_tools.files import checksums, whole_file
+from data_tools.json_fields import HASH, Field, check, list_of, parsed
 from paddle_impl import lora
 from paddle_impl.checkpoint import contents, manifest
 from paddle_impl.config.options import require
@@ -26,6 +27,9 @@ from paddle_impl.training.measuring import to_tensors
 from paddle_impl.training.model_class import seen
 
 FILE = "reference.safetensors"
+_TOLD = "reference"  # the key of the file's metadata, which hold JSON
+_FIELDS = {"fingerprint": HASH, "sha256": HASH, "samples": list_of(
+    Field("a text", lambda value: isinstance(value, str)))}
 
 
 class Reference(NamedTuple):
@@ -94,26 +98,26 @@ def shared(stored: Reference | None, pairs: Mapping[str, int], ranks: Ranks
 def write(path: Path, mark: str, reference: Reference) -> None:
     """Write the file whole or not at all. mark: the fingerprint."""
     sums = {split: np.ascontiguousarray(values) for split, values in reference.sums.items()}
-    told = {"fingerprint": mark, "sha256": _digest(sums), "samples": json.dumps(reference.samples)}
+    told = {"fingerprint": mark, "sha256": _digest(sums), "samples": reference.samples}
     with whole_file(path) as file:
-        file.write(save(sums, told))
+        file.write(save(sums, {_TOLD: json.dumps(told)}))
 
 
 def read(path: Path, mark: str) -> Reference:
     """What `write` wrote; ValueError, which says why, where that cannot be used."""
     try:
         with safe_open(path, framework="numpy") as file:
-            told = file.metadata() or {}
+            told = parsed((file.metadata() or {}).get(_TOLD, "").encode())
             sums = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
+        check(told, _FIELDS, _FIELDS)
     except FileNotFoundError:
         raise ValueError(f"{path} is missing") from None
-    except (SafetensorError, OSError) as error:
+    except (SafetensorError, OSError, ValueError) as error:
         raise ValueError(f"{path} is damaged ({error})") from None
-    require(told.get("fingerprint") == mark,
-            f"{path} is of other weights, data or settings")
-    require(told.get("sha256") == _digest(sums), f"{path} is damaged: its numbers are not those "
-            "that were written")
-    return Reference(sums, json.loads(told["samples"]))
+    require(told["fingerprint"] == mark, f"{path} is of other weights, data or settings")
+    require(told["sha256"] == _digest(sums), f"{path} is damaged: its numbers are not those that "
+            "were written")
+    return Reference(sums, told["samples"])
 
 
 def _digest(sums: Mapping[str, np.ndarray]) -> str:

@@ -80,6 +80,7 @@ class Reports:
             "tokens": self._tokens,
             "mfu": mfu, **memory(),
         }
+        self.tell(step)
         self.tracker.train(record)
         self._follow(record)
 

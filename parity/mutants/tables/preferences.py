@@ -116,7 +116,7 @@ BUGS = {
     "the reference of pairs in file order": (
         _BATCH, "self.reference[numbers]", "self.reference[: len(numbers)]"),
     "the reference alternates": (_BATCH, "own.T.flatten()", "own.flatten()"),
-    "a pair for a process without any": (_BATCH, "start=1", "start=0"),
+    "a pair for a process without any": (_BATCH, "np.full(1, self", "np.full(2, self"),
     "the first token of a response is no label": (
         _COLLATE, _MASK, "mask[row, pair.start + 1 : len(own)] = True"),
     "the last token of a prompt is a label": (
