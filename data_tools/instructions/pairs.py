@@ -55,6 +55,10 @@ class Pairs:
                                 f"than --max_seq_length: {_named(self.cut)}"))
         return told
 
+    def counts(self, part: str) -> list[str]:
+        """How many were left out, and why, without their places."""
+        return [f"{part}: {len(places)}, {reason}" for reason, places in self.left_out.items()]
+
 
 def encode_pairs(
     preferences: Iterable[Preference], encoder: Encoder, max_length: int, legacy: bool = False

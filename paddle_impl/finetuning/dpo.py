@@ -77,6 +77,7 @@ class DPO(ExamplesTask):
         shape = shape_of(start, config.model.model_name_or_path, config.architecture)
         self.max_seq_length = config.examples.max_seq_length or min(
             MAX_SEQ_LENGTH, shape.n_positions)
+        self.dropped: list[str] = []
         preferences = self._read()
         self.records = {split: self._examples(split, part) for split, part in preferences.items()}
         require(len(self.records["train"]) > 0, f"{options.data} leaves nothing to train on: all "
@@ -101,6 +102,7 @@ class DPO(ExamplesTask):
     def _examples(self, split: str, preferences: Sequence[Preference]) -> PairExamples:
         found = encode_pairs(preferences, self.encoder, self.max_seq_length, self._legacy)
         self.events += found.events(PARTS[split])
+        self.dropped += found.counts(PARTS[split])
         return PairExamples(found)
 
     @property
@@ -211,8 +213,7 @@ class DPO(ExamplesTask):
         return training_flops(shape, self.step_tokens, (lengths**2).sum() / lengths.sum())
 
     def data(self) -> dict[str, Any]:
-        return super().data() | {"start": self.start_sha256, "dropped": [
-            message for kind, message in self.events if kind == "dropped"]}
+        return super().data() | {"start": self.start_sha256, "dropped": self.dropped}
 
     def settings(self) -> dict[str, Any]:
         options = self.config.preference

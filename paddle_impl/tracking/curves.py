@@ -103,7 +103,7 @@ def draw_panels(
         axes.set_title(f"{title}: training (thin), held out (dots)", fontsize=9)
         axes.set_xlabel("step")
         axes.xaxis.get_major_locator().set_params(integer=True)
-        if len(names) > 1 or len(runs) > 1:
+        if axes.get_legend_handles_labels()[1] and (len(names) > 1 or len(runs) > 1):
             axes.legend(frameon=False, fontsize=8)
     save_figure(figure, path)
 

@@ -4,9 +4,10 @@ import json
 import sys
 
 import pytest
+from matplotlib.axes import Axes
 
 from paddle_impl.tracking import curves
-from paddle_impl.tracking.curves import best_of, draw_runs, read_curves
+from paddle_impl.tracking.curves import best_of, draw_panels, draw_runs, read_curves
 
 
 @pytest.fixture
@@ -76,3 +77,19 @@ def test_what_cannot_be_drawn_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="pictures need matplotlib: pip install matplotlib"):
         curves.draw_runs(tmp_path / "x.png", RUNS, "valid_loss")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_panels_have_the_curves_of_training_and_of_held_out_data(tmp_path, ending, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **look: drawn.append((x, y, look)))
+    runs = {"a": {"up": {1: 1.0, 2: 2.0}, "valid_up": {2: 3.0}}, "b": {"down": {1: 5.0}}}
+    path = tmp_path / f"panels.{ending}"
+    draw_panels(path, runs, {"both": ("up", "down"), "one": ("up",)})
+    assert [(x, y) for x, y, _ in drawn] == [
+        ([1, 2], [1.0, 2.0]), ([2], [3.0]), ([], []), ([], []),  # run a: up, down
+        ([], []), ([], []), ([1], [5.0]), ([], []),  # run b
+        ([1, 2], [1.0, 2.0]), ([2], [3.0]), ([], []), ([], [])]
+    colours = [look["color"] for _, _, look in drawn[:8:2]]
+    assert len({*colours}) == 4 and drawn[1][2]["label"] == "a: up"
+    assert path.stat().st_size > 1000
