@@ -118,17 +118,19 @@ class Tracker:
         self._metrics("write", {"step": step, "event": kind, "message": message})
         self.say(f"global step {step}, {kind}: {message}")
 
-    def draw(self, score: str, greater_is_better: bool) -> None:
+    def draw(self, score: str, greater_is_better: bool, over_tokens: bool = False) -> None:
         """Draw the whole run's loss, lr and score into curves.png, unless --report_to is none.
 
-        score: a measure by its name in the records. A picture that cannot be drawn is a warning.
+        score: a measure by its name in the records. over_tokens: see draw_runs. A
+        picture that cannot be drawn is a warning.
         """
         if not self.enabled or not self._draws:
             return
         try:
             curves = read_curves(self._output_dir / METRICS)
             if curves:
-                draw_runs(self._output_dir / CURVES, {"": curves}, score, greater_is_better)
+                draw_runs(self._output_dir / CURVES, {"": curves}, score, greater_is_better,
+                          over_tokens=over_tokens)
         except Exception as error:  # the run is over and whole: no picture may make it fail
             self._warn(f"{CURVES} is not drawn: {' '.join(str(error).split())}")
 

@@ -50,6 +50,7 @@ class Task:
     sample_tokens: tokens in one sample, for the cost of attention. facts: what must be equal when a
     run is resumed. measures: what `evaluate` may return, and whether a greater value is a better
     one. curves: what a value's curve is called, where it does not have the record's name.
+    over_tokens: whether the picture shows the loss over the tokens too, and not over steps alone.
     tokenizer: saved with each checkpoint. has_texts: whether evaluations call `texts`.
     same_tokenizer: set by `start_from`, whether the weights that the run starts from have the same
     tokenizer. architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class
@@ -67,6 +68,7 @@ class Task:
     facts: tuple[Fact, ...] = ()
     measures: Mapping[str, bool] = MappingProxyType({"loss": False})
     curves: Mapping[str, str] = MappingProxyType({})
+    over_tokens: bool = False
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
     same_tokenizer: bool = False

@@ -10,6 +10,7 @@ import paddle
 import pytest
 
 import run_finetune
+import run_generation
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
 from tests.e2e import sft_data
@@ -81,6 +82,20 @@ def test_the_checkpoint_answers_in_a_chat(trained, base):
                                          add_generation_prompt=True)
     assert text.startswith("Below is an instruction that describes a task.")
     assert text.endswith("### Instruction:\nWrite cat.\n\n### Response:\n")
+
+
+def test_generation_with_the_template_writes_the_same_responses(trained, tmp_path, capsys):
+    prompts = [f"{one['instruction']}\n\n### Input:\n{one['input']}"
+               for one in RECORDS[TRAIN : TRAIN + TEST]]
+    run_generation.main(["--model_name_or_path", str(checkpoint.newest(trained)), "--chat",
+                         "--prompt", *prompts, "--decode_strategy", "greedy_search",
+                         "--max_dec_len", "12", "--device", "cpu",
+                         "--output_file", str(tmp_path / "out.jsonl")])
+    told = capsys.readouterr().out
+    written = [json.loads(line)["text"] for line in (tmp_path / "out.jsonl").open()]
+    found = json.loads((trained / "instruction-data-with-response.json").read_text())
+    assert [text.strip() for text in written] == [one["model_response"] for one in found]
+    assert all(f"{prompt}\n{text}" in told for prompt, text in zip(prompts, written, strict=True))
 
 
 def weights(run: Path) -> dict[str, bytes]:
