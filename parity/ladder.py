@@ -106,6 +106,8 @@ RUNGS = (
     Rung("legacy", "steps of the legacy AdamW", "e2e_training.legacy", "A"),
     Rung("cycle", "microsoft/LoRA's schedules", "e2e_training.rates", "A"),
     Rung("padded", "E2E records, padded to the batch or to 512", "e2e.padded", "A"),
+    Rung("instructed", "instruction tuning: ids, masks, gradients", "instructions.learned", "A"),
+    Rung("packed", "instructions packed into rows", "instructions.packed", "A"),
     Rung("grown", "rows for new tokens, and a step with them", "growth.vocabulary"),
     Rung("lora", "adapters: passes, gradients, merged", "lora.passes", "A"),
     Rung("adapted", "AdamW steps of adapters", "lora.steps", "A"),

@@ -14,47 +14,48 @@ from __future__ import annotations
 
 from pathlib import Path
 
-_ALPACA = (
-    r"{% if messages[0].role == 'system' %}{{ messages[0].content }}{% else %}"
-    r"Below is an instruction that describes a task. Write a response that appropriately completes "
-    r"the request.{% endif %}"
-    r"{% for message in messages %}"
-    r"{% if message.role == 'user' %}{{ '\n\n### Instruction:\n' + message.content }}"
-    r"{% elif message.role == 'assistant' %}{{ '\n\n### Response:\n' }}"
-    r"{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
-    r"{% endif %}{% endfor %}"
-    r"{% if add_generation_prompt %}{{ '\n\n### Response:\n' }}{% endif %}"
-)
-_PHI3 = (
-    r"{% for message in messages %}"
-    r"{% if message.role == 'assistant' %}{{ '<|assistant|>:\n' }}"
-    r"{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
-    r"{% else %}{{ '<|' + message.role + '|>\n' + message.content + '\n' }}"
-    r"{% endif %}{% endfor %}"
-    r"{% if add_generation_prompt %}{{ '<|assistant|>:\n' }}{% endif %}"
-)
-_LLAMA2 = (
-    r"{% set told = namespace(system='') %}"
-    r"{% for message in messages %}"
-    r"{% if message.role == 'system' %}"
-    r"{% set told.system = '<<SYS>>\n' + message.content + '\n<</SYS>>\n\n' %}"
-    r"{% elif message.role == 'user' %}"
-    r"{{ bos_token }}{{ '[INST]' + told.system + message.content + '[/INST]' }}"
-    r"{% set told.system = '' %}"
-    r"{% elif message.role == 'assistant' %}"
-    r"{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
-    r"{% endif %}{% endfor %}"
-)
-_CHATML = (
-    r"{% for message in messages %}"
-    r"{{ '<|im_start|>' + message.role + '\n' }}"
-    r"{% if message.role == 'assistant' %}"
-    r"{% generation %}{{ message.content + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
-    r"{% else %}{{ message.content + '<|im_end|>\n' }}"
-    r"{% endif %}{% endfor %}"
-    r"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
-)
-TEMPLATES = {"alpaca": _ALPACA, "phi3": _PHI3, "llama2": _LLAMA2, "chatml": _CHATML}
+TEMPLATES = {
+    "alpaca": (
+        r"{% if messages[0].role == 'system' %}{{ messages[0].content }}{% else %}"
+        r"Below is an instruction that describes a task. Write a response that appropriately "
+        r"completes the request.{% endif %}"
+        r"{% for message in messages %}"
+        r"{% if message.role == 'user' %}{{ '\n\n### Instruction:\n' + message.content }}"
+        r"{% elif message.role == 'assistant' %}{{ '\n\n### Response:\n' }}"
+        r"{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
+        r"{% endif %}{% endfor %}"
+        r"{% if add_generation_prompt %}{{ '\n\n### Response:\n' }}{% endif %}"
+    ),
+    "phi3": (
+        r"{% for message in messages %}"
+        r"{% if message.role == 'assistant' %}{{ '<|assistant|>:\n' }}"
+        r"{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
+        r"{% else %}{{ '<|' + message.role + '|>\n' + message.content + '\n' }}"
+        r"{% endif %}{% endfor %}"
+        r"{% if add_generation_prompt %}{{ '<|assistant|>:\n' }}{% endif %}"
+    ),
+    "llama2": (
+        r"{% set told = namespace(system='') %}"
+        r"{% for message in messages %}"
+        r"{% if message.role == 'system' %}"
+        r"{% set told.system = '<<SYS>>\n' + message.content + '\n<</SYS>>\n\n' %}"
+        r"{% elif message.role == 'user' %}"
+        r"{{ bos_token }}{{ '[INST]' + told.system + message.content + '[/INST]' }}"
+        r"{% set told.system = '' %}"
+        r"{% elif message.role == 'assistant' %}"
+        r"{% generation %}{{ message.content }}{{ eos_token }}{% endgeneration %}"
+        r"{% endif %}{% endfor %}"
+    ),
+    "chatml": (
+        r"{% for message in messages %}"
+        r"{{ '<|im_start|>' + message.role + '\n' }}"
+        r"{% if message.role == 'assistant' %}"
+        r"{% generation %}{{ message.content + '<|im_end|>' }}{% endgeneration %}{{ '\n' }}"
+        r"{% else %}{{ message.content + '<|im_end|>\n' }}"
+        r"{% endif %}{% endfor %}"
+        r"{% if add_generation_prompt %}{{ '<|im_start|>assistant\n' }}{% endif %}"
+    ),
+}
 
 
 def template_of(name: str) -> str:

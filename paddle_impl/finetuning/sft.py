@@ -43,6 +43,7 @@ class SFT(ExamplesTask):
 
     name = "sft"
     measures = MappingProxyType({"loss": False, "perplexity": False, "response_loss": False})
+    over_tokens = True
     objective = WITH_RESPONSE_LOSS
     facts = (
         Fact("examples", "data.train_sha256", "pass the same --data, --split, --prompt_style, "

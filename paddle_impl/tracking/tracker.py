@@ -125,20 +125,21 @@ class Tracker:
         self.say(f"global step {step}, {kind}: {message}")
 
     def draw(
-        self, score: str, greater_is_better: bool,
+        self, score: str, greater_is_better: bool, over_tokens: bool = False,
         pictures: Mapping[str, Mapping[str, tuple[str, ...]]] = _NONE,
     ) -> None:
         """Draw the whole run's loss, lr and score into curves.png, unless --report_to is none.
 
-        score: a measure by its name in the records. pictures: files to draw beside it, see
-        draw_panels. A picture that cannot be drawn is a warning.
+        score: a measure by its name in the records. over_tokens: see draw_runs. pictures: files to
+        draw beside it, see draw_panels. A picture that cannot be drawn is a warning.
         """
         if not self.enabled or not self._draws:
             return
         file = CURVES
         try:
             if curves := read_curves(self._output_dir / METRICS):
-                draw_runs(self._output_dir / file, {"": curves}, score, greater_is_better)
+                draw_runs(self._output_dir / file, {"": curves}, score, greater_is_better,
+                          over_tokens=over_tokens)
                 for file, panels in pictures.items():  # noqa: B007  the error names it
                     draw_panels(self._output_dir / file, {"": curves}, panels)
         except Exception as error:  # the run is over and whole: no picture may make it fail

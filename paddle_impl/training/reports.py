@@ -117,7 +117,8 @@ class Reports:
     def draw(self) -> None:
         """Draw the curves of the whole run."""
         metric = self.config.validation.metric_for_best_model
-        self.tracker.draw(f"valid_{metric}", self.task.measures[metric], self.task.pictures)
+        self.tracker.draw(f"valid_{metric}", self.task.measures[metric], self.task.over_tokens,
+                          self.task.pictures)
 
     def close(self) -> None:
         self.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")

@@ -49,12 +49,13 @@ class Task:
     step_tokens: samples and tokens of all processes in an optimizer step, padding included.
     sample_tokens: tokens in one sample, for the cost of attention. facts: what must be equal when a
     run is resumed. measures: what `evaluate` may return, and whether a greater value is a better
-    one. curves: what a value's curve is called, where it does not have the record's name. pictures:
-    more pictures than curves.png by the names of their files, each with the names of the records'
-    values by the titles of its panels. tokenizer: saved with each checkpoint. has_texts: whether
-    evaluations call `texts`. measured_first: whether an evaluation comes before the first step too.
-    may_rest: see Trainer. same_tokenizer: set by `start_from`, whether the weights that the run
-    starts from have the same tokenizer. architecture: the model's class, by its name in
+    one. curves: what a value's curve is called, where it does not have the record's name.
+    over_tokens: whether the picture shows the loss over the tokens too, and not over steps alone.
+    pictures: more pictures than curves.png by the names of their files, each with the names of the
+    records' values by the titles of its panels. tokenizer: saved with each checkpoint. has_texts:
+    whether evaluations call `texts`. measured_first: whether an evaluation comes before the first
+    step too. may_rest: see Trainer. same_tokenizer: set by `start_from`, whether the weights that
+    the run starts from have the same tokenizer. architecture: the model's class, by its name in
     heads.ARCHITECTURES; --model_class sets it before `build`. warnings: lines to show the user.
     events: (kind, message) of what the user must know and the run's record keeps, such as samples
     that are left out.
@@ -70,6 +71,7 @@ class Task:
     facts: tuple[Fact, ...] = ()
     measures: Mapping[str, bool] = MappingProxyType({"loss": False})
     curves: Mapping[str, str] = MappingProxyType({})
+    over_tokens: bool = False
     pictures: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
