@@ -55,7 +55,8 @@ def run(config: GenerationConfig) -> None:
     elif config.mode.interactive:
         from paddle_impl.text.conversation import Conversation
 
-        Conversation(generator, decoding, config.runtime.seed, language=prompts.language).run()
+        Conversation(generator, decoding, config.runtime.seed, language=prompts.language,
+                     chat=prompts.chat).run()
     elif prompts.records is not None:
         from paddle_impl.evaluation.continuing import continue_contexts
 

@@ -8,6 +8,7 @@ import pytest
 
 import run_pretrain
 from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.finetune_sft import SFTConfig
 from paddle_impl.config.generation import GenerationConfig
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.config.schedule import ALIASES, SCHEDULERS
@@ -131,6 +132,12 @@ def test_short_form_reaches_the_same_flag():
         "training/resume", "training/run", "training/model_class", "parallel/ranks",
         "optim/schedule", "optim/choice", "optim/legacy_schedules")]
         + ["run_pretrain.py"]),
+    (SFTConfig, [f"paddle_impl/{name}.py" for name in (
+        "finetuning/sft", "finetuning/examples", "finetuning/choice", "training/reports",
+        "training/resume", "training/run", "training/model_class", "training/adapting",
+        "parallel/ranks", "optim/schedule", "optim/choice", "optim/legacy_schedules",
+        "lora/applying")]
+        + ["run_finetune.py"]),
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
         "text/writing", "text/prompts", "serving/server", "serving/engine", "serving/app",
         "serving/endpoints", "serving/request")] + ["run_generation.py"]),
@@ -143,7 +150,7 @@ def test_no_flag_is_ignored(config, files):
     read = {pair for file in files for pair in attributes(ROOT / file)}
     own = {pair for file in CONFIG.glob("*.py") for pair in attributes(file, beyond_checks=True)}
     for flag in config.flags():
-        owners = (flag.path[-2], "options", "_options")
+        owners = (("config", *flag.path)[-2], "options", "_options")
         anywhere = {(owner, flag.name) for owner in owners} & (read | own)
         refused = flag.name in ("pp_degree", "enable_addto")  # see NOT_BUILT
         assert anywhere or ("self", flag.name) in own or refused, \

@@ -22,7 +22,7 @@ _MODES = {
         *_ALWAYS, "decode_strategy", "top_k", "top_p", "temperature", "num_beams",
         "length_penalty", "early_stopping", "beam_score", "repetition_penalty",
         "no_repeat_ngram_size", "min_dec_len", "max_dec_len", "eos_token_id", "stop", "seed",
-        "decoder", "language",
+        "decoder", "language", "chat",
     ),
     "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder", "language", "fim_mode", *_SERVING),
     "export": _ALWAYS,
@@ -65,7 +65,7 @@ class GenerationConfig(Options):
         min_dec_len=changed(None, "new tokens before an end token may come (default: 1; with a "
                             "suffix 0)"),
         stop=changed(help="texts that end a continuation and are left out (interactive: a blank "
-                     "line)"),
+                     "line, unless with --chat)"),
     )
     runtime: RuntimeOptions = group(RuntimeOptions)
     engine: EngineOptions = group(EngineOptions)
@@ -101,8 +101,8 @@ class GenerationConfig(Options):
         """The defaults that depend on the mode, by flag."""
         if not self.mode.interactive:
             return _DEFAULTS
-        if self.decoding.decode_strategy == "beam_search":  # which has no --stop
-            return _INTERACTIVE
+        if self.decoding.decode_strategy == "beam_search" or self.prompts.chat:
+            return _INTERACTIVE  # a beam search has no --stop; answers may have blank lines
         return _INTERACTIVE | {"stop": ["\n\n"]}
 
     def _check_mode(self, defaults: dict) -> None:

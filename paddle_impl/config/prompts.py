@@ -23,6 +23,9 @@ class PromptOptions(Options):
     language: str | None = flag(
         None, "the prompts' language, whose control token such as <python> stands before them "
         "(models of run_finetune.py --task completion)")
+    chat: bool = flag(
+        False, "a prompt is a user's message, of which the chat template beside the model makes "
+        "the text; with --interactive a conversation (models of run_finetune.py --task sft)")
     stream: bool | None = flag(
         None, "show text token by token (default: on a terminal, one sequence a prompt)")
 
@@ -33,8 +36,11 @@ class PromptOptions(Options):
             given = [name for name in self.given() if name != "records"]
             require(not given, f"--{' and --'.join(given)} means nothing with --records, whose "
                     "contexts are continued as they stand")
+        require(not self.chat or self.language is None,
+                "--chat and --language exclude each other: a chat template writes the whole prompt")
         if self.suffix is None:
             return
+        require(not self.chat, "--suffix means nothing with --chat, which has no gaps")
         require(self.prompt_file is None,
                 "--suffix is for --prompt; a line of a .jsonl --prompt_file has its own \"suffix\"")
         require(self.prompt is not None,

@@ -4,10 +4,12 @@ from functools import partial
 
 from paddle_impl.config.finetune import TaskConfig
 from paddle_impl.finetuning.completion import Completion
+from paddle_impl.finetuning.dpo import DPO
 from paddle_impl.finetuning.e2e import E2E
+from paddle_impl.finetuning.sft import SFT
 from paddle_impl.training.run import Run
 
-TASKS = {"completion": Completion, "e2e": E2E}
+TASKS = {"completion": Completion, "dpo": DPO, "e2e": E2E, "sft": SFT}
 
 
 def finetuning_run(config: TaskConfig) -> Run:
