@@ -22,6 +22,11 @@ def main(argv: list[str] | None = None) -> None:
 
             measuring.run(config)
             return
+        if config.mode == "judge":
+            from paddle_impl.evaluation.judge import measuring
+
+            measuring.run(config)
+            return
         from paddle_impl.process import runtime
 
         runtime.import_paddle(config.runtime.device)
