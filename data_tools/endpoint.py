@@ -118,7 +118,8 @@ class Endpoint:
         try:
             return await asyncio.wait_for(send(**body), self._longest)
         except openai.APIStatusError as error:
-            told = f"HTTP {error.status_code}: {_short(error.message)}"
+            told = error.message.removeprefix(f"Error code: {error.status_code} - ")
+            told = f"HTTP {error.status_code}: {_short(told)}"
             if error.status_code in refusals or refusals and error.status_code in (404, 405):
                 raise NoCompletions(told) from None
             if error.status_code in _FOR_ALL:
