@@ -19,8 +19,8 @@ _SHOWN = 20  # failures that the console lists
 def run(config: EvaluationConfig) -> None:
     """Print the scores of each field of responses; write --output_file with one for each record.
 
-    ValueError, before anything is asked, for files that cannot be read, and at the end where a
-    field has no score at all.
+    ValueError, before anything is asked, for files that cannot be read, and at the end where the
+    judge has scored none of the responses in a field.
     """
     options, output, seed = config.judge, config.output.output_file, config.runtime.seed
     files.check_place(output, "--output_file")
@@ -59,9 +59,9 @@ def run(config: EvaluationConfig) -> None:
           f"{options.judge_cache}")
     for one in told:
         print(f"\n{_text(one)}")
-    without = [one["responses"] for one in told if not one["scores"]]
-    require(not without, f"--judge {options.judge} has given no score to {', '.join(without)}, so "
-            "there is no average")
+    without = [one["responses"] for one in told if not one["scored_by_the_judge"]
+               and one["empty_responses"] < one["records"]]
+    require(not without, f"--judge {options.judge} has given no score to {', '.join(without)}")
 
 
 def _sample(judged: list[Judged], share: float, seed: str) -> list[str]:
@@ -83,6 +83,7 @@ def _numbers(judged: list[Judged], replies: Replies, seed: int) -> dict[str, Any
         "interval": None if low is None else [low, high], "interval_level": 0.95,
         "interval_kind": f"percentiles of {DRAWS} bootstrap means",
         "empty_responses": sum(one.prompt is None for one in judged),
+        "scored_by_the_judge": sum("reply" in one for one in records if "score" in one),
         "replies_without_a_score": sum("reply" in one for one in records if "failure" in one),
         "no_reply": sum("reply" not in one for one in records if "failure" in one),
         "results": records,

@@ -77,9 +77,17 @@ def test_no_score_at_all_is_a_failure(judge):
     code, numbers, out, _ = judge(lambda response: "8.5", ["a", "b"])
     assert code == 2 and numbers["average"] is numbers["interval"] is None
     assert "Number of scores: 0 of 2\nAverage score: none, for there is no score\n" in out
-    assert out.splitlines()[-1].endswith(
-        "has given no score to response, so there is no average")
-    assert "error" in out.splitlines()[-1]
+    last = out.splitlines()[-1]
+    assert last.startswith("run_evaluation.py: error: --judge http://127.0.0.1:")
+    assert last.endswith(" has given no score to response")
+
+
+def test_zeros_of_empty_responses_are_not_the_judges(judge):
+    code, numbers, out, _ = judge(lambda response: "no", ["", "a"], "--judge_repeat", "0")
+    assert code == 2 and "Number of scores: 1 of 2\nAverage score: 0.00\n" in out
+    assert (numbers["scores"], numbers["scored_by_the_judge"]) == (1, 0)
+    code, numbers, _, server = judge(lambda response: "no", ["", " "])
+    assert code == 0 and numbers["average"] == 0.0 and not server.requests
 
 
 def test_a_key_that_is_refused_ends_the_run(judge):
