@@ -7,7 +7,8 @@ PROG = "run_evaluation.py"
 
 
 def parse(argv: list[str] | None = None) -> EvaluationConfig:
-    return args.parse(EvaluationConfig, PROG, "Measure a GPT on held-out text, or a file of outputs.", argv)
+    return args.parse(
+        EvaluationConfig, PROG, "Measure a GPT on held-out text, or a file of outputs.", argv)
 
 
 def main(argv: list[str] | None = None) -> None:

@@ -18,6 +18,8 @@ from urllib.parse import urlsplit
 INSTALL = "pip install openai==3.54.0, or bash scripts/setup.sh --extras judge"
 KEY_VARIABLE = "OPENAI_API_KEY"
 _LONGEST_WAIT = 120.0  # seconds between two attempts, which a server may ask the library for
+_LONGEST_CONNECT = 10.0
+_NOT_THERE = (404, 405, 501)  # statuses of a path that a server does not have
 _FOR_ALL = (401, 403, 404, 405)  # statuses that every other request would get too
 _UNREACHABLE = ("ConnectError", "ConnectTimeout")
 _AHEAD = 8  # times as many items as are worked on, which may wait for an earlier one
@@ -30,8 +32,8 @@ class NoAnswer(Exception):
     """One request has no answer, its repetitions included; the text says why."""
 
 
-class NoCompletions(NoAnswer):
-    """The server has no raw completions."""
+class Unsupported(NoAnswer):
+    """The server has nothing at the path that was asked."""
 
 
 class Answer(NamedTuple):
@@ -48,21 +50,22 @@ class Endpoint:
     where all others would fail as well: no such server, model or key.
     """
 
-    def __init__(self, url: str, model: str | None = None, *, key_variable: str | None = None,
-                 timeout: float = 120.0, retries: int = 4):
-        """model: None for the only one that is served. key_variable: the environment variable
-        with the key; None for OPENAI_API_KEY, if there is one. timeout: seconds that an attempt
-        may wait for the server.
+    def __init__(self, url: str, model: str | None = None, *, usual_model: str | None = None,
+                 key_variable: str | None = None, timeout: float = 120.0, retries: int = 4):
+        """model: None for the only one that is served; usual_model: its name where the server does
+        not tell. key_variable: the environment variable with the key; None for OPENAI_API_KEY, if
+        there is one. timeout: seconds that an attempt may wait for the server.
         """
         try:
             import openai
         except ImportError:
             raise ValueError(f"asking a server needs the package openai: {INSTALL}") from None
-        self.url, self.model = base_url(url), model
+        self.url, self.model, self._usual_model = base_url(url), model, usual_model
         # A server that sends a byte now and then would outlast the limit on each wait.
         self._longest = (timeout + _LONGEST_WAIT) * retries + timeout
         self._new_client = lambda: openai.AsyncOpenAI(
-            base_url=self.url, api_key=_key(key_variable), timeout=timeout, max_retries=retries)
+            base_url=self.url, api_key=_key(key_variable), max_retries=retries,
+            timeout=openai.Timeout(timeout, connect=min(timeout, _LONGEST_CONNECT)))
 
     async def __aenter__(self) -> Endpoint:
         self._client = self._new_client()
@@ -91,19 +94,22 @@ class Endpoint:
         path with HTTP 200, gives an answer without a text there.
         """
         try:
-            found = await self._sent(self._client.completions.create, (400, 422, 501),
+            found = await self._sent(self._client.completions.create, _NOT_THERE + (400, 422),
                                      model=self.model, prompt=prompt, **settings)
-            return _answer(found, lambda choice: choice.text, NoCompletions)
-        except NoCompletions as error:
+            return _answer(found, lambda choice: choice.text, Unsupported)
+        except Unsupported as error:
             raise ValueError(
                 f"raw completions are needed, and {self.url}/completions gives none: {error}. Ask "
                 "a server that has them, such as vLLM, llama.cpp or Ollama: in a chat the server "
                 "would put its own template around the prompt") from None
 
     async def _only_model(self) -> str:
+        client = self._client.with_options(max_retries=1)
         try:
-            names = [one.id for one in (await self._sent(self._client.models.list)).data]
+            names = [one.id for one in (await self._sent(client.models.list, _NOT_THERE)).data]
         except (NoAnswer, AttributeError, TypeError) as error:
+            if self._usual_model is not None:
+                return self._usual_model
             raise ValueError(f"name the model to ask: {self.url}/models does not tell which are "
                              f"there ({error})") from None
         if len(names) != 1:
@@ -111,8 +117,8 @@ class Endpoint:
                              f"{', '.join(map(str, names[:20])) or 'none'}")
         return names[0]
 
-    async def _sent(self, send: Callable, refusals: tuple[int, ...] = (), **body: Any) -> Any:
-        """refusals: more statuses that every other request would get too."""
+    async def _sent(self, send: Callable, unsupported: tuple[int, ...] = (), **body: Any) -> Any:
+        """unsupported: statuses for which Unsupported is raised."""
         import openai
 
         try:
@@ -120,8 +126,8 @@ class Endpoint:
         except openai.APIStatusError as error:
             told = error.message.removeprefix(f"Error code: {error.status_code} - ")
             told = f"HTTP {error.status_code}: {_short(told)}"
-            if error.status_code in refusals or refusals and error.status_code in (404, 405):
-                raise NoCompletions(told) from None
+            if error.status_code in unsupported:
+                raise Unsupported(told) from None
             if error.status_code in _FOR_ALL:
                 raise ValueError(f"{self.url} refuses to answer: {told}") from None
             raise NoAnswer(told) from None

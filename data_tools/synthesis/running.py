@@ -46,14 +46,14 @@ def synthesize(config: SynthesisConfig) -> None:
         asyncio.run(_fill(config, endpoint, maker, journal, lines))
         summary = _summary(config, lines)
         if not summary["records"]:
-            raise ValueError(f"no record came of it: dropped {_counts(summary)}. Remove "
+            raise ValueError(f"no record came of it; dropped: {_counts(summary)}. Remove "
                              f"{journal.path} to ask again")
         _write(output, [line["record"] for line in lines if "record" in line])
         if config.summary_json:
             Path(config.summary_json).write_text(json.dumps(summary) + "\n", encoding="utf-8")
         os.unlink(journal.path)
     if summary["dropped"]:
-        say(f"dropped {_counts(summary)}")
+        say(f"dropped: {_counts(summary)}")
     for told, times in summary["no_answer"].items():
         say(f"{NO_ANSWER}: {told} ({times} times)")
     say(f"wrote {summary['records']:,} of {maker.total:,} records to {output}")
@@ -135,7 +135,7 @@ def _summary(config: SynthesisConfig, lines: list[dict]) -> dict[str, Any]:
 
 
 def _counts(summary: dict[str, Any]) -> str:
-    return ", ".join(f"{count:,} {why}" for why, count in summary["dropped"].items()) or "nothing"
+    return ", ".join(f"{why} {count:,}" for why, count in summary["dropped"].items()) or "nothing"
 
 
 def _write(output: Path, records: list[dict]) -> None:

@@ -10,6 +10,8 @@ from paddle_impl.config.options import (
     require_not_negative,
 )
 
+USUAL_MODEL = "meta-llama-3-8b"
+
 
 @dataclass(frozen=True, kw_only=True)
 class JudgeOptions(Options):
@@ -22,7 +24,9 @@ class JudgeOptions(Options):
     response_field: list[str] | None = flag(
         None, "with --judge: the fields that hold responses, each measured on its own (default: "
         "those with response in their names)")
-    judge_model: str | None = flag(None, "the judge's name (default: the only one that is served)")
+    judge_model: str | None = flag(
+        None, "the judge's name on the server (default: the only one that is served, or "
+        f"{USUAL_MODEL} where the server does not tell)")
     judge_key_variable: str | None = flag(
         None, "the environment variable that holds the server's key (default: OPENAI_API_KEY, "
         "where it is set)")

@@ -148,7 +148,8 @@ def test_a_server_without_raw_completions_is_refused(answer):
 
 @pytest.mark.parametrize(("models", "told"), [
     ({"data": []}, "serves none"), ({"data": [{"id": "a"}, {"id": "b"}]}, "serves a, b"),
-    ((404, "no"), "refuses to answer: HTTP 404"), (b"<html>", "does not tell which are there"),
+    ((401, "no"), "refuses to answer: HTTP 401"), ((404, "no"), "does not tell which are there"),
+    (b"<html>", "does not tell which are there"),
 ])
 def test_the_model_is_named_where_several_are_served(models, told):
     with (ScriptedEndpoint(lambda path, body: models) as server,
@@ -162,6 +163,13 @@ def test_the_only_model_needs_no_name():
 
     with ScriptedEndpoint(answer) as server:
         assert ask(Endpoint(server.url), "chat", "x") == [Answer("alone", True)]
+
+
+@pytest.mark.parametrize("models", [(404, "no"), (501, ""), (500, "busy"), b"<html>", {"data": 1}])
+def test_a_server_that_does_not_tell_its_models(models):
+    with ScriptedEndpoint(lambda path, body: body["model"] if body else models) as server:
+        assert ask(Endpoint(server.url, usual_model="usual"), "chat", "x") == [
+            Answer("usual", True)]
 
 
 def test_results_keep_the_order_and_requests_the_bound():

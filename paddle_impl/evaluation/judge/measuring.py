@@ -7,6 +7,7 @@ from typing import Any
 
 from data_tools.endpoint import Endpoint
 from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.judge import USUAL_MODEL
 from paddle_impl.config.options import require
 from paddle_impl.evaluation import files
 from paddle_impl.evaluation.judge.asking import Replies, ask
@@ -27,8 +28,10 @@ def run(config: EvaluationConfig) -> None:
     files.check_distinct({"--responses": options.responses, "--judge_cache": options.judge_cache,
                           "--output_file": output})
     responses = read_responses(options.responses, options.response_field)
-    endpoint = Endpoint(options.judge, options.judge_model, timeout=options.judge_timeout,
-                        retries=options.judge_retries, key_variable=options.judge_key_variable)
+    endpoint = Endpoint(
+        options.judge, options.judge_model, usual_model=USUAL_MODEL,
+        key_variable=options.judge_key_variable, timeout=options.judge_timeout,
+        retries=options.judge_retries)
     twice = {field: _sample(judged, options.judge_repeat, f"{seed} {field}")
              for field, judged in responses.items()}
     questions = [(one.prompt, 1) for judged in responses.values() for one in judged

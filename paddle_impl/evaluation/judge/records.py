@@ -14,7 +14,9 @@ _PROMPT = ("Given the input `{prompt}` and correct output `{output}`, score the 
 
 
 class Judged(NamedTuple):
-    """One response. place: of its record in the file. prompt: None for an empty response."""
+    """One response. place: of its record in the file, as "record 3". prompt: None for an empty
+    response.
+    """
 
     place: str
     prompt: str | None
@@ -37,7 +39,8 @@ def read_responses(path: str, fields: list[str] | None) -> dict[str, list[Judged
             if not isinstance(row.get(field), str):
                 told = shown(row[field]) if field in row else "missing"
                 raise ValueError(f"{place}: {field} is {told}, expected a text: the response")
-            found.setdefault(field, []).append(Judged(place, _prompt(example, row[field])))
+            judged = Judged(place.removeprefix(f"{path}, "), _prompt(example, row[field]))
+            found.setdefault(field, []).append(judged)
     return found
 
 

@@ -81,7 +81,7 @@ def test_what_is_dropped_is_counted(run, rows):
         "kind": "preference", "model": "m", "seed": 123, "records": 2,
         "dropped": {"tie": 1, "empty": 2, "cut off": 1, "no answer": 1, "duplicate": 2},
         "no_answer": {"HTTP 500: busy": 1}}
-    assert "dropped 1 tie, 2 empty, 1 cut off, 1 no answer, 2 duplicate" in found.said
+    assert "dropped: tie 1, empty 2, cut off 1, no answer 1, duplicate 2\n" in found.said
     assert "no answer: HTTP 500: busy (1 times)" in found.said
     assert len(found.server.requests) == 6  # neither for the empty output nor for the duplicates
 
@@ -89,7 +89,7 @@ def test_what_is_dropped_is_counted(run, rows):
 def test_nothing_but_ties_is_an_error(run, rows):
     found = run("preference", lambda path, body: output_in(prompt_of(body)), *rows())
     assert found.code == 2 and found.content is None
-    assert "no record came of it: dropped 30 tie" in found.said
+    assert "no record came of it; dropped: tie 30" in found.said
 
 
 @pytest.mark.parametrize(("record", "told"), [

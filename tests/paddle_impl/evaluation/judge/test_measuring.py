@@ -67,6 +67,17 @@ def test_what_is_asked(judge):
     assert message["role"] == "user" and message["content"].startswith("Given the input `Below is")
 
 
+def test_the_key_and_the_bound_are_those_of_the_flags(judge, monkeypatch):
+    def answer(response):
+        time.sleep(0.02)
+        return "50"
+
+    monkeypatch.setenv("JUDGES_KEY", "secret")
+    _, _, _, server = judge(answer, [*map(str, range(30))], "--judge_key_variable", "JUDGES_KEY",
+                            "--judge_concurrency", "2")
+    assert server.most == 2 and {key for *_, key in server.requests} == {"Bearer secret"}
+
+
 def test_replies_without_a_score_are_not_asked_again(judge):
     _, _, _, server = judge(lambda response: "nonsense" if response == "a" else "5",
                             ["a", "b"], "--judge_repeat", "0")

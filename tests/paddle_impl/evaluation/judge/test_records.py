@@ -21,8 +21,8 @@ def test_the_text_is_that_of_the_source(tmp_path):
               "that appropriately completes the request.\n\n### Instruction:\nName {a} color.")
     after = ("` and correct output `Red.`, score the model response `%s` on a scale from 0 to 100, "
              "where 100 is the best score. Respond with the integer number only.")
-    assert first == (f"{path}, record 1", before + after % "Blue.")
-    assert second == (f"{path}, record 2", before + "\n\n### Input:\nof a flag" + after % "`{}`")
+    assert first == ("record 1", before + after % "Blue.")
+    assert second == ("record 2", before + "\n\n### Input:\nof a flag" + after % "`{}`")
 
 
 @pytest.mark.parametrize("empty", ["", " \n\t"])
