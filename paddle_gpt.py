@@ -17,6 +17,8 @@ COMMANDS = {
     "prepare-e2e": ("data_tools.create_e2e_data",
                     "E2E pairs -> records for fine-tuning a model to write texts"),
     "decode-e2e": ("data_tools.decode_e2e", "predictions for E2E pairs -> files to measure"),
+    "synthesize": ("data_tools.synthesize",
+                   "records for fine-tuning, written by a model behind a server"),
     "pretrain": ("run_pretrain", "train a GPT on token files"),
     "finetune": ("run_finetune", "train a GPT further on examples"),
     "merge-adapter": ("paddle_impl.merge_adapter", "a LoRA adapter -> a whole model"),

@@ -143,7 +143,7 @@ def test_short_form_reaches_the_same_flag():
         "serving/endpoints", "serving/request")] + ["run_generation.py"]),
     (EvaluationConfig, [f"paddle_impl/evaluation/{name}.py" for name in (
         "running", "code_length", "wikitext", "lambada", "minitest", "humaneval/measuring",
-        "infilling/measuring", "e2e/measuring")] + ["run_evaluation.py"]),
+        "infilling/measuring", "e2e/measuring", "judge/measuring")] + ["run_evaluation.py"]),
 ])
 def test_no_flag_is_ignored(config, files):
     """Each flag's value is read by what a command runs, not only by the checks of its group."""

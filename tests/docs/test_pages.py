@@ -18,6 +18,7 @@ from data_tools import (
     decode_e2e,
     inspect,
     merge,
+    synthesize,
 )
 from parity.__main__ import main as parity
 from tests.docs.pages import PAGES, ROOT, anchors, links, prose
@@ -49,7 +50,7 @@ def known_flags() -> set[str]:
     commands = [run_pretrain.main, run_finetune.main, run_generation.main, run_evaluation.main,
                 inspect.main,
                 create_pretraining_data.main, create_completion_data.main, create_e2e_data.main,
-                decode_e2e.main, merge.main, convert.main, parity]
+                decode_e2e.main, merge.main, convert.main, synthesize.main, parity]
     texts = [help_of(main) for main in commands]
     texts += [help_of(run_finetune.main, "--task", task) for task in run_finetune.FLAGS]
     texts += [help_of(parity, word) for word in ("mutants", "docs", "reach")]
