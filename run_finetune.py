@@ -11,11 +11,12 @@ from dataclasses import replace
 import args
 import run_pretrain
 from paddle_impl.config.finetune import FinetuneConfig, TaskConfig
+from paddle_impl.config.finetune_classify import ClassifyConfig
 from paddle_impl.config.finetune_e2e import E2EConfig
 from paddle_impl.process import launch, stopping
 
 PROG = "run_finetune.py"
-FLAGS = {"completion": FinetuneConfig, "e2e": E2EConfig}
+FLAGS = {"classify": ClassifyConfig, "completion": FinetuneConfig, "e2e": E2EConfig}
 
 
 def parse(argv: list[str] | None = None) -> TaskConfig:
