@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from itertools import chain
 
 import numpy as np
+from tqdm import tqdm
 
 from data_tools.classification.labels import names_of
 from data_tools.classification.reading import (
@@ -164,7 +165,9 @@ def _duplicates(data: TrainingData) -> dict[str, list[int] | None]:
     except ValueError:
         near = None
     found: dict[str, list[int]] = {"equal": [], "other_answer": [], "near": []}
-    for index, record in zip(data.indices, data.records, strict=True):
+    # disable=None: a bar only where stderr is a terminal.
+    for index, record in tqdm(zip(data.indices, data.records, strict=True), "comparing",
+                              len(data.records), leave=False, disable=None):
         prompt, answer = _prompt_and_answer(record)
         text = f"{prompt}\n{answer}"
         again = prompts.drops(prompt)
