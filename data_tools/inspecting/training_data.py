@@ -111,7 +111,8 @@ def lengths(data: TrainingData, tokenizer: AnyTokenizer | None) -> dict[str, dic
 def summarize(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> dict:
     """What the file holds, and what a run would leave out, as values of JSON.
 
-    sizes: of lengths(). Records are named by their index, counted from 0.
+    sizes: of lengths(). Records are named by their index, counted from 0. What is white space only
+    counts as empty.
     """
     left_out: dict[str, list[int]] = {}
     for index, record in zip(data.indices, data.records, strict=True):
@@ -121,8 +122,8 @@ def summarize(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> di
         "file": data.path, "kind": data.kind, "records": len(data.records),
         "kinds": dict(Counter(_KINDS[type(record)] for record in data.records)),
         "refused": data.refused, "left_out": left_out,
-        "empty": {field: int((one["characters"] == 0).sum()) for field, one in sizes.items()
-                  if not one["characters"].all()},
+        "empty": dict(Counter(field for record in data.records for field, text in _fields(record)
+                              if not text.strip())),
         "duplicates": _duplicates(data),
         "lengths": {field: {unit: quantiles(of) for unit, of in one.items()}
                     for field, one in sizes.items()},

@@ -123,7 +123,7 @@ def test_preferences(look, tmp_path):
         "chosen equals rejected": [1], "chosen is empty": [2], "rejected is empty": [3]}
     assert found["duplicates"] == {"equal": [4], "other_answer": [1], "near": []}
     assert found["longer_answer"] == {"chosen": 1, "rejected": 2}
-    assert found["empty"] == {"chosen": 1}
+    assert found["empty"] == {"chosen": 1, "rejected": 1}
     out = look("x.jsonl", rows)
     assert out[:3] == [f"{tmp_path / 'x.jsonl'}: 7 preferences",
                        "DPO leaves out 3, by their index counted from 0:",
