@@ -34,7 +34,8 @@ class InspectConfig(Options):
     record: bool = flag(False, "a record drawn by --seed, with all its fields, of .parquet, "
                                ".arrow, .jsonl or .ndjson")
     seq_length: int | None = flag(None, "tokens of a sample; of a file of instructions and the "
-                                  "like, those that a run takes of a record (default: 1024)")
+                                  "like, --max_seq_length or --context_length of the run "
+                                  "(default: 1024)")
     split: str | None = flag(None, "of documents, as for training (default: 949,50,1)")
     part: str | None = flag(None, "of the split (default: train)", choices=SPLITS)
     num_samples: int | None = flag(

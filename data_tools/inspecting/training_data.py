@@ -140,8 +140,10 @@ def summarize(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> di
 
 
 def _longer(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> dict | None:
-    """How many records have more than seq_length tokens with their end token; None unless tokens
-    were counted."""
+    """How many records a run of that length cuts; None unless tokens were counted.
+
+    In DPO the end token takes a place too. In SFT it is only the label of the last one.
+    """
     tokens = {field: one["tokens"] for field, one in sizes.items() if "tokens" in one}
     if not tokens:
         return None
@@ -149,7 +151,7 @@ def _longer(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> dict
         wholes = [tokens["prompt"] + np.maximum(tokens["chosen"], tokens["rejected"])]
     else:
         wholes = [tokens[field] for field in _WHOLE[data.kind] if field in tokens]
-    end = data.kind != "labels"
+    end = data.kind == "preferences"
     return {"seq_length": seq_length,
             "records": int(sum((of + end > seq_length).sum() for of in wholes))}
 

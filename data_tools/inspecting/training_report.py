@@ -32,8 +32,8 @@ def lines(found: dict, tokenizer: str | None) -> list[str]:
     if found["longer"]:
         out += _table("tokens", found["lengths"])
         longer = found["longer"]
-        out.append(f"by {tokenizer}; {longer['records']:,} records have more than "
-                   f"{longer['seq_length']:,} tokens (--seq_length), which a run cuts")
+        out.append(f"by {tokenizer}; a run of {longer['seq_length']:,} tokens (--seq_length) cuts "
+                   f"{longer['records']:,} records")
     return out
 
 

@@ -78,7 +78,7 @@ def test_instructions_for_people(look, tmp_path):
     assert len({len(line) for line in out[9:]}) == 1 and len(out) == 17
 
 
-def test_tokens_are_counted_with_the_template_and_the_end_token(look, tokenizer, tmp_path):
+def test_tokens_are_counted_with_the_template(look, tokenizer, tmp_path):
     tokenizer.save(tmp_path / "tok")
     flags = ("--tokenizer", tmp_path / "tok")
     rows = [instruction("I", "O"), instruction("I", "Oxen")]
@@ -91,19 +91,21 @@ def test_tokens_are_counted_with_the_template_and_the_end_token(look, tokenizer,
     assert found["lengths"]["alpaca text"]["tokens"]["min"] == tokens
     assert found["lengths"]["alpaca text"]["characters"]["min"] == len(text)
     assert found["longer"] == {"seq_length": 1024, "records": 0}
-    for length, count in ((tokens, 2), (tokens + 1, 1), (tokens + more, 1), (tokens + more + 1, 0)):
+    for length, count in ((tokens - 1, 2), (tokens, 1), (tokens + more - 1, 1), (tokens + more, 0)):
         found = look("x.json", rows, *flags, "--json", "--seq_length", length)
         assert found["longer"] == {"seq_length": length, "records": count}
-    out = look("x.json", rows, *flags, "--seq_length", tokens)
-    assert out[-1] == (f"by {tmp_path / 'tok'}; 2 records have more than {tokens} tokens "
-                       "(--seq_length), which a run cuts")
+    out = look("x.json", rows, *flags, "--seq_length", tokens - 1)
+    assert out[-1] == (f"by {tmp_path / 'tok'}; a run of {tokens - 1} tokens (--seq_length) cuts 2 "
+                       "records")
     assert [line.split()[0] for line in out[-6:-1]] == [
         "tokens", "instruction", "input", "output", "alpaca"]
     pairs = [{"prompt": "I", "chosen": "O", "rejected": answer} for answer in ("P", "Oxen")]
-    found = look("y.json", pairs, *flags, "--json", "--seq_length", tokens + 1)
-    assert found["longer"]["records"] == 1
+    longest = tokens - 1 + len(tokenizer.encode("Oxen")) + 1  # with the end token
+    for length, count in ((longest - 1, 1), (longest, 0)):
+        found = look("y.json", pairs, *flags, "--json", "--seq_length", length)
+        assert found["longer"]["records"] == count
     texts = "a\tO\nb\tOxen\n"
-    limit = len(tokenizer.encode("O"))  # a classifier's text has no end token
+    limit = len(tokenizer.encode("O"))
     found = look("z.tsv", texts, *flags, "--json", "--seq_length", limit)
     assert found["longer"]["records"] == 1
 
