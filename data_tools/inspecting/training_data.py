@@ -35,8 +35,9 @@ from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 Record = Instruction | Conversation | Preference | Labelled
 _KINDS = {Instruction: "instruction", Conversation: "conversation", Preference: "preference",
           Labelled: "labelled text"}
-# What a text of each kind is trained on, of which a run's sequence length is the limit.
-_WHOLE = {"instructions": ("alpaca text", "conversation"), "labels": ("text",)}
+# The field that is all of a record, of which a run's sequence length is the limit.
+_WHOLE = {Instruction: "alpaca text", Conversation: "conversation", Preference: "pair",
+          Labelled: "text"}
 
 
 @dataclass(frozen=True)
@@ -116,7 +117,7 @@ def summarize(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> di
     """
     left_out: dict[str, list[int]] = {}
     for index, record in zip(data.indices, data.records, strict=True):
-        if reason := getattr(record, "problem", None):
+        if reason := _problem(record):
             left_out.setdefault(reason, []).append(index)
     found = {
         "file": data.path, "kind": data.kind, "records": len(data.records),
@@ -140,7 +141,8 @@ def summarize(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> di
 
 
 def _longer(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> dict | None:
-    """How many records a run of that length cuts; None unless tokens were counted.
+    """How many of the records that it takes a run of that length cuts; None unless tokens were
+    counted.
 
     In DPO the end token takes a place too. In SFT it is only the label of the last one.
     """
@@ -148,12 +150,18 @@ def _longer(data: TrainingData, sizes: dict[str, dict], seq_length: int) -> dict
     if not tokens:
         return None
     if data.kind == "preferences":
-        wholes = [tokens["prompt"] + np.maximum(tokens["chosen"], tokens["rejected"])]
-    else:
-        wholes = [tokens[field] for field in _WHOLE[data.kind] if field in tokens]
-    end = data.kind == "preferences"
-    return {"seq_length": seq_length,
-            "records": int(sum((of + end > seq_length).sum() for of in wholes))}
+        tokens["pair"] = tokens["prompt"] + np.maximum(tokens["chosen"], tokens["rejected"]) + 1
+    count = 0
+    for kind, field in _WHOLE.items():
+        kept = [_problem(record) is None for record in data.records if isinstance(record, kind)]
+        if kept:
+            count += int((tokens[field][kept] > seq_length).sum())
+    return {"seq_length": seq_length, "records": count}
+
+
+def _problem(record: Record) -> str | None:
+    """Why a run leaves the record out; None where it takes it."""
+    return None if isinstance(record, Labelled) else record.problem
 
 
 def _duplicates(data: TrainingData) -> dict[str, list[int] | None]:

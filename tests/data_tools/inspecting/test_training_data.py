@@ -100,6 +100,7 @@ def test_tokens_are_counted_with_the_template(look, tokenizer, tmp_path):
     assert [line.split()[0] for line in out[-6:-1]] == [
         "tokens", "instruction", "input", "output", "alpaca"]
     pairs = [{"prompt": "I", "chosen": "O", "rejected": answer} for answer in ("P", "Oxen")]
+    pairs.append({"prompt": "I", "chosen": "Oxen, a tie", "rejected": "Oxen, a tie"})
     longest = tokens - 1 + len(tokenizer.encode("Oxen")) + 1  # with the end token
     for length, count in ((longest - 1, 1), (longest, 0)):
         found = look("y.json", pairs, *flags, "--json", "--seq_length", length)
