@@ -48,9 +48,9 @@ class Columns:
     legacy_quoting: bool = False
 
 
-def read_labelled(path: str, columns: Columns = Columns()) -> list[Labelled]:
+def read_labelled(path: str, columns: Columns | None = None) -> list[Labelled]:
     """The texts in the file's order; ValueError for what is none, and where there is none."""
-    kind = Path(path).suffix.lower()
+    kind, columns = Path(path).suffix.lower(), columns or Columns()
     if kind not in (*_JSON, *_CSV, *_TABS):
         raise ValueError(f"{path}: expected a name that ends in .csv, .tsv, .txt or .jsonl")
     try:
