@@ -22,7 +22,8 @@ from paddle_impl.text.generator import TextGenerator
 
 # Mode of the configuration -> a module with measure(config, model, tokenizer) -> (table, numbers).
 MEASURES = {"input_dir": code_length, "wikitext": wikitext, "lambada": lambada,
-            "minitest": minitest, "humaneval": humaneval, "infill": infilling, "classify": classifying}
+            "minitest": minitest, "humaneval": humaneval, "infill": infilling,
+            "classify": classifying}
 
 
 def run(config: EvaluationConfig) -> None:
