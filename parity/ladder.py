@@ -100,6 +100,7 @@ RUNGS = (
     Rung("completion", "fine-tuning on examples, padded", "supervised.completion", "A"),
     Rung("keyed", "samples weighted by their key tokens", "supervised.keyed", "A"),
     Rung("smoothed", "label smoothing, and its gradients", "e2e_training.smoothed", "A"),
+    Rung("classified", "classifiers: poolings, weights, policies", "classes.passes", "A"),
     Rung("legacy", "steps of the legacy AdamW", "e2e_training.legacy", "A"),
     Rung("cycle", "microsoft/LoRA's schedules", "e2e_training.rates", "A"),
     Rung("padded", "E2E records, padded to the batch or to 512", "e2e.padded", "A"),

@@ -22,7 +22,7 @@ class LabelledExamples:
     more.
     """
 
-    def __init__(self, path: str, columns: Columns = Columns(),
+    def __init__(self, path: str, columns: Columns | None = None,
                  names: tuple[str, ...] | None = None):
         """names: of the classes that are there; None for those that the file has, or of labels.json
         beside it. Where that file lies beside it, the file has their numbers.
@@ -30,7 +30,7 @@ class LabelledExamples:
         ValueError names file and line of what is no text with one of these labels.
         """
         self.path = Path(path)
-        found = read_labelled(path, columns)
+        found = read_labelled(path, columns or Columns())
         self.sha256 = hashlib.sha256(self.path.read_bytes()).hexdigest()
         beside = read_names(self.path.parent)
         if beside and all(one.label.isdecimal() for one in found):

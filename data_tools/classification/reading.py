@@ -36,8 +36,8 @@ class Labelled(NamedTuple):
 class Columns:
     """Where text and label stand.
 
-    text, label: names of columns, or their numbers from 1 in a file without a header; None for the
-    usual names, or of two columns without a header the second and the first. header: whether the
+    text, label: names of columns or their numbers from 1; None for the usual names, or of two
+    columns without a header the second and the first. header: whether the
     first line has the names; None to tell by them. legacy_quoting: quotation marks of a file with
     tabs are read as pandas reads them by default, so that a text may run over several lines.
     """
@@ -48,9 +48,9 @@ class Columns:
     legacy_quoting: bool = False
 
 
-def read_labelled(path: str, columns: Columns = Columns()) -> list[Labelled]:
+def read_labelled(path: str, columns: Columns | None = None) -> list[Labelled]:
     """The texts in the file's order; ValueError for what is none, and where there is none."""
-    kind = Path(path).suffix.lower()
+    kind, columns = Path(path).suffix.lower(), columns or Columns()
     if kind not in (*_JSON, *_CSV, *_TABS):
         raise ValueError(f"{path}: expected a name that ends in .csv, .tsv, .txt or .jsonl")
     try:
@@ -108,8 +108,8 @@ def _places(line: int, first: list[str], columns: Columns) -> tuple[bool, int, i
     by_name = any(given is not None and not given.isdecimal() for _, given, _ in asked)
     header = columns.header
     if header is None:
-        header = by_name or all(_found(names, given, known) is not None
-                                for _, given, known in asked if not (given or "").isdecimal())
+        header = by_name or all(_is_name(names, _found(names, given, known), known)
+                                for _, given, known in asked)
     if by_name and not header:
         raise Unreadable(line, "--text_column and --label_column are numbers from 1 in a file "
                          "without a header")
@@ -128,9 +128,13 @@ def _places(line: int, first: list[str], columns: Columns) -> tuple[bool, int, i
     return header, *places
 
 
+def _is_name(names: list[str], place: int | None, known: tuple[str, ...]) -> bool:
+    return place is not None and place < len(names) and names[place].lower() in known
+
+
 def _found(names: list[str], given: str | None, known: tuple[str, ...]) -> int | None:
     """The place of the column, counted from 0; None where it is not there, or there twice."""
-    if given is not None and given not in names and given.isdecimal():
+    if given is not None and given.isdecimal():
         return int(given) - 1 if int(given) else None
     wanted = known if given is None else (given.lower(),)
     there = [place for place, name in enumerate(names) if name.lower() in wanted]

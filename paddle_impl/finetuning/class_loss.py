@@ -1,4 +1,4 @@
-"""Cross entropy of classes, and the confusion matrix from which accuracy and F1 follow.
+"""Cross entropy of classes.
 
 Shapes: B rows of a batch, L labels.
 """
@@ -7,6 +7,7 @@ import numpy as np
 import paddle
 
 from paddle_impl.data.batch import IGNORED, Batch
+from paddle_impl.evaluation.confusion import Confusion
 from paddle_impl.layers import masks
 from paddle_impl.objectives import Metrics, Objective, cross_entropy
 
@@ -20,34 +21,6 @@ def balancing_weights(classes: np.ndarray, labels: int) -> np.ndarray:
     with np.errstate(divide="ignore"):
         weights = len(classes) / (np.count_nonzero(counts) * counts)
     return np.where(counts, weights, 0.0)
-
-
-class Confusion:
-    """counts (L, L) int64: how many texts of each class (rows) were taken for which (columns)."""
-
-    def __init__(self, labels: int):
-        self.counts = np.zeros((labels, labels), np.int64)
-
-    def add(self, classes: np.ndarray, predicted: np.ndarray) -> None:
-        """Both (B,); classes of -100 do not count."""
-        known = classes != IGNORED
-        np.add.at(self.counts, (classes[known], predicted[known]), 1)
-
-
-def accuracy(counts: np.ndarray) -> float:
-    """The share of the texts of a confusion matrix that were taken for their class."""
-    return float(np.trace(counts) / counts.sum())
-
-
-def f1_scores(counts: np.ndarray) -> np.ndarray:
-    """(L,) 2 x right / (texts of the class + texts taken for it); NaN where there are neither."""
-    with np.errstate(invalid="ignore"):
-        return 2.0 * np.diag(counts) / (counts.sum(axis=0) + counts.sum(axis=1))
-
-
-def macro_f1(counts: np.ndarray) -> float:
-    """The mean over the classes that occur, or that a text was taken for, as in scikit-learn."""
-    return float(np.nanmean(f1_scores(counts)))
 
 
 def classification(weights: np.ndarray | None = None, seen: Confusion | None = None) -> Objective:

@@ -15,13 +15,8 @@ from paddle_impl.config.classifier import ClassifierConfig
 from paddle_impl.config.finetune_classify import LONGEST, MODEL, ClassifyConfig
 from paddle_impl.config.model import CLASSIFIER, ModelConfig
 from paddle_impl.config.options import require
-from paddle_impl.finetuning.class_loss import (
-    Confusion,
-    accuracy,
-    balancing_weights,
-    classification,
-    macro_f1,
-)
+from paddle_impl.evaluation.confusion import Confusion, accuracy, macro_f1
+from paddle_impl.finetuning.class_loss import balancing_weights, classification
 from paddle_impl.finetuning.classes import ClassLoader
 from paddle_impl.finetuning.examples import ExamplesTask
 from paddle_impl.finetuning.freezing import freeze

@@ -21,8 +21,8 @@ def draw_confusion(path: Path, counts: np.ndarray, labels: Sequence[str], title:
     axes = figure.subplots()
     shares = counts / np.maximum(1, counts.sum(axis=1, keepdims=True))
     axes.imshow(shares, cmap="Blues", vmin=0.0, vmax=1.0)
-    axes.set_xlabel("taken for")
-    axes.set_ylabel("is")
+    axes.set_xlabel("predicted label")
+    axes.set_ylabel("label")
     axes.set_title(title)
     if len(labels) <= _READABLE:
         names = [label if len(label) <= 20 else f"{label[:19]}…" for label in labels]
