@@ -23,6 +23,7 @@ if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
     from data_tools.inspecting.sample import Piece
     from data_tools.token_files.token_file import TokenFile
 
+
 def parse(argv: list[str] | None = None) -> InspectConfig:
     argv = list(sys.argv[1:] if argv is None else argv)
     if argv and _holds_records(argv[0]):  # a .json that comes first would be taken for flags

@@ -54,16 +54,16 @@ class TrainingData:
 
 
 def read(path: str, columns: Columns) -> TrainingData:
-    """The records of a file, of which the first one tells the kind.
+    """The records of a file, of which the first one tells the kind, unless columns are named.
 
     ValueError where a row cannot be read at all, or none is a record.
     """
-    labels = format_of(path) not in ENDINGS
+    labels = format_of(path) not in ENDINGS or bool(columns.text or columns.label)
     if not labels:
         rows = read_rows(path)
         place, first = next(rows)
         preferences = bool(first.keys() & {"chosen", "rejected"})
-        labels = not preferences and _has_label(place, first, columns)
+        labels = not preferences and _has_label(place, first)
     if labels:
         found = read_labelled(path, columns)
         return TrainingData(path, "labels", found, list(range(len(found))), [])
@@ -81,11 +81,11 @@ def read(path: str, columns: Columns) -> TrainingData:
     return TrainingData(path, kind, records, indices, refused)
 
 
-def _has_label(place: str, row: dict, columns: Columns) -> bool:
+def _has_label(place: str, row: dict) -> bool:
     """Whether the row is a text with a label; ValueError where it is no record of any kind."""
     if row.keys() & {"instruction", "output", "messages", "conversations"}:
         return False
-    if row.keys() & {columns.text, columns.label, *TEXT_NAMES, *LABEL_NAMES}:
+    if row.keys() & {*TEXT_NAMES, *LABEL_NAMES}:
         return True
     raise ValueError(f"{place}: expected the fields of an instruction (instruction and output, "
                      "messages, or conversations), of a preference (chosen and rejected), or of a "

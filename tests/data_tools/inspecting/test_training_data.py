@@ -152,6 +152,10 @@ def test_labels(look, tmp_path):
     assert look("x.csv", "Label,Text\n0,x\n1,y\n", "--json")["classes"] == {"0": 1, "1": 1}
     found = look("x.jsonl", [{"text": "x", "label": n} for n in (10, 9, 10)], "--json")
     assert found["classes"] == {"9": 1, "10": 2}
+    rows = [instruction("x", "A"), instruction("y", "B")]
+    found = look("x.jsonl", rows, "--json", "--text_column", "instruction", "--label_column",
+                 "output")
+    assert found["classes"] == {"A": 1, "B": 1}
     found = look("x.csv", "a,b,c\nx,y,z\nx,v,w\n", "--json", "--text_column", "c",
                  "--label_column", "a")
     assert found["classes"] == {"x": 2}
