@@ -33,12 +33,18 @@ def run(config: GenerationConfig) -> None:
     from paddle_impl.evaluation.files import check_place
     from paddle_impl.generate import check_end_tokens
     from paddle_impl.text import writing
+    from paddle_impl.text.classifier import TextClassifier, is_classifier
     from paddle_impl.text.generator import TextGenerator
 
     model, prompts, decoding = config.model, config.prompts, config.decoding
     output_file = config.output.output_file
     if output_file != "-":
         check_place(output_file, "--output_file")
+    named = model.model_name_or_path, config.adapter.alone
+    if config.mode.classify or config.mode.serve and is_classifier(*named):
+        classify(config, TextClassifier.load(
+            named[0], model.vocab_file, model.merge_file, adapter=named[1]))
+        return
     streams = prompts.records is None and writing.streams(prompts, output_file, decoding)
     generator = TextGenerator.load(
         model.model_name_or_path, model.vocab_file, model.merge_file, adapter=config.adapter.alone,
@@ -64,6 +70,21 @@ def run(config: GenerationConfig) -> None:
                           PROG)
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
+
+
+def classify(config: GenerationConfig, classifier) -> None:
+    """Tell the labels of prompts, or answer requests for those of texts."""
+    from paddle_impl import serving
+    from paddle_impl.text.classifier import write_labels
+
+    if not config.mode.serve:
+        write_labels(classifier, config.prompts, config.output.output_file,
+                     config.engine.batch_size, PROG)
+        return
+    base, adapter = config.model.model_name_or_path, config.adapter.alone
+    serving.serve_classifier(classifier, serving.ServingOptions(
+        **vars(config.serving), model_name_or_path=base or adapter, adapter=adapter,
+        rows=config.engine.batch_size))
 
 
 def serve(config: GenerationConfig, generator) -> None:

@@ -103,6 +103,7 @@ RUNGS = (
     Rung("preferred", "losses of preference pairs", "preferences.losses", "A",
          preferences.GOLDEN),
     Rung("aligned", "AdamW steps on preference pairs", "preferences.steps", "A"),
+    Rung("classified", "classifiers: poolings, weights, policies", "classes.passes", "A"),
     Rung("legacy", "steps of the legacy AdamW", "e2e_training.legacy", "A"),
     Rung("cycle", "microsoft/LoRA's schedules", "e2e_training.rates", "A"),
     Rung("padded", "E2E records, padded to the batch or to 512", "e2e.padded", "A"),

@@ -23,6 +23,7 @@ JSON_ENDINGS = (".json", ".jsonl", ".ndjson")
 ENDINGS = (*JSON_ENDINGS, ".parquet")
 _ROWS = 256
 _PIECE = 1 << 20
+_DECODER = json.JSONDecoder()
 _SPACE = re.compile(r"\s*")
 
 
@@ -102,7 +103,7 @@ def _after_space(text: str, place: int) -> int:
 
 def _end_of_value(record: str, text: str, start: int) -> int:
     try:
-        return json.JSONDecoder().raw_decode(text, start)[1]
+        return _DECODER.raw_decode(text, start)[1]
     except json.JSONDecodeError as error:
         raise ValueError(f"{record}, which begins in line {text.count(chr(10), 0, start) + 1}, is "
                          f"no JSON: {error.msg} at line {error.lineno} column {error.colno}"

@@ -6,7 +6,8 @@
     {"instruction", "input", "chosen": "...", "rejected": "..."}            preferences
     {"prompt", "chosen", "rejected"}                                        trl's: texts or messages
 
-Other fields are not looked at. A ValueError of one line names the file, the record or line in it,
+Other fields are not looked at, but a system message or a history that stands beside the record
+would be lost, so it is refused. A ValueError of one line names the file, the record or line in it,
 and the field. Refused are fields that are missing or of another type, an instruction or a message
 of the user that is blank, and messages whose roles are unknown or out of turn. An answer may be
 blank: `problem` says so, and a task leaves such records out and counts them.
@@ -117,7 +118,9 @@ def example_of(place: str, row: dict[str, Any]) -> Instruction | Conversation:
             if name in row:
                 messages = _messages(row, name)
                 _check_turns(messages, name)
+                _check_nothing_is_lost(row, messages)
                 return Conversation(messages, place)
+        _check_nothing_is_lost(row)
         if not row.keys() & {"instruction", "output"}:
             raise ValueError("expected the fields instruction and output, or messages, or "
                              f"conversations, got {_names(row)}")
@@ -139,7 +142,9 @@ def preference_of(place: str, row: dict[str, Any]) -> Preference:
         if before != others:
             raise ValueError("rejected begins with other messages than chosen, expected one prompt "
                              "for both")
-        return Preference(_prompt(row, before, place), chosen, rejected, place)
+        prompt = _prompt(row, before, place)
+        _check_nothing_is_lost(row, prompt.messages)
+        return Preference(prompt, chosen, rejected, place)
     except ValueError as error:
         raise ValueError(f"{place}: {error}") from None
 
@@ -208,6 +213,15 @@ def _check_turns(messages: Iterable[Message], name: str) -> None:
         expected = "assistant" if expected == "user" else "user"
     if not any(message.role == "user" for message in messages):
         raise ValueError(f"{name} has no message of the user")
+
+
+def _check_nothing_is_lost(row: dict[str, Any], messages: tuple[Message, ...] = ()) -> None:
+    """ValueError for LLaMA-Factory's fields beside a record, unless the messages have them too."""
+    for name in ("system", "history"):
+        said = name == "system" and messages and messages[0].role == "system"
+        if row.get(name) and not said:
+            raise ValueError(f"{name} is {shown(row[name])}, and is read only as a part of "
+                             "messages: write the record as messages, or leave it out")
 
 
 def _input(row: dict[str, Any]) -> str:

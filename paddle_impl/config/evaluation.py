@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paddle_impl.config.adapter import AdapterOptions
+from paddle_impl.config.classify import ClassifyOptions, TextsOptions
 from paddle_impl.config.data import DataOptions
 from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.judge import JudgeOptions
@@ -14,7 +15,7 @@ from paddle_impl.config.runtime import RuntimeOptions
 
 # The flags that choose what is measured. Exactly one of them is given.
 MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval", "infill",
-         "e2e", "judge")
+         "e2e", "judge", "classify")
 # Flags that only some of MODES use: flag -> those modes.
 _OF = {
     "split": ("input_dir",), "split_name": ("input_dir",), "stride": ("input_dir",),
@@ -25,9 +26,12 @@ _OF = {
                      "execution_memory_mib"), ("humaneval", "infill")),
     **dict.fromkeys(("e2e_rows", "java_timeout"), ("e2e",)),
     **dict.fromkeys((one.name for one in JudgeOptions.flags()), ("judge",)),
+    **dict.fromkeys(("confusion_file", "train_texts", "text_column", "label_column", "header",
+                     "legacy_quoting"), ("classify",)),
     **dict.fromkeys(("infill_mode", "infill_spans", "language"), ("infill",)),
     **dict.fromkeys(("adapter", "vocab_file", "merge_file"),
-                    ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill")),
+                    ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill",
+                     "classify")),
 }
 
 
@@ -52,6 +56,9 @@ class EvaluationConfig(Options):
     infilling: InfillOptions = group(InfillOptions)
     e2e: E2EOptions = group(E2EOptions)
     judge: JudgeOptions = group(JudgeOptions)
+    classifying: ClassifyOptions = group(ClassifyOptions)
+    texts: TextsOptions = group(TextsOptions, train_texts=changed(
+        help="with --classify: the texts that the classifier was trained on"))
     prompts: PromptOptions = group(PromptOptions, only=("language",))
     decoding: DecodingOptions = group(
         DecodingOptions, only=("max_dec_len", "temperature", "top_p"), top_k=0, min_dec_len=0,
@@ -93,7 +100,8 @@ class EvaluationConfig(Options):
         given = {"input_dir": self.data.input_dir, "wikitext": measure.wikitext,
                  "lambada": measure.lambada, "minitest": minitest,
                  "compare": measure.compare, "humaneval": self.humaneval.humaneval,
-                 "infill": self.infilling.infill, "e2e": self.e2e.e2e, "judge": self.judge.judge}
+                 "infill": self.infilling.infill, "e2e": self.e2e.e2e, "judge": self.judge.judge,
+                 "classify": self.classifying.classify}
         return [name for name in MODES if given[name]]
 
     def _check_mode(self) -> None:

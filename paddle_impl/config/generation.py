@@ -26,6 +26,7 @@ _MODES = {
     ),
     "serve": (*_ALWAYS, "eos_token_id", "batch_size", "decoder", "language", "fim_mode", *_SERVING),
     "export": _ALWAYS,
+    "classify": (*_ALWAYS, "prompt", "prompt_file", "output_file", "batch_size"),
 }
 
 
@@ -36,6 +37,9 @@ class ModeOptions(Options):
     interactive: bool = flag(
         False, "type prompts in a conversation; `help` there lists its commands, `exit` ends it")
     serve: bool = flag(False, "answer OpenAI's completion requests over HTTP until Ctrl-C")
+    classify: bool = flag(
+        False, "tell the label of each prompt, and the probabilities of all labels (models of "
+        "run_finetune.py --task classify)")
     export: str | None = flag(None, "write a Paddle inference model to this directory and stop")
 
     def __post_init__(self):
@@ -83,6 +87,8 @@ class GenerationConfig(Options):
         require(self.prompts.fim_mode == "psm" or self.prompts.suffix is not None
                 or self.prompts.prompt_file is not None or self.mode.serve,
                 "--fim_mode is the order around a gap: it needs --suffix, --prompt_file or --serve")
+        require(not self.mode.classify or self.prompts.prompt or self.prompts.prompt_file,
+                "--classify needs texts: name them with --prompt or --prompt_file")
         require(self.prompts.records is None or self.output.output_file is not None,
                 "--records needs --output_file, the file of its continuations")
         require(self.prompts.records is None or decoding.num_return_sequences == 1,

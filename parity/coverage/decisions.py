@@ -65,6 +65,8 @@ DECISIONS = {
     "data_tools/json_fields.py": _no_number("refuses damaged files"),
     "data_tools/index_helper/reference.py": _test("data_tools/index_helper/test_index_helper.py"),
     "data_tools/inspecting/chunks.py": _test("data_tools/test_inspect.py"),
+    "data_tools/inspecting/options.py": _FLAGS,
+    "data_tools/inspecting/training_data.py": _test("data_tools/inspecting/test_training_data.py"),
     "data_tools/inspecting": _no_number("shows files that other rooms read"),
     "data_tools/line_journal.py": _no_number("lines of a file, each whole or not there"),
     "data_tools/merge.py": _test("data_tools/test_merge.py"),

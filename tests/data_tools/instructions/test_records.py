@@ -104,6 +104,9 @@ TURNS = "user and assistant take turns, a system message may come first"
     ({"messages": [ASKED, ASKED]}, f"messages[1] is of the user, expected the assistant: {TURNS}"),
     ({"messages": [ASKED, TALK[0]]}, "messages[1] is of the system, expected the assistant: "),
     ({"messages": [ASKED, ANSWERED, ANSWERED]}, "messages[2] is of the assistant, expected"),
+    ({"instruction": "I", "output": "O", "system": "S"}, "system is 'S', and is read only"),
+    ({"instruction": "I", "output": "O", "history": [["Q", "A"]]}, "history is a list of 1, and"),
+    ({"conversations": [ASKED, ANSWERED], "system": "S"}, "system is 'S', and is read only as"),
     ({"messages": TALK[:1]}, "messages has no message of the user"),
     ({"messages": [ASKED, {"role": "assistant", "content": "\udc00"}]},
      "messages[1].content has half of a surrogate pair as character 0"),
@@ -116,6 +119,13 @@ def test_a_malformed_record_is_named_with_its_field(written, row, told):
     path = written("x.json", [good, good, row])
     with pytest.raises(ValueError, match=re.escape(f"{path}, record 3: ")):
         read_instructions(path)
+
+
+def test_a_system_message_beside_the_messages_that_have_one():
+    row = {"messages": TALK, "system": "S", "history": None}
+    assert example_of("p", row).messages[0] == Message("system", "")
+    assert preference_of("p", {"prompt": TALK, "system": "S"} | PLAIN).prompt.messages[1] == USER
+    assert example_of("p", {"instruction": "I", "output": "O", "system": "", "history": []})
 
 
 PLAIN = {"chosen": "C", "rejected": "R"}
@@ -174,6 +184,7 @@ def test_pairs_that_nothing_can_be_learned_from():
     ({"instruction": "", "input": ""} | PLAIN, "instruction is '', expected a text"),
     ({"instruction": "I", "input": 5} | PLAIN, "input is 5, expected a text"),
     ({"question": "Q"} | PLAIN, "expected the field instruction or prompt, got question, chosen"),
+    ({"prompt": "Q", "system": "S"} | PLAIN, "system is 'S', and is read only"),
     ({"prompt": []} | PLAIN, "prompt is a list of 0, expected a list of messages"),
     ({"prompt": [ASKED, ANSWERED]} | PLAIN, "prompt: the last message is of the assistant"),
     ({"prompt": [ANSWERED, ASKED]} | PLAIN, "prompt[0] is of the assistant, expected the user"),
