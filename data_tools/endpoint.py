@@ -126,7 +126,7 @@ class Endpoint:
         except openai.APIStatusError as error:
             told = error.message.removeprefix(f"Error code: {error.status_code} - ")
             told = f"HTTP {error.status_code}: {_short(told)}"
-            if error.status_code in unsupported:
+            if error.status_code in unsupported and error.code != "model_not_found":
                 raise Unsupported(told) from None
             if error.status_code in _FOR_ALL:
                 raise ValueError(f"{self.url} refuses to answer: {told}") from None

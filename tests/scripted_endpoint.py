@@ -12,8 +12,10 @@ class ScriptedEndpoint:
     """answer: called with (path, body) of a POST, or (path, None) of a GET.
 
     What it returns: the text of an answer; a dictionary, sent as JSON; bytes, sent as they are;
-    (status, message), an error of OpenAI's form; a list of bytes, sent one by one with pauses; None
-    to break the connection. requests: (path, body, key) of each. most: requests at once at most.
+    (status, message) or (status, message, code), an error of OpenAI's form; a list of bytes, sent
+    one by one with pauses; None to break the connection.
+
+    requests: (path, body, key) of each. most: requests at once at most.
     """
 
     def __init__(self, answer: Callable[[str, dict | None], Any]):
@@ -78,8 +80,8 @@ def _send(handler, found) -> None:
         return
     status, kind, pieces = 200, "application/json", None
     if isinstance(found, tuple):
-        status, message = found
-        found = {"error": {"message": message, "code": None}}
+        status, message, code = (*found, None)[:3]
+        found = {"error": {"message": message, "code": code}}
     if isinstance(found, str):
         text = {"message": {"role": "assistant", "content": found}, "text": found}
         found = {"choices": [{"index": 0, "finish_reason": "stop", **text}]}

@@ -146,6 +146,11 @@ def test_a_server_without_raw_completions_is_refused(answer):
     assert kind is ValueError and "raw completions are needed, and http://127.0.0.1:" in said
 
 
+def test_an_unknown_model_is_not_taken_for_a_server_without_completions():
+    kind, said, _ = error_of((404, "no model m", "model_not_found"), how="complete")
+    assert kind is ValueError and said.endswith("refuses to answer: HTTP 404: no model m")
+
+
 @pytest.mark.parametrize(("models", "told"), [
     ({"data": []}, "serves none"), ({"data": [{"id": "a"}, {"id": "b"}]}, "serves a, b"),
     ((401, "no"), "refuses to answer: HTTP 401"), ((404, "no"), "does not tell which are there"),

@@ -70,8 +70,10 @@ def test_what_is_dropped_is_counted_and_drawn_again(run):
 
 
 def test_a_model_that_repeats_itself_ends(run):
-    found = run("magpie", lambda path, body: "Always this one.", "--count", 5, "--max_draws", 12)
+    found = run("magpie", lambda path, body: "Always this one.", "--count", 5, "--max_draws", 12,
+                "--concurrency", 1)
     assert found.code == 0 and len(found.records) == 1
+    assert len(found.server.bodies()) == 1  # a duplicate is not answered
     assert found.summary["dropped"] == {"duplicate": 11}
     assert f"wrote 1 of 5 records to {found.output}" in found.said
 
