@@ -59,6 +59,7 @@ class SFT(ExamplesTask):
         super().__init__(config, ranks)
         options = config.instructions
         self.config = config
+        self.dropped: list[str] = []  # what the checkpoints tell of it, without folders
         start = find_start(config.model, replace(config.checkpoint, resume=False))
         tokenizer = _tokenizer(options.tokenizer, start.source)
         if options.add_tokens:
@@ -99,10 +100,9 @@ class SFT(ExamplesTask):
             records, self.encoder, self.max_seq_length, side=options.truncate,
             all_tokens=options.loss_on == "all")
         if found.dropped:
-            more = len(found.dropped) - NAMED
-            self.events.append(("dropped", f"{len(found.dropped)} of {len(records)} records of the "
-                                f"{part} part: " + "; ".join(found.dropped[:NAMED])
-                                + (f"; and {more} more" if more > 0 else "")))
+            count = f"{len(found.dropped)} of {len(records)} records of the {part} part: "
+            self.events.append(("dropped", count + _some(found.dropped)))
+            self.dropped.append(count + _some([Path(one).name for one in found.dropped]))
         if found.cut:
             self.events.append(("cut", f"{found.cut} of {len(records)} records of the {part} part "
                                 f"have more than {self.max_seq_length} tokens: they lose the "
@@ -162,8 +162,7 @@ class SFT(ExamplesTask):
         return self.config.training.with_dropout(shape)
 
     def data(self) -> dict[str, Any]:
-        return super().data() | {"dropped": [message for kind, message in self.events
-                                             if kind == "dropped"]}
+        return super().data() | {"dropped": self.dropped}
 
     def settings(self) -> dict[str, Any]:
         training, options = self.config.training, self.config.examples
@@ -205,6 +204,11 @@ class SFT(ExamplesTask):
                                 self.test_records, [text for _, text in answers])
             self.ranks.barrier()
         return found
+
+
+def _some(told: list[str]) -> str:
+    more = len(told) - NAMED
+    return "; ".join(told[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _tokenizer(folder: str | None, source: Path | None) -> AnyTokenizer:
