@@ -108,7 +108,7 @@ def _table(options: argparse.Namespace, curves: dict) -> Part:
     model = options.base.name if options.base else "a new model of four layers"
     return Part(
         "Runs A to D of instruction tuning",
-        [f"{machine()}; {model}, {options.epochs} epochs; losses in nats a token."],
+        [f"{machine()}; {model}, epochs: {options.epochs}; losses in nats a token."],
         ["run", "rate", "batch", "loss on", "steps", "tokens", "best held-out response loss",
          "test loss", "test response loss", "responses as the reference"], rows, figures)
 

@@ -51,7 +51,7 @@ def known_flags() -> set[str]:
                 create_pretraining_data.main, create_completion_data.main, create_e2e_data.main,
                 decode_e2e.main, merge.main, convert.main, parity]
     texts = [help_of(main) for main in commands]
-    texts += [help_of(run_finetune.main, "--task", task) for task in ("e2e", "sft")]
+    texts += [help_of(run_finetune.main, "--task", task) for task in run_finetune.FLAGS]
     texts += [help_of(parity, word) for word in ("mutants", "docs", "reach")]
     texts += [path.read_text() for path in ROOT.glob("scripts/**/*.*")
               if path.suffix in (".sh", ".py")]
