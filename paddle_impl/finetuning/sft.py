@@ -15,7 +15,7 @@ from data_tools.instructions.rows import PackedRows
 from data_tools.instructions.templates import template_of
 from data_tools.tokenizing.tokenizer import AnyTokenizer, load_tokenizer
 from paddle_impl.config.finetune_sft import SFTConfig
-from paddle_impl.config.model import ModelConfig
+from paddle_impl.config.model import ModelConfig, is_user_class
 from paddle_impl.config.options import require, split_shares
 from paddle_impl.data.supervised import SupervisedLoader
 from paddle_impl.finetuning import responses
@@ -25,6 +25,7 @@ from paddle_impl.finetuning.response_loss import WITH_RESPONSE_LOSS
 from paddle_impl.finetuning.responses import Responder
 from paddle_impl.optim.legacy_schedules import schedule_of
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.parallel.tensor import Parts
 from paddle_impl.text.opening import base_and_adapter, open_tokenizer
 from paddle_impl.training.adapting import FACT as ADAPTER
 from paddle_impl.training.resume import Fact, find_start
@@ -59,10 +60,12 @@ class SFT(ExamplesTask):
         super().__init__(config, ranks)
         options = config.instructions
         self.config = config
+        self.dropped: list[str] = []  # what the checkpoints tell of it, without folders
         start = find_start(config.model, replace(config.checkpoint, resume=False))
         tokenizer = _tokenizer(options.tokenizer, start.source)
         if options.add_tokens:
             tokenizer = tokenizer.with_added_tokens(options.add_tokens)
+            self._train_rows([tokenizer.special_tokens[one] for one in options.add_tokens])
         self.encoder = Encoder(tokenizer, options.prompt_style,
                                options.chat_template and template_of(options.chat_template))
         self.tokenizer = tokenizer
@@ -83,6 +86,11 @@ class SFT(ExamplesTask):
         self.responder = Responder(self.encoder, config.decoding, config.runtime.seed, ranks)
         self.has_texts = bool(options.samples and (self.valid_records or self.test_records))
 
+    def _train_rows(self, tokens: list[int]) -> None:
+        """With LoRA too: the weights may have rows to spare, which are not new."""
+        if self.adapter is not None and self.config.lora.lora_tokens is None:
+            self.adapter.options = replace(self.config.lora, lora_tokens=[*map(str, tokens)])
+
     def _read(self) -> tuple[Sequence[Record], Sequence[Record], Sequence[Record]]:
         """The records for training, for the test and for validation."""
         options, valid = self.config.instructions, self.config.held_out.valid_data
@@ -99,10 +107,9 @@ class SFT(ExamplesTask):
             records, self.encoder, self.max_seq_length, side=options.truncate,
             all_tokens=options.loss_on == "all")
         if found.dropped:
-            more = len(found.dropped) - NAMED
-            self.events.append(("dropped", f"{len(found.dropped)} of {len(records)} records of the "
-                                f"{part} part: " + "; ".join(found.dropped[:NAMED])
-                                + (f"; and {more} more" if more > 0 else "")))
+            count = f"{len(found.dropped)} of {len(records)} records of the {part} part: "
+            self.events.append(("dropped", count + _some(found.dropped)))
+            self.dropped.append(count + _some([Path(one).name for one in found.dropped]))
         if found.cut:
             self.events.append(("cut", f"{found.cut} of {len(records)} records of the {part} part "
                                 f"have more than {self.max_seq_length} tokens: they lose the "
@@ -161,9 +168,20 @@ class SFT(ExamplesTask):
                                 eos_token_id=ends if len(ends) > 1 else ends[0])
         return self.config.training.with_dropout(shape)
 
+    def build(self, shape: ModelConfig, parts: Parts) -> nn.Layer:
+        if not self._answers:
+            self.warnings.append("no answers are written: that needs GPT-2's own layers, and whole "
+                                 "weights in a process")
+        return super().build(shape, parts)
+
+    @property
+    def _answers(self) -> bool:
+        """Whether a process can generate with the model while it is trained."""
+        return not is_user_class(self.architecture) \
+            and self.config.parallel.sharding_stage != 3
+
     def data(self) -> dict[str, Any]:
-        return super().data() | {"dropped": [message for kind, message in self.events
-                                             if kind == "dropped"]}
+        return super().data() | {"dropped": self.dropped}
 
     def settings(self) -> dict[str, Any]:
         training, options = self.config.training, self.config.examples
@@ -189,7 +207,7 @@ class SFT(ExamplesTask):
         """Answers to the first held-out records, at the first evaluation after each epoch."""
         every, epoch = self.config.validation.eval_freq, self.steps_per_epoch
         before = (step - 1) // every * every
-        if step // epoch == before // epoch:
+        if step // epoch == before // epoch or not self._answers:
             return []
         records = (self.valid_records or self.test_records)[: self.config.instructions.samples]
         found = self.responder.answer(model, records, step) or []
@@ -197,7 +215,7 @@ class SFT(ExamplesTask):
 
     def evaluate(self, model, objective, split, batches) -> dict[str, float]:
         found = super().evaluate(model, objective, split, batches)
-        if split == "test":  # once, at the end of the run
+        if split == "test" and self._answers:  # once, at the end of the run
             answers = self.responder.answer(model, self.test_records,
                                             self.config.training.max_steps)
             if self.ranks.is_main:
@@ -205,6 +223,11 @@ class SFT(ExamplesTask):
                                 self.test_records, [text for _, text in answers])
             self.ranks.barrier()
         return found
+
+
+def _some(told: list[str]) -> str:
+    more = len(told) - NAMED
+    return "; ".join(told[:NAMED]) + (f"; and {more} more" if more > 0 else "")
 
 
 def _tokenizer(folder: str | None, source: Path | None) -> AnyTokenizer:

@@ -19,9 +19,9 @@ BATCH, EPOCHS = 4, 8
 STEPS = EPOCHS * -(-TRAIN // BATCH)
 
 
-def write_base(directory: Path) -> Path:
+def write_base(directory: Path, spare: int = 0) -> Path:
     """A checkpoint as transformers writes it, of a model that has learned nothing; RECORDS beside
-    it in records.json.
+    it in records.json. spare: rows that its embedding has beyond the tokenizer's tokens.
     """
     texts = [f"{one['instruction']} {one['output']}\nBelow is an instruction that describes a task."
              " Write a response that appropriately completes the request.\n\n### Instruction:\n"
@@ -29,7 +29,7 @@ def write_base(directory: Path) -> Path:
     tokenizer = Tokenizer.train(texts, 400)
     tokenizer.save(directory)
     model = GPTForCausalLM(ModelConfig(
-        n_layer=2, n_embd=32, n_head=2, vocab_size=tokenizer.vocab_size, n_positions=256,
+        n_layer=2, n_embd=32, n_head=2, vocab_size=tokenizer.vocab_size + spare, n_positions=256,
         bos_token_id=0, eos_token_id=0))
     initialize(model, 0)
     (directory / "config.json").write_text(json.dumps(model.config.to_hf()))

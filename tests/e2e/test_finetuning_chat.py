@@ -49,6 +49,21 @@ def test_a_chat_with_control_tokens(flags, tmp_path, lora):
     assert losses[-1]["valid_response_loss"] < losses[0]["valid_response_loss"]
 
 
+def test_added_tokens_are_trained_on_rows_that_the_weights_had_to_spare(tmp_path):
+    base = tmp_path / "base"
+    base.mkdir()
+    path = sft_data.write_talks(tmp_path / "talks.jsonl")
+    run_finetune.main(sft_data.flags(
+        sft_data.write_base(base, spare=8), tmp_path / "run", "--data", path, "--valid_data", path,
+        "--prompt_style", "chat", "--chat_template", "llama2", "--add_tokens", "[INST]", "[/INST]",
+        "--num_epochs_train", 1, "--lora_dim", 2))
+    newest, before = checkpoint.newest(tmp_path / "run"), load_file(base / "model.safetensors")
+    assert checkpoint.load_config(newest).vocab_size == len(before["transformer.wte.weight"])
+    stored = load_file(newest / "adapter_model.safetensors")
+    rows = next(value for value in stored.values() if value.shape == (2, 32))
+    assert np.abs(rows - before["transformer.wte.weight"][-8:-6]).max(axis=1).min() > 1e-3
+
+
 def test_what_is_left_out_is_said_and_recorded(flags, tmp_path, capsys):
     path = tmp_path / "some.json"
     empty, long = ({"instruction": "x", "output": ""},
@@ -64,7 +79,7 @@ def test_what_is_left_out_is_said_and_recorded(flags, tmp_path, capsys):
     (event,) = records(run, "event")
     assert event["event"] == "dropped" and event["message"] in told
     state = json.loads((checkpoint.newest(run) / "training_state.json").read_text())
-    assert state["data"]["dropped"] == [event["message"]]
+    assert state["data"]["dropped"] == [event["message"].replace(f"{tmp_path}/", "")]
 
 
 @pytest.mark.parametrize("more, message", [

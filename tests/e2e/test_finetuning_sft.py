@@ -1,6 +1,7 @@
 """run_finetune.py --task sft: a model learns to answer, from records as users have them."""
 
 import json
+import os
 import shutil
 from functools import partial
 from pathlib import Path
@@ -13,6 +14,8 @@ import run_finetune
 import run_generation
 from data_tools.tokenizing.tokenizer import Tokenizer
 from paddle_impl import checkpoint
+from paddle_impl.config.model import ModelConfig
+from tests.conftest import ROOT
 from tests.e2e import sft_data
 from tests.e2e.sft_data import RECORDS, STEPS, TEST, TRAIN, records
 
@@ -171,3 +174,26 @@ def test_two_processes_are_one(base, trained, launch, tmp_path):
         assert all(one[key] == pytest.approx(other[key], rel=1e-3) for one, other in pairs)
     name = "instruction-data-with-response.json"
     assert (run / name).read_bytes() == (trained / name).read_bytes()
+
+
+def test_a_new_model_learns_the_shared_instructions(tmp_path, capsys):
+    path = Path(os.environ.get("GPT_SHARED_DATA", ROOT.parent / "shared" / "data"),
+                "instruct", "instruction-data.json")
+    if not path.is_file():
+        pytest.skip(f"{path} is not there; set GPT_SHARED_DATA")
+    texts = [" ".join(one.values()) for one in json.loads(path.read_text())]
+    tokenizer = Tokenizer.train(texts, 512)
+    tokenizer.save(tmp_path / "tokenizer")
+    shape = ModelConfig(n_layer=2, n_embd=64, n_head=2, n_positions=256, bos_token_id=0,
+                        vocab_size=tokenizer.vocab_size, eos_token_id=0)
+    (tmp_path / "shape.json").write_text(json.dumps(shape.to_hf()))
+    run_finetune.main(sft_data.flags(
+        tmp_path / "shape.json", tmp_path / "run", "--data", path, "--tokenizer",
+        tmp_path / "tokenizer", "--per_gpu_train_batch_size", 16, "--num_epochs_train", 1,
+        "--lr", 3e-3, "--eval_freq", 20, "--max_dec_len", 4))
+    assert "935 examples of style alpaca, loss on all; 55 held out, 110 for the test" in \
+        capsys.readouterr().out
+    losses = [one["valid_response_loss"] for one in records(tmp_path / "run", "valid_loss")]
+    assert len(losses) == 3 and losses[-1] < 0.9 * losses[0]
+    answered = json.loads((tmp_path / "run" / "instruction-data-with-response.json").read_text())
+    assert len(answered) == 110
