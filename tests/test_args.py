@@ -8,6 +8,7 @@ import pytest
 
 import run_pretrain
 from paddle_impl.config.evaluation import EvaluationConfig
+from paddle_impl.config.finetune_classify import ClassifyConfig
 from paddle_impl.config.generation import GenerationConfig
 from paddle_impl.config.pretrain import PretrainConfig
 from paddle_impl.config.schedule import ALIASES, SCHEDULERS
@@ -134,9 +135,13 @@ def test_short_form_reaches_the_same_flag():
     (GenerationConfig, [f"paddle_impl/{name}.py" for name in (
         "text/writing", "text/prompts", "serving/server", "serving/engine", "serving/app",
         "serving/endpoints", "serving/request")] + ["run_generation.py"]),
+    (ClassifyConfig, [f"paddle_impl/{name}.py" for name in (
+        "finetuning/classify", "training/reports", "training/resume", "training/run",
+        "training/model_class", "training/adapting", "lora/applying", "parallel/ranks",
+        "optim/schedule", "optim/choice", "optim/legacy_schedules")] + ["run_finetune.py"]),
     (EvaluationConfig, [f"paddle_impl/evaluation/{name}.py" for name in (
         "running", "code_length", "wikitext", "lambada", "minitest", "humaneval/measuring",
-        "infilling/measuring", "e2e/measuring")] + ["run_evaluation.py"]),
+        "infilling/measuring", "e2e/measuring", "classifying")] + ["run_evaluation.py"]),
 ])
 def test_no_flag_is_ignored(config, files):
     """Each flag's value is read by what a command runs, not only by the checks of its group."""
