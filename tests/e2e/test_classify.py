@@ -136,3 +136,13 @@ def test_lora_leaves_the_base_and_is_opened_again(classify_flags, labelled, tmp_
             "--device", "cpu", "--output_file", output, *named)])
         assert json.loads(output.read_text())["loss"] == pytest.approx(
             records(run, "valid_loss")[-1]["valid_loss"], rel=1e-4)
+
+
+def test_it_ends_early_by_the_measure_that_is_named(classify_flags, tmp_path):
+    """Nothing is learned at rate 0, so no evaluation is better than the first."""
+    run = tmp_path / "run"
+    run_finetune.main(classify_flags(run, "--lr", "0", "--report_to", "none", "--early_stop", "1",
+                                     "--metric_for_best_model", "macro_f1"))
+    assert [record["step"] for record in records(run, "valid_macro_f1")] == [15, 30]
+    assert [path.name for path in (run / "best").iterdir()] == ["model_15"]
+    assert not (run / "confusion_valid.png").exists()

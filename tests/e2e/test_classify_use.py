@@ -63,6 +63,15 @@ def test_labels_of_prompts(classifier_run, tmp_path, capsys):
     assert capsys.readouterr().out.startswith("food (")
 
 
+@pytest.mark.parametrize("words", [["--language", "python"], ["--queue_timeout", "3"]])
+def test_a_server_of_labels_takes_no_flags_of_texts(classifier_run, capsys, words):
+    with pytest.raises(SystemExit):
+        run_generation.main([
+            "--serve", "--model_name_or_path", str(checkpoint.newest(classifier_run)), "--device",
+            "cpu", *words])
+    assert f"{words[0]} means nothing with --serve of a classifier" in capsys.readouterr().err
+
+
 @pytest.mark.parametrize(("more", "message"), [
     (["--disable_causal_mask"], "--disable_causal_mask is not built yet"),
     (["--no_padding"], "--no_padding takes batches of one text"),
