@@ -14,6 +14,8 @@ COMMANDS = {
     "merge": ("data_tools.merge", "join the parts that several machines made"),
     "prepare-completion": ("data_tools.create_completion_data",
                            "source code -> windows for fine-tuning a model to complete code"),
+    "prepare-classification": ("data_tools.create_classification_data",
+                               "split texts with labels for a classifier"),
     "prepare-e2e": ("data_tools.create_e2e_data",
                     "E2E pairs -> records for fine-tuning a model to write texts"),
     "decode-e2e": ("data_tools.decode_e2e", "predictions for E2E pairs -> files to measure"),

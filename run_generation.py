@@ -8,6 +8,9 @@ import args
 from paddle_impl.config.generation import GenerationConfig
 
 PROG = "run_generation.py"
+# Flags of --serve that are for text alone.
+_OF_TEXTS = {"language", "fim_mode", "decoder", "eos_token_id", "max_prompt_tokens",
+             "max_new_tokens", "queue_timeout"}
 
 
 def parse(argv: list[str] | None = None) -> GenerationConfig:
@@ -81,6 +84,9 @@ def classify(config: GenerationConfig, classifier) -> None:
         write_labels(classifier, config.prompts, config.output.output_file,
                      config.engine.batch_size, PROG)
         return
+    for name in (*config.given(), *(f"adapter {name}=DIR" for name in config.adapter.named)):
+        if name.split()[0] in _OF_TEXTS or "=" in name:
+            raise ValueError(f"--{name} means nothing with --serve of a classifier")
     base, adapter = config.model.model_name_or_path, config.adapter.alone
     serving.serve_classifier(classifier, serving.ServingOptions(
         **vars(config.serving), model_name_or_path=base or adapter, adapter=adapter,

@@ -75,9 +75,8 @@ class Classify(ExamplesTask):
         self.measured = classification(seen=self._seen)
         self.tokenizer = None if model.vocab_file is None else Tokenizer.from_vocab_and_merges(
             model.vocab_file, model.merge_file)
-        sizes = config.examples
-        self.samples_per_step = (sizes.per_gpu_train_batch_size * sizes.accumulation_steps
-                                 * ranks.data.size)
+        self.samples_per_step = (config.examples.per_gpu_train_batch_size
+                                 * config.examples.accumulation_steps * ranks.data.size)
 
     @property
     def steps_per_epoch(self) -> int:
@@ -131,13 +130,13 @@ class Classify(ExamplesTask):
         return most
 
     def _make_loaders(self, pad: int, width: int | None) -> None:
-        data, sizes = self.ranks.data, self.config.examples
+        data, train, options = self.ranks.data, self.records["train"], self.config.examples
         share = {"pad_id": pad, "rank": data.rank, "world_size": data.size, "width": width}
-        self.loaders = {split: ClassLoader(one, sizes.dev_batch_size, **share)
+        self.loaders = {split: ClassLoader(one, options.dev_batch_size, **share)
                         for split, one in self.records.items()}
         self.loaders["train"] = ClassLoader(
-            self.records["train"], sizes.per_gpu_train_batch_size, seed=self.config.runtime.seed,
-            accumulation_steps=sizes.accumulation_steps, **share)
+            train, options.per_gpu_train_batch_size, seed=self.config.runtime.seed,
+            accumulation_steps=options.accumulation_steps, **share)
         self.loaders.setdefault("test", None)
 
     def build(self, shape: ClassifierConfig, parts: Parts) -> nn.Layer:

@@ -70,8 +70,8 @@ BUGS = {
         _LOSS, "logits.detach().argmax(axis=-1)", "logits.detach().argmin(axis=-1)"),
     "the mask of a batch is not told": (
         _LOSS, '**masks.of_batch(batch))', ")"),
-    "class weights without the number of classes": (
-        _WEIGHTS, "np.count_nonzero(counts) * counts", "counts"),
+    "class weights go with the square of the counts": (
+        _WEIGHTS, "np.count_nonzero(counts) * counts", "counts**2"),
     "class weights are shares": (
         _WEIGHTS, "len(classes) / (np.count_nonzero(counts) * counts)",
         "np.count_nonzero(counts) * counts / len(classes)"),
