@@ -1,7 +1,7 @@
 """Preference optimization with two settings, from one model after a short instruction tuning.
 
     .venv/bin/python scripts/bench/dpo_runs.py --data PREFERENCES.json --output_dir DIR
-        [--base CHECKPOINT] [--sft_epochs 8] [--lr_scale 10] [--device cpu]
+        [--base CHECKPOINT] [--sft_epochs 8] [--lr_scale 40] [--device cpu]
 
 Instruction tuning learns the `output` of each pair; then both runs begin from the tuned model, with
 the rates, weight decays and betas that rasbt's dpo.py is used with. Without --base the model is a
@@ -42,7 +42,7 @@ def main() -> None:
     parser.add_argument("--base", type=Path, help="a checkpoint to tune, in place of a new model")
     parser.add_argument("--sft_epochs", type=int, default=8)
     parser.add_argument("--sft_lr", type=float, default=1e-3)
-    parser.add_argument("--lr_scale", type=float, default=10.0)
+    parser.add_argument("--lr_scale", type=float, default=40.0)
     parser.add_argument("--device", default="cpu")
     options = parser.parse_args()
     options.output_dir.mkdir(parents=True, exist_ok=True)
