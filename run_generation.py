@@ -39,7 +39,8 @@ def run(config: GenerationConfig) -> None:
     output_file = config.output.output_file
     if output_file != "-":
         check_place(output_file, "--output_file")
-    streams = prompts.records is None and writing.streams(prompts, output_file, decoding)
+    asked = prompts.records or prompts.instructions
+    streams = asked is None and writing.streams(prompts, output_file, decoding)
     generator = TextGenerator.load(
         model.model_name_or_path, model.vocab_file, model.merge_file, adapter=config.adapter.alone,
         decoder=config.engine.decoder, rows=1 if streams else config.engine.batch_size)
@@ -62,6 +63,11 @@ def run(config: GenerationConfig) -> None:
 
         continue_contexts(generator, prompts.records, output_file, decoding, config.runtime.seed,
                           PROG)
+    elif prompts.instructions is not None:
+        from paddle_impl.finetuning.responses import answer_file
+
+        answer_file(generator, prompts.instructions, config.parts.split, output_file, decoding,
+                    config.runtime.seed)
     else:
         writing.write(generator, prompts, output_file, decoding, config.runtime.seed, PROG)
 

@@ -60,6 +60,13 @@ class Encoder:
         self.reads_special = style == CHAT or (
             style == "phi3" and "<|user|>" in tokenizer.special_tokens)
 
+    @classmethod
+    def of_tokenizer(cls, tokenizer: AnyTokenizer) -> Encoder:
+        """Of the style whose chat template the tokenizer has, as in a tuned model's checkpoint."""
+        template = default_template(tokenizer.chat_template)
+        known = [style for style in PROMPT_STYLES if TEMPLATES[style] == template]
+        return cls(tokenizer, *(known or [CHAT]))
+
     def encode(self, record: Instruction | Conversation) -> Encoded:
         """ValueError, which names the record, where its answers cannot be told from the rest."""
         try:

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 
 from paddle_impl.config.adapter import AdapterOptions
+from paddle_impl.config.data import DataOptions
 from paddle_impl.config.decoding import DecodingOptions
 from paddle_impl.config.engine import EngineOptions
 from paddle_impl.config.model import ModelOptions
@@ -14,6 +15,7 @@ from paddle_impl.config.serving import ServingFlags
 # Defaults that depend on the mode.
 _DEFAULTS = {"max_dec_len": 512, "temperature": 1.0, "top_k": 5}
 _INTERACTIVE = {"max_dec_len": 128, "temperature": 0.7, "top_k": 0}
+ALL = "0,1"  # of --split
 _SERVING = tuple(one.name for one in ServingFlags.flags())
 # Mode -> the flags that it uses. Without a mode, all flags but the server's are used.
 _ALWAYS = ("model_name_or_path", "adapter", "model_type", "vocab_file", "merge_file", "device")
@@ -52,6 +54,9 @@ class GenerationConfig(Options):
         "weights; without --model_name_or_path into those of the base that it names. With --serve "
         "several may be NAME=DIR each: models under these names, beside the base"))
     prompts: PromptOptions = group(PromptOptions)
+    parts: DataOptions = group(DataOptions, only=("split",), input_dir=None, split=changed(
+        ALL, "with --instructions: shares of its records for training, test and validation, in the "
+        "order of the file; those of the test are answered"))
     output: OutputOptions = group(OutputOptions)
     mode: ModeOptions = group(ModeOptions)
     decoding: DecodingOptions = group(
@@ -88,6 +93,13 @@ class GenerationConfig(Options):
         require(self.prompts.records is None or decoding.num_return_sequences == 1,
                 "--records keeps one continuation: --num_return_sequences must be 1, got "
                 f"{decoding.num_return_sequences}")
+        require(self.prompts.instructions is not None or self.parts.split == ALL,
+                f"--split {self.parts.split} means nothing without --instructions")
+        if self.prompts.instructions is not None:
+            require(self.output.output_file not in (None, "-"),
+                    "--instructions needs --output_file, the file of its answers")
+            require(decoding.num_return_sequences == 1, "--instructions keeps one answer: "
+                    f"--num_return_sequences must be 1, got {decoding.num_return_sequences}")
         require(not (stream and decoding.decode_strategy == "beam_search"),
                 "--stream is for greedy_search and sampling: a beam search has no text before its "
                 "end")

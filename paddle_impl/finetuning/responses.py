@@ -9,13 +9,15 @@ import numpy as np
 
 from data_tools.files import whole_file
 from data_tools.instructions.encoding import Encoder
-from data_tools.instructions.examples import Record
-from data_tools.instructions.records import Instruction
+from data_tools.instructions.examples import Record, in_file_order
+from data_tools.instructions.records import Instruction, read_instructions
 from paddle_impl.config.decoding import DecodingOptions
+from paddle_impl.config.options import require, split_shares
 from paddle_impl.decoding.end_tokens import end_tokens
 from paddle_impl.decoding.sequences import Draws
 from paddle_impl.generate import generate
 from paddle_impl.parallel.ranks import Ranks
+from paddle_impl.text.generator import TextGenerator
 
 FILE = "instruction-data-with-response.json"  # rasbt's name
 
@@ -54,6 +56,22 @@ class Responder:
     def _draws(self, step: int, number: int) -> Draws:
         stream = np.random.default_rng([self._seed, step, number])
         return lambda _, sequences: stream.random(sequences)
+
+
+def answer_file(
+    generator: TextGenerator, path: str, split: str, output_file: str, options: DecodingOptions,
+    seed: int,
+) -> None:
+    """Answer the records of the test part of a file, and write them with the answers.
+
+    split: shares for training, test and validation, in the order of the file. ValueError for a file
+    that has no records there, and for a model without a chat template.
+    """
+    encoder = Encoder.of_tokenizer(generator.tokenizer)
+    _, records, _ = in_file_order(read_instructions(path), split_shares(split))
+    require(len(records) > 0, f"--split {split} leaves no records of {path} for the test")
+    found = Responder(encoder, options, seed, Ranks()).answer(generator.model, records, 0)
+    write(Path(output_file), records, [text for _, text in found])
 
 
 def write(path: Path, records: Sequence[Record], responses: Sequence[str]) -> None:

@@ -101,6 +101,30 @@ def test_generation_with_the_template_writes_the_same_responses(trained, tmp_pat
     assert all(f"{prompt}\n{text}" in told for prompt, text in zip(prompts, written, strict=True))
 
 
+def test_a_command_answers_a_file_as_the_run_does(trained, base, tmp_path):
+    """The records alone differ in what they say of the style: the checkpoint's template tells it.
+    """
+    out = tmp_path / "answers.json"
+    run_generation.main([
+        "--model_name_or_path", str(checkpoint.newest(trained)), "--instructions",
+        str(base / "records.json"), "--split", "85,10,5", "--output_file", str(out),
+        "--decode_strategy", "greedy_search", "--max_dec_len", "12", "--device", "cpu"])
+    assert out.read_bytes() == (trained / "instruction-data-with-response.json").read_bytes()
+
+
+@pytest.mark.parametrize("more, message", [
+    (["--instructions", "x.json"], "--instructions needs --output_file"),
+    (["--split", "1,1"], "--split 1,1 means nothing without --instructions"),
+    (["--instructions", "x.json", "--output_file", "o", "--prompt", "a"],
+     "--prompt means nothing with --instructions"),
+    (["--instructions", "x.json", "--output_file", "o", "--num_return_sequences", "2"],
+     "--instructions keeps one answer")])
+def test_what_does_not_go_with_a_file_of_instructions(more, message, capsys):
+    with pytest.raises(SystemExit):
+        run_generation.parse(["--model_name_or_path", "m", *more])
+    assert message in capsys.readouterr().err
+
+
 def weights(run: Path) -> dict[str, bytes]:
     return {path.parent.name: path.read_bytes() for path in run.glob("model_*/model.safetensors")}
 

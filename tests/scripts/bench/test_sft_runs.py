@@ -1,4 +1,4 @@
-"""The benchmarks of instruction tuning: a table of runs, and prompts with other marks at the end."""
+"""The benchmarks of instruction tuning: tables of runs, and of marks at the end of prompts."""
 
 import json
 from types import SimpleNamespace
