@@ -36,14 +36,15 @@ def run(config: EvaluationConfig) -> None:
         _compare(config)
         return
     output, samples = config.output.output_file, config.humaneval.samples_file
+    texts, trained = config.classifying.classify, config.texts.train_texts
     files.check_place(output, "--output_file")
     files.check_distinct({
         "--output_file": output, "--samples_file": samples,
         "the results of --samples_file": samples and f"{samples}_results.jsonl",
         "--input_dir": config.data.input_dir, "--wikitext": config.measure.wikitext,
         "--lambada": config.measure.lambada, "--humaneval": config.humaneval.humaneval,
-        "--infill": config.infilling.infill, "--classify": config.classifying.classify,
-        "--train_texts": config.texts.train_texts,
+        "--infill": config.infilling.infill, "--classify": texts,
+        "--train_texts": None if trained == texts else trained,
         "--confusion_file": config.classifying.confusion_file,
     })
     model, tokenizer, about = _load(config.model, config.adapter.alone,

@@ -138,6 +138,25 @@ def test_lora_leaves_the_base_and_is_opened_again(classify_flags, labelled, tmp_
             records(run, "valid_loss")[-1]["valid_loss"], rel=1e-4)
 
 
+def test_peft_opens_an_adapter_of_a_classifier(classify_flags, labelled, tmp_path):
+    torch = pytest.importorskip("torch")
+    peft, transformers = pytest.importorskip("peft"), pytest.importorskip("transformers")
+    words = classify_flags(tmp_path / "run", "--lora_dim", "4", "--num_epochs", "1",
+                           "--report_to", "none")
+    place = words.index("--trainable_layers")
+    del words[place : place + 2]
+    run_finetune.main(words)
+    newest = checkpoint.newest(tmp_path / "run")
+    base = transformers.GPT2ForSequenceClassification.from_pretrained(
+        labelled / "base", num_labels=3, pad_token_id=0)
+    model = peft.PeftModel.from_pretrained(base, newest).eval()
+    classifier = TextClassifier.load(str(newest))
+    ids = classifier.ids("the goal was")
+    with torch.no_grad():
+        logits = model(torch.from_numpy(ids)[None]).logits.numpy()
+    np.testing.assert_allclose(classifier.logits([ids]), logits, atol=1e-5)
+
+
 def test_it_ends_early_by_the_measure_that_is_named(classify_flags, tmp_path):
     """Nothing is learned at rate 0, so no evaluation is better than the first."""
     run = tmp_path / "run"

@@ -39,6 +39,14 @@ def test_a_classifier_is_measured_beside_words_alone(classifier_run, labelled, t
         assert 0.5 < numbers["tf_idf"]["accuracy"] <= 1.0
 
 
+def test_the_training_texts_themselves_can_be_measured(classifier_run, labelled, capsys):
+    path = labelled / "train.csv"
+    run_evaluation.main([str(word) for word in (
+        "--classify", path, "--train_texts", path, "--label_column", "kind", "--text_column",
+        "body", "--model_name_or_path", checkpoint.newest(classifier_run), "--device", "cpu")])
+    assert "90 of the 90 texts stand in" in capsys.readouterr().out
+
+
 def test_without_scikit_learn_the_report_says_so(classifier_run, labelled, capsys, monkeypatch):
     monkeypatch.setitem(__import__("sys").modules, "sklearn.feature_extraction.text", None)
     run_evaluation.main([str(word) for word in (
