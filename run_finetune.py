@@ -18,8 +18,8 @@ from paddle_impl.config.finetune_sft import SFTConfig
 from paddle_impl.process import launch, stopping
 
 PROG = "run_finetune.py"
-FLAGS = {"classify": ClassifyConfig, "completion": FinetuneConfig, "dpo": DPOConfig,
-         "e2e": E2EConfig, "sft": SFTConfig}
+FLAGS = {"completion": FinetuneConfig,  # the default task
+         "classify": ClassifyConfig, "dpo": DPOConfig, "e2e": E2EConfig, "sft": SFTConfig}
 
 
 def parse(argv: list[str] | None = None) -> TaskConfig:
