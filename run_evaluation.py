@@ -7,7 +7,8 @@ PROG = "run_evaluation.py"
 
 
 def parse(argv: list[str] | None = None) -> EvaluationConfig:
-    return args.parse(EvaluationConfig, PROG, "Measure a GPT on held-out text.", argv)
+    return args.parse(
+        EvaluationConfig, PROG, "Measure a GPT on held-out text, or a file of outputs.", argv)
 
 
 def main(argv: list[str] | None = None) -> None:
@@ -19,6 +20,11 @@ def main(argv: list[str] | None = None) -> None:
             return
         if config.mode == "e2e":
             from paddle_impl.evaluation.e2e import measuring
+
+            measuring.run(config)
+            return
+        if config.mode == "judge":
+            from paddle_impl.evaluation.judge import measuring
 
             measuring.run(config)
             return

@@ -11,11 +11,15 @@ from dataclasses import replace
 import args
 import run_pretrain
 from paddle_impl.config.finetune import FinetuneConfig, TaskConfig
+from paddle_impl.config.finetune_classify import ClassifyConfig
+from paddle_impl.config.finetune_dpo import DPOConfig
 from paddle_impl.config.finetune_e2e import E2EConfig
+from paddle_impl.config.finetune_sft import SFTConfig
 from paddle_impl.process import launch, stopping
 
 PROG = "run_finetune.py"
-FLAGS = {"completion": FinetuneConfig, "e2e": E2EConfig}
+FLAGS = {"completion": FinetuneConfig,  # the default task
+         "classify": ClassifyConfig, "dpo": DPOConfig, "e2e": E2EConfig, "sft": SFTConfig}
 
 
 def parse(argv: list[str] | None = None) -> TaskConfig:

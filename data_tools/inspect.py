@@ -1,8 +1,10 @@
-"""Look into token files: `python -m data_tools.inspect PREFIX`.
+"""Look into token files, or a file to fine-tune on: `python -m data_tools.inspect PREFIX|FILE`.
 
-Prints counts and lengths. --document or --sample prints text, --chunks the blocks that documents
-are cut into, --tokens the tokens of a text, --verify reads every token and names the first bad
-place, --plot draws the lengths. --record looks into the records that token files are made from.
+Of token files it prints counts and lengths. --document or --sample prints text, --chunks the blocks
+that documents are cut into, --tokens the tokens of a text, --verify reads every token and names the
+first bad place. --record looks into the records that token files are made from. Of a file of
+instructions, preferences or texts with labels it prints what is in it, and what a run would leave
+out. --plot draws the lengths.
 """
 
 from __future__ import annotations
@@ -10,96 +12,46 @@ from __future__ import annotations
 import json
 import os
 import sys
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import args
-from data_tools.options import Options, flag, require, require_at_least_one, require_not_negative
+from data_tools.inspecting.options import InspectConfig
 from data_tools.splits import SPLITS
 
 if TYPE_CHECKING:  # numpy and tokenizers are loaded after --help
     from data_tools.inspecting.sample import Piece
     from data_tools.token_files.token_file import TokenFile
 
-PLOTS = (".png", ".svg")
-
-
-@dataclass(frozen=True, kw_only=True)
-class InspectConfig(Options):
-    """ValueError, which names the flag, for what makes no sense."""
-
-    prefix: str = flag(help="X of X_ids.npy, one of the files, or their folder; with --record a "
-                            "file or folder of records", positional=True)
-    document: int | None = flag(None, "the exact bytes of this document")
-    sample: int | None = flag(None, "the text of this sample (--packing windows)")
-    chunks: int | None = flag(
-        None, "how many samples of this many tokens a pass has by each --packing of run_pretrain.py"
-        ", and the lengths of the blocks of the first documents")
-    tokens: str | None = flag(None, "the tokens of this text")
-    beside: str | None = flag(
-        None, "folder of another tokenizer, whose tokens of --tokens are shown too")
-    record: bool = flag(False, "a record drawn by --seed, with all its fields, of .parquet, "
-                               ".arrow, .jsonl or .ndjson")
-    seq_length: int | None = flag(None, "tokens of a sample (default: 1024)")
-    split: str | None = flag(None, "of documents, as for training (default: 949,50,1)")
-    part: str | None = flag(None, "of the split (default: train)", choices=SPLITS)
-    num_samples: int | None = flag(
-        None, "samples the run asks for (index file names say NUMBERns): sample N is then the one "
-        "it reads N-th; without it, N counts before shuffling")
-    seed: int | None = flag(None, "of the run's shuffle, or of --record (default: 1234)")
-    data_order: str | None = flag(
-        None, "the run's (default: paddlenlp)", choices=("paddlenlp", "megatron"))
-    ids: bool = flag(False, "print ids, not the text they stand for")
-    tokenizer: str | None = flag(None, "folder, to decode with (default: PREFIX_tokenizer)")
-    verify: bool = flag(False, "read everything, exit code 1 if anything is wrong")
-    plot: str | None = flag(None, "draw document lengths into this .png or .svg")
-    json: bool = flag(False, "one JSON object on stdout")
-
-    def __post_init__(self):
-        require_not_negative(self, "document", "sample", "seed")
-        require_at_least_one(self, "seq_length", "num_samples", "chunks")
-        named = [f"--{name}" for name in ("document", "sample", "chunks", "tokens", "record")
-                 if getattr(self, name) not in (None, False)]
-        require(len(named) < 2,
-                f"{' and '.join(named)} both name what to print, give one of them")
-        for name in ("verify", "plot", "tokenizer"):
-            require(not (self.record and getattr(self, name)), f"--{name} is not for --record")
-        require(self.beside is None or self.tokens is not None, "--beside is for --tokens TEXT")
-        for name in ("seq_length", "split", "part", "num_samples"):
-            both = self.chunks is not None and name in ("split", "part")
-            require(getattr(self, name) is None or self.sample is not None or both,
-                    f"--{name} is for --sample N")
-        for name in ("seed", "data_order"):
-            require(getattr(self, name) is None or self.num_samples is not None
-                    or (self.record and name == "seed"),
-                    f"--{name} shuffles the samples that --num_samples K asks for, give both")
-        require(not self.ids or self.decodes, "--ids is for --document N or --sample N")
-        require(not self.plot or Path(self.plot).suffix.lower() in PLOTS,
-                f"--plot {self.plot}: expected a name that ends in {' or '.join(PLOTS)}")
-
-    @property
-    def decodes(self) -> bool:
-        return self.document is not None or self.sample is not None
-
-    @property
-    def tells(self) -> bool:
-        """Whether lines about the data, but not their summary, are asked for."""
-        return self.chunks is not None or self.tokens is not None or self.record
-
 
 def parse(argv: list[str] | None = None) -> InspectConfig:
+    argv = list(sys.argv[1:] if argv is None else argv)
+    if argv and _holds_records(argv[0]):  # a .json that comes first would be taken for flags
+        argv = [*argv[1:], "--", argv[0]]
     return args.parse(
         InspectConfig, "python -m data_tools.inspect",
-        "Tell what token files hold, decode a part of them, or check all of them.", argv,
-        names_prog=False)
+        "Tell what token files hold, decode a part of them, or check all of them; or tell what a "
+        "file of instructions, preferences or texts with labels holds.", argv, names_prog=False)
+
+
+def _holds_records(path: str) -> bool:
+    """Whether a .json is a list or has an object a line; a file of flags is one object."""
+    try:
+        with open(path if path.lower().endswith(".json") else os.devnull, "rb") as file:
+            start = file.read(1 << 24).decode("utf-8-sig", "replace").strip()
+    except OSError:
+        return False
+    first, _, more = start.partition("\n")
+    return start.startswith("[") or (first.rstrip().endswith("}") and more != "")
 
 
 def main(argv: list[str] | None = None) -> int:
-    """Exit code: 0, 1 where --verify found a problem, 2 for what cannot be read (one line)."""
+    """Exit code: 0, 1 where --verify found a problem or a run would refuse a record of a file, 2
+    for what cannot be read (one line).
+    """
     options = parse(argv)
     try:
-        return inspect(options)
+        return glance(options) if options.of_training_data else inspect(options)
     except BrokenPipeError:  # `| head` has seen enough
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
@@ -110,7 +62,8 @@ def main(argv: list[str] | None = None) -> int:
 
 def inspect(options: InspectConfig) -> int:
     """Print or draw what the options ask for; the exit code."""
-    from data_tools.inspecting.report import lines, plot_lengths, summarize
+    from data_tools.inspecting.picture import plot_documents
+    from data_tools.inspecting.report import lines, summarize
     from data_tools.token_files.token_file import open_only
 
     data = None if options.record else open_only(options.prefix)
@@ -124,7 +77,7 @@ def inspect(options: InspectConfig) -> int:
     elif not options.json:
         print("\n".join(lines(answer)), flush=True)
     if options.plot:
-        plot_lengths(data, Path(options.plot))
+        plot_documents(data, Path(options.plot))
         _say(f"wrote {options.plot}")
     if options.verify:
         answer["problems"] = _verify(data, options)
@@ -135,6 +88,24 @@ def inspect(options: InspectConfig) -> int:
     if options.json:
         print(json.dumps(answer))
     return 1 if answer.get("problems") else 0
+
+
+def glance(options: InspectConfig) -> int:
+    """Print, and draw, what a file of instructions and the like holds; the exit code."""
+    from data_tools.classification.reading import Columns
+    from data_tools.inspecting import training_data, training_report
+    from data_tools.tokenizing.tokenizer import load_tokenizer
+
+    data = training_data.read(options.prefix, Columns(options.text_column, options.label_column))
+    sizes = training_data.lengths(
+        data, load_tokenizer(options.tokenizer) if options.tokenizer else None)
+    found = training_data.summarize(data, sizes, options.seq_length or 1024)
+    if options.plot:
+        training_report.plot(found, sizes, Path(options.plot))
+        _say(f"wrote {options.plot}")
+    told = [json.dumps(found)] if options.json else training_report.lines(found, options.tokenizer)
+    print("\n".join(told), flush=True)
+    return 1 if data.refused else 0
 
 
 def _told(data: TokenFile | None, options: InspectConfig) -> tuple[dict, list[str]]:

@@ -13,7 +13,7 @@ from functools import cache, partial
 
 from paddle_impl.process.runtime import import_paddle
 from parity import cases, workers
-from parity.cases import Case, evaluation, schedules, text
+from parity.cases import Case, evaluation, preferences, schedules, text
 from parity.compare import Place, Point, Result, Trace, compare
 from parity.tolerances.checkpoint import rows_of
 
@@ -100,9 +100,15 @@ RUNGS = (
     Rung("completion", "fine-tuning on examples, padded", "supervised.completion", "A"),
     Rung("keyed", "samples weighted by their key tokens", "supervised.keyed", "A"),
     Rung("smoothed", "label smoothing, and its gradients", "e2e_training.smoothed", "A"),
+    Rung("preferred", "losses of preference pairs", "preferences.losses", "A",
+         preferences.GOLDEN),
+    Rung("aligned", "AdamW steps on preference pairs", "preferences.steps", "A"),
+    Rung("classified", "classifiers: poolings, weights, policies", "classes.passes", "A"),
     Rung("legacy", "steps of the legacy AdamW", "e2e_training.legacy", "A"),
     Rung("cycle", "microsoft/LoRA's schedules", "e2e_training.rates", "A"),
     Rung("padded", "E2E records, padded to the batch or to 512", "e2e.padded", "A"),
+    Rung("instructed", "instruction tuning: ids, masks, gradients", "instructions.learned", "A"),
+    Rung("packed", "instructions packed into rows", "instructions.packed", "A"),
     Rung("grown", "rows for new tokens, and a step with them", "growth.vocabulary"),
     Rung("lora", "adapters: passes, gradients, merged", "lora.passes", "A"),
     Rung("adapted", "AdamW steps of adapters", "lora.steps", "A"),

@@ -32,7 +32,7 @@ PROG = "compare_runs.py"
 def parse(argv: list[str] | None = None) -> argparse.Namespace:
     parser = argparse.ArgumentParser(
         prog=PROG, description=__doc__, allow_abbrev=False,
-        usage="%(prog)s RUN... [--output PICTURE] [--score NAME] [--json]",
+        usage="%(prog)s RUN... [--output PICTURE] [--score NAME] [--over_tokens] [--json]",
         formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN")
     parser.add_argument("--output", type=Path, help="the picture to write, .png or .svg")
@@ -40,6 +40,8 @@ def parse(argv: list[str] | None = None) -> argparse.Namespace:
                         help="the number in metrics.jsonl that is compared (default: valid_loss)")
     parser.add_argument("--greater_is_better", action="store_true",
                         help="the best score is the greatest one, not the least")
+    parser.add_argument("--over_tokens", action="store_true",
+                        help="draw the loss over the tokens that were trained on too")
     parser.add_argument("--json", action="store_true", help="print the table as JSON")
     return parser.parse_args(argv)
 
@@ -58,7 +60,8 @@ def main(argv: list[str] | None = None) -> int:
             if one["missing"]:
                 print(f"warning: {one['run']} has no {', '.join(one['missing'])}", file=sys.stderr)
         if words.output:
-            draw_runs(words.output, runs, words.score, words.greater_is_better)
+            draw_runs(words.output, runs, words.score, words.greater_is_better,
+                      over_tokens=words.over_tokens)
     except (ValueError, OSError) as error:
         args.fail(PROG, error)
     return 0

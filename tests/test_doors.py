@@ -30,8 +30,9 @@ FORBIDDEN = {
 }
 ENTRY_POINTS = {*FRAMEWORKS, "parity", "numpy"} - {"paddle"}
 # What `python -m` starts; the rest of data_tools never imports args.
-DATA_COMMANDS = ("convert", "create_code_records", "create_completion_data", "create_e2e_data",
-                 "create_pretraining_data", "decode_e2e", "inspect", "merge")
+DATA_COMMANDS = ("convert", "create_classification_data", "create_code_records",
+                 "create_completion_data", "create_e2e_data", "create_pretraining_data",
+                 "decode_e2e", "inspect", "merge", "synthesize")
 PARITY_CORE = ("cases", "compare", "statistics", "tolerances", "report")
 
 

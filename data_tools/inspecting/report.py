@@ -1,9 +1,6 @@
-"""A summary of a token file: as a dict, as lines of text, and as a picture."""
+"""A summary of a token file: as a dict, and as lines of text."""
 
 from __future__ import annotations
-
-import io
-from pathlib import Path
 
 import numpy as np
 
@@ -20,9 +17,8 @@ FROM_META = (
 def summarize(data: TokenFile) -> dict:
     """Counts, lengths and origin; None for what stands in a meta file only, where there is none.
 
-    lengths: tokens per document, {"mean", "min", "p1" .. "p99", "max"}, percentiles being
-    lengths that occur. histogram: [shortest, longest, documents], each range twice as wide as
-    the one before.
+    lengths: quantiles() of the tokens per document. histogram: [shortest, longest, documents],
+    each range twice as wide as the one before.
     """
     sizes, meta = np.diff(data.document_offsets), data.meta or {}
     tokens, text_bytes = len(data.ids), meta.get("utf8_bytes")
@@ -34,12 +30,15 @@ def summarize(data: TokenFile) -> dict:
         "dtype": data.ids.dtype.name,
         "bytes_per_token": text_bytes / tokens if text_bytes is not None and tokens else None,
         **{key: meta.get(key) for key in FROM_META},
-        "lengths": _lengths(sizes),
+        "lengths": quantiles(sizes),
         "histogram": _histogram(sizes),
     }
 
 
-def _lengths(sizes: np.ndarray) -> dict[str, float]:
+def quantiles(sizes: np.ndarray) -> dict[str, float]:
+    """{"mean", "min", "p1" .. "p99", "max"} of lengths, percentiles being lengths that occur; empty
+    where there are none.
+    """
     if not len(sizes):
         return {}
     points = np.percentile(sizes, (0, *PERCENTS, 100), method="lower")
@@ -104,32 +103,3 @@ def _bars(histogram: list[list[int]]) -> list[str]:
         bar = "#" * -(-count * BAR // most)
         out.append(f"  {name:>{wide}}  {count:>{digits},}  {bar}".rstrip())
     return out
-
-
-def plot_lengths(data: TokenFile, path: Path) -> None:
-    """A histogram of tokens per document, as .png or .svg; empty documents are named, not drawn."""
-    try:
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError:
-        raise ValueError("--plot needs matplotlib: pip install matplotlib") from None
-    sizes = np.diff(data.document_offsets)
-    drawn = sizes[sizes > 0]
-    if not len(drawn):
-        raise ValueError(f"{data.prefix} has no documents with tokens to plot")
-    figure = Figure(figsize=(8, 4.5), layout="constrained")
-    FigureCanvasAgg(figure)  # draws without a screen
-    axes = figure.add_subplot()
-    axes.hist(drawn, bins=np.geomspace(0.9, drawn.max() * 1.1, 61), color="#4c72b0")
-    axes.set_xscale("log")
-    axes.axvline(float(np.median(drawn)), color="#c44e52", linewidth=1)
-    axes.set_xlabel("tokens per document")
-    axes.set_ylabel("documents")
-    empty = len(sizes) - len(drawn)
-    axes.set_title(
-        f"{Path(data.prefix).name}: {len(data):,} documents, {len(data.ids):,} tokens, "
-        f"median {int(np.median(drawn)):,}" + (f", {empty:,} empty" if empty else "")
-    )
-    picture = io.BytesIO()
-    figure.savefig(picture, format=path.suffix[1:].lower(), dpi=120)
-    path.write_bytes(picture.getvalue())

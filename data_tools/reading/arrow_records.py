@@ -45,14 +45,14 @@ def _read_parquet(name: str, rules: Rules, data: bytes | None) -> Iterator[RawTe
     from pyarrow import parquet
 
     column = rules.json_key
-    with _errors_of(pyarrow, name):
+    with errors_of(pyarrow, name):
         file = parquet.ParquetFile(name if data is None else pyarrow.BufferReader(data),
                                    buffer_size=_BUFFER, pre_buffer=False)
     with file:
         _check_column(pyarrow, name, file.schema_arrow, column)
         row = 0
         for group in range(file.num_row_groups):
-            with _errors_of(pyarrow, name):
+            with errors_of(pyarrow, name):
                 rows, size = _size_of(file.metadata.row_group(group), column)
             # To read one value takes memory for all of it. Headers may be a megabyte.
             if size > rows * rules.max_bytes + (1 << 20):
@@ -77,12 +77,12 @@ def _read_arrow(name: str, rules: Rules, data: bytes | None) -> Iterator[RawText
     killed writer left is read up to its end. Memory holds one batch.
     """
     pyarrow = import_pyarrow()
-    with _errors_of(pyarrow, name):
+    with errors_of(pyarrow, name):
         file = pyarrow.OSFile(name) if data is None else pyarrow.BufferReader(data)
     with file:
         is_file = file.read(len(_MAGIC)) == _MAGIC
         file.seek(8 if is_file else 0)
-        with _errors_of(pyarrow, name):
+        with errors_of(pyarrow, name):
             stream = pyarrow.ipc.open_stream(file)
         _check_column(pyarrow, name, stream.schema, rules.json_key)
         yield from _texts(pyarrow, name, stream, 0, rules)
@@ -95,7 +95,7 @@ def _read_arrow(name: str, rules: Rules, data: bytes | None) -> Iterator[RawText
 
 def _check_column(pyarrow, name: str, schema, column: str) -> None:
     """ValueError unless there is one such column, of text or bytes, or of nothing at all."""
-    with _errors_of(pyarrow, name):
+    with errors_of(pyarrow, name):
         names = schema.names
     if names.count(column) != 1:
         problem = "has no column" if column not in names else "has more than one column"
@@ -125,7 +125,7 @@ def _texts(
     """
     batches = iter(batches)
     while True:
-        with _errors_of(pyarrow, name):
+        with errors_of(pyarrow, name):
             batch = next(batches, None)
             if batch is None:
                 return
@@ -152,7 +152,7 @@ def _as_bytes(pyarrow, values):
 
 
 @contextlib.contextmanager
-def _errors_of(pyarrow, name: str) -> Iterator[None]:
+def errors_of(pyarrow, name: str) -> Iterator[None]:
     """Turns pyarrow's own errors, many of them ValueErrors, into Damaged."""
     try:
         yield

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import json
+import re
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 
 from data_tools.tokenizing.tokenizer_config import TokenizerConfig
+
+_GENERATION = re.compile(r"{%[-+]?\s*generation\s*[-+]?%}")
+_MARKS = ("\U000f0001", "\U000f0002")  # of Unicode's private use: around an assistant's words
 
 
 class ChatTemplate:
@@ -19,6 +23,7 @@ class ChatTemplate:
     """
 
     def __init__(self, source: str, tokens: dict[str, str]):
+        self.source = source
         self._tokens, self._template = tokens, _compiled(source)
 
     def render(self, messages: list[dict], *, add_generation_prompt: bool) -> str:
@@ -27,10 +32,39 @@ class ChatTemplate:
         messages: of {"role": ..., "content": ...}. add_generation_prompt: end with what comes
         before an answer. ValueError where the template refuses the messages or fails on them.
         """
+        return self._rendered(self._template, messages, add_generation_prompt)
+
+    @cached_property
+    def has_generation(self) -> bool:
+        """Whether the template says which words are an assistant's, by `{% generation %}`."""
+        return _GENERATION.search(self.source) is not None
+
+    def pieces(self, messages: list[dict]) -> list[tuple[str, bool]]:
+        """`render(messages)` in pieces, each with whether it stands within `{% generation %}`.
+
+        ValueError as for `render`.
+        """
+        text = self._rendered(self._marking, messages, False)
+        found, inside = [], False
+        for piece in re.split(f"([{''.join(_MARKS)}])", text):
+            if piece in _MARKS:
+                inside = piece == _MARKS[0]
+            elif piece:
+                found.append((piece, inside))
+        if "".join(piece for piece, _ in found) != self.render(
+                messages, add_generation_prompt=False):
+            raise ValueError("the messages hold characters of Unicode's private use, "
+                             f"{' or '.join(map(repr, _MARKS))}: leave them out")
+        return found
+
+    @cached_property
+    def _marking(self):
+        return _compiled(self.source, _MARKS)
+
+    def _rendered(self, template, messages: list[dict], add_generation_prompt: bool) -> str:
         try:
-            return self._template.render(messages=messages, tools=None, documents=None,
-                                         add_generation_prompt=add_generation_prompt,
-                                         **self._tokens)
+            return template.render(messages=messages, tools=None, documents=None,
+                                   add_generation_prompt=add_generation_prompt, **self._tokens)
         except Exception as error:  # of a foreign program, over what the caller gave
             raise ValueError(f"the chat template refuses the messages: {error}") from None
 
@@ -77,9 +111,11 @@ def default_template(chat_template: str | dict[str, str] | None) -> str | None:
     return chat_template.get("default") if isinstance(chat_template, dict) else chat_template
 
 
-def _compiled(source: str):
+def _compiled(source: str, marks: tuple[str, ...] = ()):
+    """marks: texts to write before and behind what `{% generation %}` brackets."""
     try:
         import jinja2
+        from jinja2 import nodes
         from jinja2.ext import Extension
         from jinja2.sandbox import ImmutableSandboxedEnvironment
     except ImportError as error:
@@ -87,13 +123,15 @@ def _compiled(source: str):
                          f"({error})") from None
 
     class Generation(Extension):
-        """`{% generation %}` marks an assistant's words for training; here it is only a bracket."""
+        """`{% generation %}` brackets an assistant's words, for training."""
 
         tags = {"generation"}
 
         def parse(self, parser):
-            next(parser.stream)
-            return parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            line = next(parser.stream).lineno
+            body = parser.parse_statements(("name:endgeneration",), drop_needle=True)
+            around = [nodes.Output([nodes.TemplateData(mark)], lineno=line) for mark in marks]
+            return [*around[:1], *body, *around[1:]]
 
     def refuse(message: str):
         raise jinja2.TemplateError(message)

@@ -20,6 +20,7 @@ output_dir there are:
     rewritten_model_<step>    the same, of one that another program has written over
 """
 
+from paddle_impl.checkpoint.body import load_body
 from paddle_impl.checkpoint.contents import check_language_model, user_class
 from paddle_impl.checkpoint.directory import BEST, checkpoints, make_way, newest
 from paddle_impl.checkpoint.reading import (
@@ -39,7 +40,7 @@ from paddle_impl.checkpoint.writing import NoRoom, check_room, save
 
 __all__ = [
     "BEST", "FORMAT_VERSION", "NoRoom", "TrainingState", "check_language_model", "check_room",
-    "checkpoints", "config_alone", "load_config", "load_language_model", "load_model",
+    "checkpoints", "config_alone", "load_body", "load_config", "load_language_model", "load_model",
     "load_optimizer", "load_state", "load_tokenizer", "load_weights", "make_way", "newest",
     "open_weights", "read_config", "save", "user_class",
 ]

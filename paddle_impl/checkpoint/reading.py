@@ -12,6 +12,7 @@ from data_tools.tokenizing import tokenizer
 from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 from paddle_impl.checkpoint import contents, manifest, state, weights
 from paddle_impl.checkpoint.state import TrainingState
+from paddle_impl.config.classifier import shape_from_hf
 from paddle_impl.config.model import ModelConfig
 from paddle_impl.convert import hugging_face
 from paddle_impl.heads import build
@@ -33,7 +34,7 @@ def load_config(directory: Path) -> ModelConfig:
     manifest.verify(directory, only=[manifest.CONFIG])
     values = read_object(path)
     try:
-        config = ModelConfig.from_hf(values)
+        config = shape_from_hf(values)
         if (beside := directory / manifest.GENERATION).is_file():
             manifest.verify(directory, only=[manifest.GENERATION])
             path, values = beside, read_object(beside)

@@ -3,8 +3,10 @@
 from dataclasses import dataclass
 
 from paddle_impl.config.adapter import AdapterOptions
+from paddle_impl.config.classify import ClassifyOptions, TextsOptions
 from paddle_impl.config.data import DataOptions
 from paddle_impl.config.decoding import DecodingOptions
+from paddle_impl.config.judge import JudgeOptions
 from paddle_impl.config.measure import E2EOptions, HumanEvalOptions, InfillOptions, MeasureOptions
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.options import Options, changed, group, require
@@ -13,19 +15,23 @@ from paddle_impl.config.runtime import RuntimeOptions
 
 # The flags that choose what is measured. Exactly one of them is given.
 MODES = ("input_dir", "wikitext", "lambada", "minitest", "compare", "humaneval", "infill",
-         "e2e")
+         "e2e", "judge", "classify")
 # Flags that only some of MODES use: flag -> those modes.
 _OF = {
     "split": ("input_dir",), "split_name": ("input_dir",), "stride": ("input_dir",),
     "max_seq_len": ("input_dir", "wikitext", "lambada"), "overlapping_eval": ("wikitext",),
-    "strict_lambada": ("lambada",), "seed": ("minitest", "humaneval", "infill"),
+    "strict_lambada": ("lambada",), "seed": ("minitest", "humaneval", "infill", "judge"),
     **dict.fromkeys(("num_samples", "temperature", "top_p", "samples_file"), ("humaneval",)),
     **dict.fromkeys(("max_dec_len", "allow_code_execution", "execution_timeout",
                      "execution_memory_mib"), ("humaneval", "infill")),
     **dict.fromkeys(("e2e_rows", "java_timeout"), ("e2e",)),
+    **dict.fromkeys((one.name for one in JudgeOptions.flags()), ("judge",)),
+    **dict.fromkeys(("confusion_file", "train_texts", "text_column", "label_column", "header",
+                     "legacy_quoting"), ("classify",)),
     **dict.fromkeys(("infill_mode", "infill_spans", "language"), ("infill",)),
     **dict.fromkeys(("adapter", "vocab_file", "merge_file"),
-                    ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill")),
+                    ("input_dir", "wikitext", "lambada", "minitest", "humaneval", "infill",
+                     "classify")),
 }
 
 
@@ -49,6 +55,10 @@ class EvaluationConfig(Options):
     humaneval: HumanEvalOptions = group(HumanEvalOptions)
     infilling: InfillOptions = group(InfillOptions)
     e2e: E2EOptions = group(E2EOptions)
+    judge: JudgeOptions = group(JudgeOptions)
+    classifying: ClassifyOptions = group(ClassifyOptions)
+    texts: TextsOptions = group(TextsOptions, train_texts=changed(
+        help="with --classify: the texts that the classifier was trained on"))
     prompts: PromptOptions = group(PromptOptions, only=("language",))
     decoding: DecodingOptions = group(
         DecodingOptions, only=("max_dec_len", "temperature", "top_p"), top_k=0, min_dec_len=0,
@@ -59,7 +69,8 @@ class EvaluationConfig(Options):
     )
     runtime: RuntimeOptions = group(
         RuntimeOptions,
-        seed=changed(help="seed of the draws of --minitest, --humaneval and --infill"))
+        seed=changed(help="seed of the draws of --minitest, --humaneval and --infill, and of the "
+                     "replies of --judge"))
     output: OutputOptions = group(
         OutputOptions, output_file=changed(
             help="one JSON object with the numbers; with --compare a page, X.html, beside which "
@@ -89,7 +100,8 @@ class EvaluationConfig(Options):
         given = {"input_dir": self.data.input_dir, "wikitext": measure.wikitext,
                  "lambada": measure.lambada, "minitest": minitest,
                  "compare": measure.compare, "humaneval": self.humaneval.humaneval,
-                 "infill": self.infilling.infill, "e2e": self.e2e.e2e}
+                 "infill": self.infilling.infill, "e2e": self.e2e.e2e, "judge": self.judge.judge,
+                 "classify": self.classifying.classify}
         return [name for name in MODES if given[name]]
 
     def _check_mode(self) -> None:
@@ -105,9 +117,9 @@ class EvaluationConfig(Options):
                     f"not for --{mode}")
         if self.mode == "compare":
             self._check_comparison()
-        elif self.mode == "e2e":
-            require(self.model.model_name_or_path is None,
-                    "--model_name_or_path is not for --e2e, which measures a file of outputs")
+        elif self.mode in ("e2e", "judge"):
+            require(self.model.model_name_or_path is None, "--model_name_or_path is not for "
+                    f"--{self.mode}, which measures a file of outputs")
         elif self.mode != "humaneval":
             require(self.names_a_model,
                     f"--{self.mode} needs a checkpoint: name it with --model_name_or_path")

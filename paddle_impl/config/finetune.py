@@ -15,7 +15,7 @@ from paddle_impl.config.schedule import SCHEDULERS, ScheduleOptions
 from paddle_impl.config.training import TrainingOptions
 from paddle_impl.config.validation import ValidationOptions
 
-TASKS = ("completion", "e2e")
+TASKS = ("classify", "completion", "dpo", "e2e", "sft")
 WARMUP_RATIO = 0.2
 
 

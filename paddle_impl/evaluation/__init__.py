@@ -10,6 +10,8 @@
     humaneval/      functions written from docstrings, tested by running them
     infilling/      gaps in the canonical solutions of such functions, filled in
     e2e/            outputs of systems against the references of the E2E challenge
+    classifying.py  labels of texts: accuracy, macro F1, beside TF-IDF with logistic regression
+    confusion.py    which class was taken for which, and what follows from that
     running.py      a run of run_evaluation.py: one of these measures
     files.py        read text files, write a JSON object, format a table
 """

@@ -6,14 +6,24 @@ from pathlib import Path
 from paddle_impl.config.evaluation import EvaluationConfig
 from paddle_impl.config.model import ModelOptions
 from paddle_impl.config.options import require
-from paddle_impl.evaluation import code_length, comparison, files, lambada, minitest, wikitext
+from paddle_impl.evaluation import (
+    classifying,
+    code_length,
+    comparison,
+    files,
+    lambada,
+    minitest,
+    wikitext,
+)
 from paddle_impl.evaluation.humaneval import measuring as humaneval
 from paddle_impl.evaluation.infilling import measuring as infilling
+from paddle_impl.text.classifier import TextClassifier
 from paddle_impl.text.generator import TextGenerator
 
 # Mode of the configuration -> a module with measure(config, model, tokenizer) -> (table, numbers).
 MEASURES = {"input_dir": code_length, "wikitext": wikitext, "lambada": lambada,
-            "minitest": minitest, "humaneval": humaneval, "infill": infilling}
+            "minitest": minitest, "humaneval": humaneval, "infill": infilling,
+            "classify": classifying}
 
 
 def run(config: EvaluationConfig) -> None:
@@ -26,15 +36,19 @@ def run(config: EvaluationConfig) -> None:
         _compare(config)
         return
     output, samples = config.output.output_file, config.humaneval.samples_file
+    texts, trained = config.classifying.classify, config.texts.train_texts
     files.check_place(output, "--output_file")
     files.check_distinct({
         "--output_file": output, "--samples_file": samples,
         "the results of --samples_file": samples and f"{samples}_results.jsonl",
         "--input_dir": config.data.input_dir, "--wikitext": config.measure.wikitext,
         "--lambada": config.measure.lambada, "--humaneval": config.humaneval.humaneval,
-        "--infill": config.infilling.infill,
+        "--infill": config.infilling.infill, "--classify": texts,
+        "--train_texts": None if trained == texts else trained,
+        "--confusion_file": config.classifying.confusion_file,
     })
-    model, tokenizer, about = _load(config.model, config.adapter.alone)
+    model, tokenizer, about = _load(config.model, config.adapter.alone,
+                                    TextClassifier if config.mode == "classify" else TextGenerator)
     shown, numbers = MEASURES[config.mode].measure(config, model, tokenizer)
     # Before printing, which fails if the reader of standard output has ended.
     if output:
@@ -62,11 +76,11 @@ def _compare(config: EvaluationConfig) -> None:
     comparison.show(paths, measured, page)
 
 
-def _load(options: ModelOptions, adapter: str | None = None):
+def _load(options: ModelOptions, adapter: str | None = None, kind=TextGenerator):
     """(model, tokenizer, their entries of the JSON object); None for both without a checkpoint."""
     if options.model_name_or_path is None and adapter is None:
         return None, None, {"checkpoint": None}
-    loaded = TextGenerator.load(
+    loaded = kind.load(
         options.model_name_or_path, options.vocab_file, options.merge_file, adapter=adapter)
     model, tokenizer = loaded.model, loaded.tokenizer
     about = {

@@ -3,11 +3,14 @@
 from functools import partial
 
 from paddle_impl.config.finetune import TaskConfig
+from paddle_impl.finetuning.classify import Classify
 from paddle_impl.finetuning.completion import Completion
+from paddle_impl.finetuning.dpo import DPO
 from paddle_impl.finetuning.e2e import E2E
+from paddle_impl.finetuning.sft import SFT
 from paddle_impl.training.run import Run
 
-TASKS = {"completion": Completion, "e2e": E2E}
+TASKS = {"classify": Classify, "completion": Completion, "dpo": DPO, "e2e": E2E, "sft": SFT}
 
 
 def finetuning_run(config: TaskConfig) -> Run:

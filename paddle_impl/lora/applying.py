@@ -39,8 +39,8 @@ def apply_lora(
     config = options if isinstance(options, AdapterConfig) else in_peft_form(
         options, names, linear, tuple(new_tokens), model.config.vocab_size)
     config = config.on(str(base), TASK_TYPES[model.architecture])
-    if model.architecture == CLASSIFIER and "score" not in config.modules_to_save:
-        config = replace(config, modules_to_save=(*config.modules_to_save, "score"))
+    if model.architecture == CLASSIFIER:
+        config = _with_head(config, model.head_name, names, linear)
     chosen = matched(config, names, linear)
     for parameter in model.parameters():
         parameter.stop_gradient = True
@@ -137,6 +137,15 @@ def _check_model(model: GPT) -> None:
             "or load the base anew")
 
 
+def _with_head(
+    config: AdapterConfig, head: str, names: Iterable[str], linear: Iterable[str]
+) -> AdapterConfig:
+    """A classifier's head is trained whole, unless it is a linear layer that the targets mean."""
+    if head in config.modules_to_save or head in linear and head in matched(config, names, linear):
+        return config
+    return replace(config, modules_to_save=(*config.modules_to_save, head))
+
+
 def _converted(plain: AdapterConfig, scaling: str, name: str) -> tuple[int, float]:
     rank, alpha = plain.size(name)
     parts = sum(plain.enabled(name) or (True,))
@@ -177,4 +186,4 @@ def _train_too(model: GPT, config: AdapterConfig) -> None:
 def replace_layer(model: GPT, name: str, layer: nn.Layer) -> None:
     """Put a layer in the place of the one that has the name."""
     parent, _, own = name.rpartition(".")
-    setattr(dict(model.named_sublayers())[parent], own, layer)
+    setattr(dict(model.named_sublayers(include_self=True))[parent], own, layer)

@@ -1,4 +1,6 @@
-"""A completion server with OpenAI's interface. Its texts are those of run_generation.py."""
+"""A completion server with OpenAI's interface, whose texts are those of run_generation.py; and a
+server that tells the labels of texts.
+"""
 
 import importlib.util
 
@@ -14,10 +16,22 @@ def serve(model, tokenizer, options: ServingOptions, *others) -> None:
     ValueError where the port is taken, the chat template is broken, two models have one name, or a
     library is missing.
     """
+    _check_libraries()
+    from paddle_impl.serving.server import run
+
+    run(model, tokenizer, options, *others)
+
+
+def serve_classifier(classifier, options: ServingOptions) -> None:
+    """The same for a text.classifier.TextClassifier, at vLLM's /classify."""
+    _check_libraries()
+    from paddle_impl.serving.classifying import run
+
+    run(classifier, options)
+
+
+def _check_libraries() -> None:
     for name in NEEDED:
         if importlib.util.find_spec(name) is None:
             raise ValueError(
                 f"--serve needs {name}, which is not installed: pip install '.[serve]'")
-    from paddle_impl.serving.server import run
-
-    run(model, tokenizer, options, *others)

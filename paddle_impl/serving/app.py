@@ -3,6 +3,7 @@
 import hmac
 import re
 import time
+from collections.abc import Mapping
 
 from starlette.applications import Starlette
 from starlette.exceptions import HTTPException
@@ -20,16 +21,21 @@ from paddle_impl.serving.response import ChatCompletion, Completion, Infill
 _HOST = re.compile(rb"(?:\[([^]]+)\]|([^:]+))(?::\d*)?")  # an IPv6 address, or another name; a port
 
 
-def make_app(admission: Admission):
-    """Make the ASGI application. It sends no CORS headers: web pages elsewhere cannot read it."""
+def make_app(admission: Admission, posts: Mapping[str, object] | None = None):
+    """Make the ASGI application. It sends no CORS headers: web pages elsewhere cannot read it.
+
+    posts: path -> what answers a POST to it; None for completions.
+    """
     own = _Own(admission)
+    if posts is None:
+        posts = {
+            "/v1/completions": Endpoint(admission, Reader.completion, Completion),
+            "/v1/chat/completions": Endpoint(admission, Reader.chat, ChatCompletion),
+            "/infill": Endpoint(admission, Reader.infill, Infill),
+        }
     app = Starlette(
         routes=[
-            Route("/v1/completions", Endpoint(admission, Reader.completion, Completion),
-                  methods=["POST"]),
-            Route("/v1/chat/completions", Endpoint(admission, Reader.chat, ChatCompletion),
-                  methods=["POST"]),
-            Route("/infill", Endpoint(admission, Reader.infill, Infill), methods=["POST"]),
+            *(Route(path, answer, methods=["POST"]) for path, answer in posts.items()),
             Route("/v1/models", own.models),
             Route("/v1/models/{name:path}", own.model),
             Route("/health", own.health),
@@ -59,7 +65,7 @@ class _Own:
 
     def _described(self, one: Served) -> dict:
         return {"id": one.name, "object": "model", "created": self._created, "owned_by": "local",
-                "max_model_len": one.reader.max_prompt + 1}
+                "max_model_len": one.max_model_len}
 
     async def health(self, request: Request) -> Response:
         """Status 200 unless the server is ending, and the number of requests under way."""
@@ -77,7 +83,7 @@ class _WithKey:
         self._app, self._key = app, key.encode()
 
     async def __call__(self, scope, receive, send) -> None:
-        if scope["path"].startswith(("/v1", "/infill")):
+        if scope["path"].startswith(("/v1", "/infill", "/classify")):
             given = dict(scope["headers"]).get(b"authorization", b"")
             scheme, _, key = given.partition(b" ")
             if scheme.lower() != b"bearer" or not hmac.compare_digest(key.strip(), self._key):

@@ -61,13 +61,8 @@ class Endpoint:
         self._admission, self._read, self._response = admission, read, response
 
     async def __call__(self, scope, receive, send) -> None:
-        limit = min(PATIENCE, self._admission.options.request_timeout)
         with self._admission.place(), contextlib.suppress(ClientDisconnect):
-            try:
-                content = await asyncio.wait_for(self._content(Request(scope, receive)), limit)
-            except asyncio.TimeoutError:
-                raise RequestError(f"the request's body took longer than {limit:g} seconds",
-                                   status=408) from None
+            content = await body_of(Request(scope, receive), self._admission.options)
             # In a thread: a long prompt would keep all streams waiting.
             served, request = await asyncio.to_thread(self._opened, content)
             await self._attend(served, Job(request, served.decode_bytes), scope, receive, send)
@@ -76,22 +71,6 @@ class Endpoint:
         served = self._admission.models.asked(content)
         return served, self._read(served.reader, content)
 
-    async def _content(self, request: Request) -> bytes:
-        kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
-        if kind != "application/json":
-            # A web page may send other types to any server without asking it first.
-            raise RequestError("Content-Type must be application/json", status=415)
-        content, size, limit = bytearray(), 0, self._admission.options.max_body_bytes
-        async for chunk in request.stream():
-            size += len(chunk)
-            if size <= limit:
-                content += chunk
-            elif size > limit * _DISCARDED:
-                break
-        if size > limit:
-            raise RequestError(f"the request's body is longer than {limit} bytes", status=413)
-        return bytes(content)
-
     async def _attend(self, served: Served, job: Job, scope, receive, send) -> None:
         """Submit the job and wait until the answer is sent, the client is gone, or time is over.
 
@@ -99,7 +78,7 @@ class Endpoint:
         """
         loop, options = asyncio.get_running_loop(), self._admission.options
         timers = [loop.call_later(options.queue_timeout, self._lose_patience, job),
-                  loop.call_later(options.request_timeout, job.fail, _took_too_long(options))]
+                  loop.call_later(options.request_timeout, job.fail, took_too_long(options))]
         self._admission.engine.submit(job, served.number)
         tasks = [asyncio.create_task(self._deliver(served.name, job, scope, receive, send)),
                  asyncio.create_task(_gone(receive))]
@@ -130,6 +109,35 @@ class Endpoint:
         async for _ in job.pieces():
             pass
         await JSONResponse(response.whole())(scope, receive, send)
+
+
+async def body_of(request: Request, options: ServingOptions) -> bytes:
+    """The bytes of a JSON request; RequestError where they are too many, come too slowly, or are
+    said to be something else.
+    """
+    limit = min(PATIENCE, options.request_timeout)
+    try:
+        return await asyncio.wait_for(_content(request, options.max_body_bytes), limit)
+    except asyncio.TimeoutError:
+        raise RequestError(f"the request's body took longer than {limit:g} seconds",
+                           status=408) from None
+
+
+async def _content(request: Request, limit: int) -> bytes:
+    kind = request.headers.get("content-type", "").partition(";")[0].strip().lower()
+    if kind != "application/json":
+        # A web page may send other types to any server without asking it first.
+        raise RequestError("Content-Type must be application/json", status=415)
+    content, size = bytearray(), 0
+    async for chunk in request.stream():
+        size += len(chunk)
+        if size <= limit:
+            content += chunk
+        elif size > limit * _DISCARDED:
+            break
+    if size > limit:
+        raise RequestError(f"the request's body is longer than {limit} bytes", status=413)
+    return bytes(content)
 
 
 async def _events(job: Job, response: Response) -> AsyncIterator[dict]:
@@ -165,6 +173,6 @@ async def _gone(receive) -> None:
         pass
 
 
-def _took_too_long(options: ServingOptions) -> RequestError:
+def took_too_long(options: ServingOptions) -> RequestError:
     return RequestError(f"the answer took longer than {options.request_timeout:g} seconds",
                         status=504, code="request_timeout")

@@ -32,6 +32,10 @@ class Served:
     decode_bytes: Callable
     make_decoder: Callable[[], Decoder]
 
+    @property
+    def max_model_len(self) -> int:
+        return self.reader.max_prompt + 1
+
     @classmethod
     def of(cls, number: int, loaded: Loaded, decoder_of=None) -> "Served":
         """decoder_of: called with (rows, positions) to make a decoder; None for the one that the

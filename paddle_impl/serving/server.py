@@ -24,15 +24,20 @@ _BACKLOG = 128  # connections that wait to be accepted; so many may be at once
 def run(model, tokenizer, options: ServingOptions, *others) -> None:
     """See serving.serve. RuntimeError where the engine ended because it could make no decoder."""
     server = Server(model, tokenizer, options, others=others)
-    if not options.only_this_machine and options.api_key is None:
-        warnings.warn(f"--host {options.host} lets other machines in, and nobody needs a key; "
-                      "--api_key_variable asks for one", stacklevel=3)
     for one, _, own in others:
         size = sum(parameter.size * parameter.element_size()
                    for parameter in one.parameters())
         print(f"{own.model_id} is a whole model in memory, with {size / 2**20:,.0f} MiB of weights")
+    attend(server, options, "/v1")
+
+
+def attend(server: "Server", options: ServingOptions, route: str) -> None:
+    """Run the server until it ends, with what its user should know. route: of its requests."""
+    if not options.only_this_machine and options.api_key is None:
+        warnings.warn(f"--host {options.host} lets other machines in, and nobody needs a key; "
+                      "--api_key_variable asks for one", stacklevel=4)
     server.run(lambda: print(
-        f"serving {options.model_id} at {server.url}/v1 (Ctrl-C ends it)", flush=True))
+        f"serving {options.model_id} at {server.url}{route} (Ctrl-C ends it)", flush=True))
 
 
 class Server:
@@ -46,10 +51,14 @@ class Server:
     def __init__(self, model, tokenizer, options: ServingOptions, decoder_of=None, others=()):
         loaded = [Loaded(model, tokenizer, options), *map(Loaded._make, others)]
         models = Models([Served.of(number, one, decoder_of) for number, one in enumerate(loaded)])
-        self._options = options
-        self._engine = Engine(*(one.make_decoder for one in models), on_end=self.stop)
-        self._admission = Admission(self._engine, models, options)
-        self._app = make_app(self._admission)
+        engine = Engine(*(one.make_decoder for one in models), on_end=self.stop)
+        self._listen(Admission(engine, models, options), make_app)
+
+    def _listen(self, admission: Admission, make: Callable) -> None:
+        """Take the port. make: from the admission to the ASGI application."""
+        options = admission.options
+        self._options, self._engine, self._admission = options, admission.engine, admission
+        self._app = make(admission)
         self._loop: asyncio.AbstractEventLoop | None = None  # while it runs
         self._asked_to_stop: asyncio.Event | None = None
         self._hurried = False

@@ -6,10 +6,12 @@ from dataclasses import replace
 from data_tools.completion.languages import id_of, languages_of
 from paddle_impl.config.decoding import Decoding, DecodingOptions
 from paddle_impl.text.generator import TextGenerator
+from paddle_impl.text.prompts import chat_prompt
 
 HELP = """Type a text to continue it; a line that ends in \\ goes on in the next. Commands:
   exit                 leave (also Ctrl-D)
   change_lang          choose another language
+  new                  with --chat: forget what was said
   set NAME VALUE       one of {settings}
   settings             show them
   help                 this"""
@@ -22,13 +24,15 @@ class Conversation:
 
     If the tokenizer has language tokens such as <python>, the user chooses one at the beginning
     unless `language` names it; its id is put before the ids of every prompt, as in training. The
-    seed grows by one with each continuation. ValueError for a language without a token.
+    seed grows by one with each continuation. chat: prompts are the messages of a user, and what was
+    said stands before them, as the chat template writes it. ValueError for a language without a
+    token.
     """
 
     def __init__(
         self, generator: TextGenerator, options: DecodingOptions, seed: int,
         ask: Callable[[str], str] = input, say: Callable[..., None] = print,
-        language: str | None = None,
+        language: str | None = None, chat: bool = False,
     ):
         self._generator, self._ask, self._say = generator, ask, say
         self._seed = seed
@@ -37,12 +41,14 @@ class Conversation:
         if language is not None:
             id_of(language, self._special_tokens)
         self._language = language
+        self._messages: list[dict] | None = [] if chat else None
 
     def run(self) -> None:
         _edit_lines()
         self._say("help shows the commands")
         try:
-            if self._language is None and languages_of(self._special_tokens):
+            if self._messages is None and self._language is None \
+                    and languages_of(self._special_tokens):
                 self._choose_language()
             while (line := self._read()).strip() != "exit":
                 self._answer(line)
@@ -63,6 +69,8 @@ class Conversation:
                     return
                 case ["help"]:
                     self._say(HELP.format(settings=", ".join(_NUMBERS)))
+                case ["new"] if self._messages is not None:
+                    self._messages = []
                 case ["change_lang"] if languages_of(self._special_tokens):
                     self._choose_language()
                 case ["change_lang"]:
@@ -91,11 +99,18 @@ class Conversation:
         raise EOFError
 
     def _continue(self, prompt: str) -> None:
-        ids = self._generator.ids(prompt, language=self._language)
-        self._say(prompt, end="", flush=True)
+        if self._messages is None:
+            ids = self._generator.ids(prompt, language=self._language)
+            self._say(prompt, end="", flush=True)
+        else:
+            asked = [*self._messages, {"role": "user", "content": prompt}]
+            ids = self._generator.ids(chat_prompt(self._generator.tokenizer, asked),
+                                      special_tokens=True)
         shown = None if self._decoding.strategy == "beam_search" else self._show
         for _, (best, *_) in self._generator.generate([ids], self._decoding, self._seed, shown):
             self._say(best.text if shown is None else "")
+            if self._messages is not None:
+                self._messages = [*asked, {"role": "assistant", "content": best.text}]
         self._seed = (self._seed + 1) % 2**32
 
     def _show(self, prompt: int, number: int, text: str) -> None:

@@ -5,6 +5,7 @@ import sys
 from pathlib import Path
 from typing import NamedTuple
 
+from data_tools.tokenizing.any_tokenizer import AnyTokenizer
 from paddle_impl.config.options import require
 from paddle_impl.config.prompts import PromptOptions
 
@@ -16,6 +17,14 @@ class Prompt(NamedTuple):
 
     text: str
     suffix: str | None = None
+
+
+def chat_prompt(tokenizer: AnyTokenizer, messages: list[dict]) -> str:
+    """The text that the model is given for an answer; its control tokens become their ids.
+
+    ValueError where the tokenizer has no chat template, or the template refuses the messages.
+    """
+    return tokenizer.apply_chat_template(messages, add_generation_prompt=True)
 
 
 def prompts_of(options: PromptOptions) -> list[Prompt]:

@@ -4,9 +4,10 @@ import sys
 from itertools import groupby
 
 from paddle_impl.config.decoding import DecodingOptions
+from paddle_impl.config.options import require
 from paddle_impl.config.prompts import PromptOptions
 from paddle_impl.text.json_lines import line_writer
-from paddle_impl.text.prompts import Prompt, prompts_of
+from paddle_impl.text.prompts import Prompt, chat_prompt, prompts_of
 
 
 def streams(prompts: PromptOptions, output_file: str | None, decoding: DecodingOptions) -> bool:
@@ -31,7 +32,7 @@ def write(
             def show(index: int, number: int, text: str, first=first, own=own) -> None:
                 if first + index not in begun:
                     begun.add(first + index)
-                    print(f"{header(number)}\n{before(own[index])}", end="")
+                    print(f"{header(number)}\n{before(own[index], prompts.chat)}", end="")
                 print(text, end="", flush=True)
 
             for index, found in generator.generate(
@@ -40,7 +41,8 @@ def write(
                     if streamed:
                         print()
                     elif output_file != "-":
-                        print(f"{header(number)}\n{before(own[index])}{one.text}", flush=True)
+                        told = before(own[index], prompts.chat)
+                        print(f"{header(number)}\n{told}{one.text}", flush=True)
                     write_line(record(*own[index], one))
 
 
@@ -53,20 +55,28 @@ def _runs(generator, options: PromptOptions, decoding: DecodingOptions):
     for is_gap, run in groupby(prompts_of(options), lambda one: one.suffix is not None):
         own = list(run)
         if is_gap:
+            require(not options.chat, "a prompt with a \"suffix\" does not go with --chat")
             settings = generator.for_gaps(plain, decoding.min_dec_len or 0)
             ids = [generator.gap_ids(*one, settings, mode=options.fim_mode,
                                      language=options.language) for one in own]
         else:
             settings = plain
-            ids = [generator.ids(one.text, language=options.language) for one in own]
+            ids = [_ids(generator, one.text, options) for one in own]
         found.append((first, own, ids, settings))
         first += len(own)
     return found
 
 
-def before(prompt: Prompt) -> str:
+def _ids(generator, text: str, options: PromptOptions) -> list[int]:
+    if not options.chat:
+        return generator.ids(text, language=options.language)
+    message = {"role": "user", "content": text}
+    return generator.ids(chat_prompt(generator.tokenizer, [message]), special_tokens=True)
+
+
+def before(prompt: Prompt, chat: bool = False) -> str:
     """What is shown before a continuation; of a gap only the middle is."""
-    return prompt.text if prompt.suffix is None else ""
+    return prompt.text + "\n" * chat if prompt.suffix is None else ""
 
 
 def header(number: int) -> str:

@@ -1,7 +1,9 @@
 """The curves of a run, read from its metrics.jsonl, and a picture of one run or of several."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+
+import numpy as np
 
 from data_tools.files import whole_file
 from data_tools.json_fields import check, number, optional, parsed, whole
@@ -49,15 +51,16 @@ def best_of(curve: Curve, greater_is_better: bool = False) -> tuple[int, float]:
 
 def draw_runs(
     path: Path, runs: Mapping[str, Mapping[str, Curve]], score: str,
-    greater_is_better: bool = False,
+    greater_is_better: bool = False, *, over_tokens: bool = False,
 ) -> None:
     """Draw the loss, the learning rate and the score of runs, each by its name, side by side.
 
-    score: the name of a curve; its best point is marked. ValueError for another ending than .png
-    and .svg, and without matplotlib; OSError where the file cannot be written.
+    score: the name of a curve; its best point is marked. over_tokens: draw the loss over the tokens
+    that were trained on too. ValueError for another ending than .png and .svg, and without
+    matplotlib; OSError where the file cannot be written.
     """
-    figure = new_figure(12.5, 4 + 0.25 * (len(runs) > 1) * -(-len(runs) // 3))
-    loss_axes, lr_axes, score_axes = figure.subplots(1, 3)
+    figure = new_figure(12.5 + 4 * over_tokens, 4 + 0.25 * (len(runs) > 1) * -(-len(runs) // 3))
+    loss_axes, lr_axes, score_axes, *token_axes = figure.subplots(1, 3 + over_tokens)
     for index, (name, curves) in enumerate(runs.items()):
         look = {"color": f"C{index % 10}", "linestyle": ("-", "--", ":", "-.")[index // 10 % 4]}
         train, valid, lr, scores = (curves.get(one, {})
@@ -66,6 +69,10 @@ def draw_runs(
         loss_axes.plot([*valid], [*valid.values()], marker="o", markersize=3, **look)
         lr_axes.plot([*lr], [*lr.values()], label=name, **look)
         score_axes.plot([*scores], [*scores.values()], marker="o", markersize=3, **look)
+        for axes in token_axes:
+            tokens = curves.get("tokens", {})
+            axes.plot(_at(tokens, train), [*train.values()], linewidth=1, alpha=0.45, **look)
+            axes.plot(_at(tokens, valid), [*valid.values()], marker="o", markersize=3, **look)
         if scores:
             step, value = best_of(scores, greater_is_better)
             score_axes.plot([step], [value], marker="*", markersize=13, color=look["color"])
@@ -75,8 +82,45 @@ def draw_runs(
     for axes in (loss_axes, lr_axes, score_axes):
         axes.set_xlabel("step")
         axes.xaxis.get_major_locator().set_params(integer=True)
+    for axes in token_axes:
+        axes.set_title("loss over the tokens seen")
+        axes.set_xlabel("tokens")
     if len(runs) > 1:
         figure.legend(loc="outside lower center", ncols=3, frameon=False)
+    save_figure(figure, path)
+
+
+def _at(tokens: Curve, curve: Curve) -> list[float]:
+    """The tokens seen at each step of a curve, between logged steps in proportion."""
+    known = tokens or {0: 0}
+    return np.interp([*curve], [0, *known], [0, *known.values()]).tolist()
+
+
+def draw_panels(
+    path: Path, runs: Mapping[str, Mapping[str, Curve]], panels: Mapping[str, Sequence[str]]
+) -> None:
+    """Draw panels side by side, each by its title with curves by their names.
+
+    A curve `x` is drawn thin as it was in training, and with dots as it was held out (`valid_x`).
+    Runs, each by its name, differ in colour, the curves of a panel in the kind of line. Errors are
+    those of draw_runs.
+    """
+    figure = new_figure(4.2 * len(panels), 4 + 0.3 * (len(runs) > 1))
+    for axes, (title, names) in zip(
+            figure.subplots(1, len(panels), squeeze=False)[0], panels.items(), strict=True):
+        for index, (run, curves) in enumerate(runs.items()):
+            for line, name in zip(("-", "--", ":"), names, strict=False):
+                train, valid = curves.get(name, {}), curves.get(f"valid_{name}", {})
+                look = {"color": f"C{(index * len(names) + names.index(name)) % 10}",
+                        "linestyle": line}
+                axes.plot([*train], [*train.values()], linewidth=1, alpha=0.45, **look)
+                axes.plot([*valid], [*valid.values()], marker="o", markersize=3,
+                          label=": ".join(filter(None, (run, name))), **look)
+        axes.set_title(f"{title}: training (thin), held out (dots)", fontsize=9)
+        axes.set_xlabel("step")
+        axes.xaxis.get_major_locator().set_params(integer=True)
+        if axes.get_legend_handles_labels()[1] and (len(names) > 1 or len(runs) > 1):
+            axes.legend(frameon=False, fontsize=8)
     save_figure(figure, path)
 
 

@@ -9,7 +9,7 @@ from types import MappingProxyType
 
 from tqdm import tqdm
 
-from paddle_impl.tracking.curves import CURVES, draw_runs, read_curves
+from paddle_impl.tracking.curves import CURVES, draw_panels, draw_runs, read_curves
 from paddle_impl.tracking.metrics_file import MetricsFile
 from paddle_impl.tracking.sinks import Guarded, check, open_sinks
 
@@ -20,6 +20,12 @@ _LINE = {
     "epoch": "epoch: {}",
     "batch": "batch: {}",
     "loss": "loss: {:.9f}",
+    "accuracy": "accuracy: {:.4f}",
+    "margin": "margin: {:.4f}",
+    "chosen_reward": "chosen reward: {:.4f}",
+    "rejected_reward": "rejected reward: {:.4f}",
+    "chosen_logp": "chosen logp: {:.4f}",
+    "rejected_logp": "rejected logp: {:.4f}",
     "grad_norm": "grad norm: {:.4f}",
     "steps_per_s": "speed: {:.2f} step/s",
     "tokens_per_s": "ips_total: {:.0f} tokens/s",
@@ -118,19 +124,26 @@ class Tracker:
         self._metrics("write", {"step": step, "event": kind, "message": message})
         self.say(f"global step {step}, {kind}: {message}")
 
-    def draw(self, score: str, greater_is_better: bool) -> None:
+    def draw(
+        self, score: str, greater_is_better: bool, over_tokens: bool = False,
+        pictures: Mapping[str, Mapping[str, tuple[str, ...]]] = _NONE,
+    ) -> None:
         """Draw the whole run's loss, lr and score into curves.png, unless --report_to is none.
 
-        score: a measure by its name in the records. A picture that cannot be drawn is a warning.
+        score: a measure by its name in the records. over_tokens: see draw_runs. pictures: files to
+        draw beside it, see draw_panels. A picture that cannot be drawn is a warning.
         """
         if not self.enabled or not self._draws:
             return
+        file = CURVES
         try:
-            curves = read_curves(self._output_dir / METRICS)
-            if curves:
-                draw_runs(self._output_dir / CURVES, {"": curves}, score, greater_is_better)
+            if curves := read_curves(self._output_dir / METRICS):
+                draw_runs(self._output_dir / file, {"": curves}, score, greater_is_better,
+                          over_tokens=over_tokens)
+                for file, panels in pictures.items():  # noqa: B007  the error names it
+                    draw_panels(self._output_dir / file, {"": curves}, panels)
         except Exception as error:  # the run is over and whole: no picture may make it fail
-            self._warn(f"{CURVES} is not drawn: {' '.join(str(error).split())}")
+            self._warn(f"{file} is not drawn: {' '.join(str(error).split())}")
 
     def say(self, line: str) -> None:
         """Print a line above the progress bar."""

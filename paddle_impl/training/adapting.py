@@ -43,8 +43,7 @@ class Adapter:
                 "them with --model_name_or_path or --init_from")
         told = lora.read_config(source) if contents.holds_adapter(source) else None
         base = source if told is None else lora.base_of(source, told)
-        checkpoint.check_language_model(base)
-        checkpoint.load_weights(base, model, grow_vocabulary=True)
+        checkpoint.load_body(base, model)
         lora.apply_lora(model, self.options, base=base, seed=self.seed,
                         new_tokens=lora.new_tokens(base, model.config.vocab_size))
         for name, layer in lora.adapters(model) if told else ():

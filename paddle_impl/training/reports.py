@@ -23,6 +23,7 @@ class Reports:
     def __init__(self, config: RunConfig, task: Task, step_flops: float):
         self.config, self.task, self.ranks = config, task, task.ranks
         self.step_flops = step_flops
+        self._told = 0  # events of the task
 
     def open(self, start_step: int) -> None:
         config, output_dir = self.config, Path(self.config.checkpoint.output_dir)
@@ -61,6 +62,7 @@ class Reports:
         )
         for warning in dict.fromkeys(warnings):
             self.say(f"warning: {warning}")
+        self.tell(start_step)
 
     def log(self, record: dict) -> None:
         """Report the trainer's record: step, loss, lr, grad_norm, steps_per_s, metrics."""
@@ -78,6 +80,7 @@ class Reports:
             "tokens": self._tokens,
             "mfu": mfu, **memory(),
         }
+        self.tell(step)
         self.tracker.train(record)
         self._follow(record)
 
@@ -89,9 +92,17 @@ class Reports:
             scores = {name: score for name, score in self._followed.scores.items()
                       if name in self.task.curves}
             self.tracker.evaluation(step, named, scores)
+        self.tell(step)
+
+    def tell(self, step: int) -> None:
+        """Report the events that the task has had since the last call."""
+        for kind, message in self.task.events[self._told :]:
+            self.event(step, kind, message)
+        self._told = len(self.task.events)
 
     def text(self, step: int, title: str, pairs: list[tuple[str, str]]) -> None:
-        self.tracker.text(step, title, pairs)
+        if pairs:
+            self.tracker.text(step, title, pairs)
 
     def event(self, step: int, kind: str, message: str) -> None:
         self.tracker.event(step, kind, message)
@@ -106,7 +117,8 @@ class Reports:
     def draw(self) -> None:
         """Draw the curves of the whole run."""
         metric = self.config.validation.metric_for_best_model
-        self.tracker.draw(f"valid_{metric}", self.task.measures[metric])
+        self.tracker.draw(f"valid_{metric}", self.task.measures[metric], self.task.over_tokens,
+                          self.task.pictures)
 
     def close(self) -> None:
         self.say(f"peak memory {runtime.peak_memory_mib():.0f} MiB")

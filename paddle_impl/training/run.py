@@ -123,6 +123,10 @@ class Run:
         self.ranks.barrier()
         self.reports.introduce(self.model.config, self.parameters, self.source, self.start_step,
                                self.warnings)
+        with self.optimizer.without_sharding(), self.precision.autocast():
+            self.task.begin(self.model)
+        if self.task.measured_first and not self.start_step:
+            self._measure(0, "valid", config.validation.eval_iters)
         self.unsaved: OSError | None = None
         with StopSignals() as signals:
             self.trainer = Trainer(
@@ -136,6 +140,7 @@ class Run:
                 event=self.reports.event, keep_evidence=self._keep_evidence, stop=signals.requested,
                 stepped=profiler.step if profiler else lambda: False, scaler=self.scaler,
                 skip_nonfinite=config.training.skip_nonfinite, skipped=self.skipped,
+                may_rest=self.task.may_rest,
             )
             if profiler:
                 profiler.start()

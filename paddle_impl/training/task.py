@@ -50,10 +50,15 @@ class Task:
     sample_tokens: tokens in one sample, for the cost of attention. facts: what must be equal when a
     run is resumed. measures: what `evaluate` may return, and whether a greater value is a better
     one. curves: what a value's curve is called, where it does not have the record's name.
-    tokenizer: saved with each checkpoint. has_texts: whether evaluations call `texts`.
-    same_tokenizer: set by `start_from`, whether the weights that the run starts from have the same
-    tokenizer. architecture: the model's class, by its name in heads.ARCHITECTURES; --model_class
-    sets it before `build`. warnings: lines to show the user.
+    over_tokens: whether the picture shows the loss over the tokens too, and not over steps alone.
+    pictures: more pictures than curves.png by the names of their files, each with the names of the
+    records' values by the titles of its panels. tokenizer: saved with each checkpoint. has_texts:
+    whether evaluations call `texts`. measured_first: whether an evaluation comes before the first
+    step too. may_rest: see Trainer. same_tokenizer: set by `start_from`, whether the weights that
+    the run starts from have the same tokenizer. architecture: the model's class, by its name in
+    heads.ARCHITECTURES; --model_class sets it before `build`. warnings: lines to show the user.
+    events: (kind, message) of what the user must know and the run's record keeps, such as samples
+    that are left out.
     """
 
     name: str
@@ -66,14 +71,19 @@ class Task:
     facts: tuple[Fact, ...] = ()
     measures: Mapping[str, bool] = MappingProxyType({"loss": False})
     curves: Mapping[str, str] = MappingProxyType({})
+    over_tokens: bool = False
+    pictures: Mapping[str, Mapping[str, tuple[str, ...]]] = MappingProxyType({})
     tokenizer: AnyTokenizer | None = None
     has_texts: bool = False
+    measured_first: bool = False
+    may_rest: bool = False
     same_tokenizer: bool = False
     architecture: str = LANGUAGE_MODEL
 
     def __init__(self, ranks: Ranks):
         self.ranks = ranks
         self.warnings: list[str] = []
+        self.events: list[tuple[str, str]] = []
 
     def complete(self, config: RunConfig) -> RunConfig:
         """The run's flags with what the data decide, such as the number of steps of an epoch."""
@@ -125,6 +135,13 @@ class Task:
         tokens that `fit` has added get the mean of the others' rows.
         """
         checkpoint.load_weights(source, model, grow_vocabulary=not continues)
+
+    def begin(self, model: nn.Layer) -> None:
+        """Called by all processes before the first step of a launch, within the run's precision.
+
+        Here a task computes what it needs of the weights that the launch starts with. Files may be
+        written. What it adds to `events` is reported.
+        """
 
     def learning_rate(self, step: int) -> float:
         """The learning rate of optimizer step `step`, counted from 1."""

@@ -48,6 +48,7 @@ class Trainer:
     stepped: called after every step; True, which all processes must return alike, ends the run.
     event: gets (step, kind, message) for the user, such as about a skipped update.
     keep_evidence: gets (step, kind, message) before one of nonfinite.py's errors is raised.
+    may_rest: whether a loss of 0 may have no gradient, as where every margin of a hinge is reached.
     """
 
     model: paddle.nn.Layer
@@ -68,6 +69,7 @@ class Trainer:
     scaler: LossScaler = field(default_factory=LossScaler.off)
     skip_nonfinite: int = 0  # updates that may be skipped, over the whole run
     skipped: int = 0
+    may_rest: bool = False
     stopping: bool = False
 
     def train(self, start_step: int) -> int:
@@ -119,7 +121,7 @@ class Trainer:
         (loss,) = self.ranks.data.total(loss)
         self.scaler.unscale_(self.optimizer.gradients())
         norm = self.optimizer.clip_gradients(self.grad_clip)
-        if norm == 0.0 and weight:
+        if norm == 0.0 and weight and not (self.may_rest and loss == 0.0):
             self._check_gradients(step, loss)
         self.optimizer.set_lr(lr)
         if math.isfinite(loss) and math.isfinite(norm):

@@ -6,7 +6,16 @@ import sys
 
 import pytest
 
-from data_tools import convert, create_completion_data, create_pretraining_data, inspect, merge
+from data_tools import (
+    convert,
+    create_completion_data,
+    create_pretraining_data,
+    inspect,
+    merge,
+    synthesize,
+)
+
+SERVER = ["--endpoint", "http://h", "--model", "m", "--output_file", "o.json"]
 
 COMMANDS = [
     (create_pretraining_data, []),
@@ -26,6 +35,8 @@ COMMANDS = [
     (inspect, ["x", "--sample", "3", "--num_samples", "9", "--seed", "5", "--part", "valid"]),
     (inspect, ["--verify", "--json", "x"]),
     (merge, ["x"]),
+    (synthesize, ["preference", "--input_file", "i.json", *SERVER, "--temperature", "0.5"]),
+    (synthesize, ["magpie", *SERVER, "--stop", "a", "b", "--whole_instruction", "--count", "7"]),
 ]
 
 
@@ -51,6 +62,7 @@ def test_what_is_printed_gives_the_same_run(command, argv, tmp_path, capsys):
     (create_completion_data, [], "segment_length", "segment_len"),
     (convert, ["from-npz", "a", "b"], "eso", "eos"), (inspect, ["x"], "num_sample", "num_samples"),
     (merge, ["x"], "prefx", "prefix"),
+    (synthesize, ["magpie", *SERVER], "max_token", "max_tokens"),
 ])
 def test_an_unknown_key_is_refused_with_the_nearest(command, argv, key, nearest, tmp_path, capsys):
     file = tmp_path / "flags.json"

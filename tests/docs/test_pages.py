@@ -12,12 +12,14 @@ import run_generation
 import run_pretrain
 from data_tools import (
     convert,
+    create_classification_data,
     create_completion_data,
     create_e2e_data,
     create_pretraining_data,
     decode_e2e,
     inspect,
     merge,
+    synthesize,
 )
 from parity.__main__ import main as parity
 from tests.docs.pages import PAGES, ROOT, anchors, links, prose
@@ -32,7 +34,7 @@ OTHERS = {
 }
 # Written by the commands of the pages, not part of the project.
 WRITTEN = ("data_tools/code_python", "data_tools/parts", "data_tools/again",
-           "dataset/source_code", "dataset/e2e", "output/e2e_beam")
+           "dataset/source_code", "dataset/e2e", "dataset/spam", "output/e2e_beam")
 
 
 def help_of(main, *words: str) -> str:
@@ -49,9 +51,10 @@ def known_flags() -> set[str]:
     commands = [run_pretrain.main, run_finetune.main, run_generation.main, run_evaluation.main,
                 inspect.main,
                 create_pretraining_data.main, create_completion_data.main, create_e2e_data.main,
-                decode_e2e.main, merge.main, convert.main, parity]
+                create_classification_data.main, decode_e2e.main, merge.main, convert.main,
+                synthesize.main, parity]
     texts = [help_of(main) for main in commands]
-    texts.append(help_of(run_finetune.main, "--task", "e2e"))
+    texts += [help_of(run_finetune.main, "--task", task) for task in run_finetune.FLAGS]
     texts += [help_of(parity, word) for word in ("mutants", "docs", "reach")]
     texts += [path.read_text() for path in ROOT.glob("scripts/**/*.*")
               if path.suffix in (".sh", ".py")]

@@ -57,6 +57,44 @@ def test_golden_logits():
     np.testing.assert_allclose(losses.mean(), 1.193218951168662, atol=1e-8)
 
 
+def test_golden_logits_of_rows_padded_on_either_side():
+    """The same, once positions come from a mask."""
+    model = classifier(CONFIG.with_(layer_norm_epsilon=1e-5, pad_token_id=None))
+    left = [63, 63, 63, *SHORT[:5]]
+    for row, mask in ((SHORT, [1] * 5 + [0] * 3), (left, [0] * 3 + [1] * 5)):
+        with paddle.no_grad():
+            got = model(paddle.to_tensor([row, FULL]),
+                        attention_mask=paddle.to_tensor([mask, [1] * 8])).numpy()
+        np.testing.assert_allclose(
+            got[0], [1.29205278389496, 0.9786912085171368, 0.22602622995274746], atol=1e-8)
+
+
+def test_the_row_ends_where_the_mask_does():
+    """Not at the padding token, which a text may hold too."""
+    model, mask = classifier(), paddle.to_tensor([[1] * 5 + [0] * 3])
+    row, other = [1, 5, 9, 13, 63, 63, 63, 63], [1, 5, 9, 13, 63, 2, 2, 2]
+    with paddle.no_grad():
+        got = [model(paddle.to_tensor([ids]), attention_mask=mask).numpy() for ids in (row, other)]
+    np.testing.assert_array_equal(*got)
+    assert not np.allclose(got[0], logits(model, [row]), atol=1e-3)
+
+
+@pytest.mark.parametrize("pooling", ["first", "last", "mean"])
+def test_other_tokens_can_be_read(pooling):
+    from paddle_impl.config.classifier import ClassifierConfig
+
+    model = classifier(ClassifierConfig.of(CONFIG, pooling=pooling))
+    row, mask = [63, 63, 4, 5, 6, 63, 63, 63], [0, 0, 1, 1, 1, 0, 0, 0]
+    ids, told = paddle.to_tensor([row]), paddle.to_tensor([mask])
+    with paddle.no_grad():
+        hidden = model.transformer(ids, attention_mask=told).numpy()[0]
+        got = model(ids, attention_mask=told).numpy()[0]
+        nothing = model(ids, attention_mask=0 * told).numpy()
+    expected = {"first": hidden[2], "last": hidden[-1], "mean": hidden[2:5].mean(axis=0)}[pooling]
+    np.testing.assert_allclose(got, model.score.weight.numpy() @ expected, atol=1e-12)
+    assert np.isfinite(nothing).all()
+
+
 @pytest.fixture
 def reference(tmp_path):
     """The same model of transformers, and the directory in which it saved itself."""

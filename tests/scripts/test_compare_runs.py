@@ -57,11 +57,13 @@ def test_json_with_a_score_that_shall_be_great(run, compare):
 
 def test_every_run_is_drawn_under_its_name(run, compare, script, tmp_path, monkeypatch):
     drawn = []
-    monkeypatch.setattr(script("compare_runs"), "draw_runs", lambda *words: drawn.append(words))
+    monkeypatch.setattr(script("compare_runs"), "draw_runs",
+                        lambda *words, **more: drawn.append((*words, more)))
     runs = [run("a", 4), run("b", 2)]
     compare(runs[0] + "/", runs[1] + "/metrics.jsonl", "--output", tmp_path / "p.svg",
-            "--score", "lr", "--greater_is_better")
-    ((path, curves, score, greater),) = drawn
+            "--score", "lr", "--greater_is_better", "--over_tokens")
+    ((path, curves, score, greater, more),) = drawn
+    assert more == {"over_tokens": True}
     assert [*curves] == [runs[0], runs[1] + "/metrics.jsonl"] and (score, greater) == ("lr", True)
     assert [len(one["loss"]) for one in curves.values()] == [4, 2]
     assert path == tmp_path / "p.svg"

@@ -3,6 +3,7 @@
 from parity.mutants.tables import (
     beam,
     checkpoint,
+    classes,
     data,
     dropout,
     e2e,
@@ -14,11 +15,13 @@ from parity.mutants.tables import (
     generation,
     growth,
     infilling,
+    instructions,
     kernels,
     lora,
     loss,
     model,
     parallel,
+    preferences,
     resume,
     rows,
     schedules,
@@ -33,8 +36,9 @@ from parity.mutants.tables import (
 MUTANTS = tuple(
     mutant
     for table in (text, infilling, data, model, rows, loss, evaluation, e2e, dropout, training,
-                  frozen, supervised, e2e_training, schedules, growth, lora, parallel, sharding,
-                  generation, kernels, exporting, stops, serving, beam, formats, checkpoint, resume)
+                  frozen, supervised, classes, e2e_training, instructions, preferences, schedules,
+                  growth, lora, parallel, sharding, generation, kernels, exporting, stops, serving,
+                  beam, formats, checkpoint, resume)
     for mutant in table.MUTANTS
 )
 ROOMS = tuple(dict.fromkeys(mutant.room for mutant in MUTANTS))

@@ -40,8 +40,8 @@ def test_modes(argv, mode):
     (("--minitest", "--compare", "a", "b", "--adapter", "a"), "--adapter is not for --compare"),
     ((*MODEL, "--compare", "a"), "--model_name_or_path is not for --compare"),
     (("--compare", "a", "--output_file", "o"), "--output_file o of --compare is a page"),
-    (("--compare", "a", "--seed", 3), "--seed is for --minitest and --humaneval and --infill, "
-     "not for --compare"),
+    (("--compare", "a", "--seed", 3), "--seed is for --minitest and --humaneval and --infill and "
+     "--judge, not for --compare"),
     ((*MODEL, "--minitest", "--compare", "a"), "--model_name_or_path is not for --compare"),
     (("--minitest", "--compare", "a", "--vocab_file", "v", "--merge_file", "m"),
      "--vocab_file is not for --compare"),

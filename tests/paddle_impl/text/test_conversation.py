@@ -36,7 +36,7 @@ class Session:
             self.prompts.append(ids[0]) or plain(ids, *more))
         config = run_generation.parse(["--model_name_or_path", "x", "--interactive", *flags])
         Conversation(self.generator, config.decoding, config.runtime.seed, self.ask, self.say,
-                     config.prompts.language).run()
+                     config.prompts.language, config.prompts.chat).run()
 
     def ask(self, text):
         self.asked.append(text)
@@ -128,3 +128,33 @@ def test_a_mistake_is_said_and_the_conversation_goes_on(line, message):
     assert message in session.said and session.prompts == [[*b"b"]]
     assert "temperature 0.7, top_k 0" in session.said
 
+
+
+def test_a_chat_has_what_was_said_before_each_question():
+    tokenizer = speaking("python", "user", "model")
+    tokenizer.chat_template = ("{% for m in messages %}{{ '<user>' if m.role == 'user' else "
+                               "'<model>' }}{{ m.content }}{% endfor %}"
+                               "{% if add_generation_prompt %}<model>{% endif %}")
+    session = Session(tokenizer, ["one", "two", "new", "three", "exit"], "--chat",
+                      "--max_dec_len", "3", "--decode_strategy", "greedy_search")
+    user, model = (tokenizer.special_tokens[name] for name in ("<user>", "<model>"))
+    first, second, third = session.prompts
+    assert first == [user, *b"one", model] and third == [user, *b"three", model]
+    assert second[: len(first)] == first and second[-5:] == [user, *b"two", model]
+    answered = bytes(one for one in second[len(first) : -5] if one < 256)
+    assert answered.decode(errors="replace")[:1] in session.said
+    assert "language" not in "".join(session.asked)  # a template writes the whole prompt
+
+
+def test_a_chat_needs_a_template():
+    session = Session(speaking("pad"), ["one", "exit"], "--chat")
+    assert "error: the tokenizer has no chat template" in session.said
+
+
+@pytest.mark.parametrize("more, message", [
+    (["--language", "python"], "--chat and --language exclude each other"),
+    (["--prompt", "a", "--suffix", "b"], "--suffix means nothing with --chat")])
+def test_what_does_not_go_with_a_chat_is_refused(more, message, capsys):
+    with pytest.raises(SystemExit):
+        run_generation.parse(["--model_name_or_path", "x", "--chat", *more])
+    assert message in capsys.readouterr().err

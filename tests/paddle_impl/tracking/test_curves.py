@@ -4,9 +4,10 @@ import json
 import sys
 
 import pytest
+from matplotlib.axes import Axes
 
 from paddle_impl.tracking import curves
-from paddle_impl.tracking.curves import best_of, draw_runs, read_curves
+from paddle_impl.tracking.curves import best_of, draw_panels, draw_runs, read_curves
 
 
 @pytest.fixture
@@ -69,6 +70,19 @@ def test_equal_runs_give_equal_pictures_and_others_do_not(tmp_path):
     assert first.read_bytes() == second.read_bytes() != third.read_bytes()
 
 
+def test_the_loss_is_drawn_over_tokens_too(tmp_path, monkeypatch):
+    """Where each point lies: between two logged steps in proportion, from 0 tokens at step 0."""
+    kept = []
+    monkeypatch.setattr(curves, "save_figure", lambda figure, path: kept.append(figure))
+    run = {"loss": {2: 3.0, 4: 2.0}, "valid_loss": {1: 3.5, 4: 2.5}, "tokens": {2: 100, 4: 160}}
+    draw_runs(tmp_path / "x.png", {"": run}, "valid_loss", over_tokens=True)
+    draw_runs(tmp_path / "x.png", {"": {"valid_loss": {1: 1.0}}}, "valid_loss", over_tokens=True)
+    *_, last = kept[0].axes
+    assert [[*map(float, line.get_xdata())] for line in last.lines] == [[100, 160], [50, 160]]
+    assert [list(line.get_ydata()) for line in last.lines] == [[3.0, 2.0], [3.5, 2.5]]
+    assert len(kept[0].axes) == 4 and last.get_xlabel() == "tokens"
+
+
 def test_what_cannot_be_drawn_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match=r"x.pdf: a picture's name ends in .png or .svg"):
         draw_runs(tmp_path / "x.pdf", RUNS, "valid_loss")
@@ -76,3 +90,19 @@ def test_what_cannot_be_drawn_leaves_no_file(tmp_path, monkeypatch):
     with pytest.raises(ValueError, match="pictures need matplotlib: pip install matplotlib"):
         curves.draw_runs(tmp_path / "x.png", RUNS, "valid_loss")
     assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.parametrize("ending", ["png", "svg"])
+def test_panels_have_the_curves_of_training_and_of_held_out_data(tmp_path, ending, monkeypatch):
+    drawn = []
+    monkeypatch.setattr(Axes, "plot", lambda self, x, y, **look: drawn.append((x, y, look)))
+    runs = {"a": {"up": {1: 1.0, 2: 2.0}, "valid_up": {2: 3.0}}, "b": {"down": {1: 5.0}}}
+    path = tmp_path / f"panels.{ending}"
+    draw_panels(path, runs, {"both": ("up", "down"), "one": ("up",)})
+    assert [(x, y) for x, y, _ in drawn] == [
+        ([1, 2], [1.0, 2.0]), ([2], [3.0]), ([], []), ([], []),  # run a: up, down
+        ([], []), ([], []), ([1], [5.0]), ([], []),  # run b
+        ([1, 2], [1.0, 2.0]), ([2], [3.0]), ([], []), ([], [])]
+    colours = [look["color"] for _, _, look in drawn[:8:2]]
+    assert len({*colours}) == 4 and drawn[1][2]["label"] == "a: up"
+    assert path.stat().st_size > 1000

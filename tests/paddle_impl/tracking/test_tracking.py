@@ -194,7 +194,7 @@ def test_a_sink_that_does_not_open_stops_a_new_run_only(tmp_path, recorder, caps
 def test_the_picture_is_of_the_whole_run_and_of_no_step_twice(tmp_path, recorder, monkeypatch):
     drawn = []
     monkeypatch.setattr("paddle_impl.tracking.tracker.draw_runs",
-                        lambda path, runs, *score: drawn.append((path, runs, score)))
+                        lambda path, runs, *score, **_: drawn.append((path, runs, score)))
     for start, stop in ((0, 4), (2, 5)):
         tracker = Tracker(tmp_path, start, 9, report_to="recorder")
         for step in range(start + 1, stop + 1):
@@ -209,7 +209,7 @@ def test_the_picture_is_of_the_whole_run_and_of_no_step_twice(tmp_path, recorder
 
 @pytest.mark.parametrize("error", [ValueError("pictures need\nmatplotlib"), RuntimeError("odd")])
 def test_a_picture_that_fails_is_one_warning(tmp_path, recorder, monkeypatch, capsys, error):
-    def fail(*_):
+    def fail(*_, **more):
         raise error
 
     monkeypatch.setattr("paddle_impl.tracking.tracker.draw_runs", fail)
@@ -220,6 +220,16 @@ def test_a_picture_that_fails_is_one_warning(tmp_path, recorder, monkeypatch, ca
     tracker.close()
     said = [line for line in capsys.readouterr().out.splitlines() if "curves.png" in line]
     assert said == [f"warning: curves.png is not drawn: {' '.join(str(error).split())}"]
+
+
+def test_the_warning_names_the_picture_that_failed(tmp_path, recorder, capsys):
+    tracker = Tracker(tmp_path, 0, 9, report_to="recorder")
+    tracker.train({"step": 1, "loss": 1.0})
+    tracker.draw("valid_loss", False, pictures={
+        "first.png": {"losses": ("loss",)}, "second.jpg": {"losses": ("loss",)}})
+    tracker.close()
+    assert {"curves.png", "first.png"} <= {path.name for path in tmp_path.iterdir()}
+    assert "warning: second.jpg is not drawn: " in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(("enabled", "report_to"), [(False, "recorder"), (True, "none")])

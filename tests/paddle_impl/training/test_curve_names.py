@@ -22,7 +22,7 @@ def reports(tmp_path):
             model_type="gpt", model_name_or_path="code-mini", output_dir=str(tmp_path),
             report_to="visualdl", peak_tflops=1.0, device="cpu", max_steps=3)
         task = SimpleNamespace(ranks=Ranks(), measures=Completion.measures, step_tokens=1,
-                               curves=Completion.curves, progress=lambda step: {},
+                               curves=Completion.curves, progress=lambda step: {}, events=[],
                                tokens=lambda first, last: last - first)
         made = Reports(config, task, 1.0)
         made.open(start)

@@ -1,0 +1,1 @@
+"""Instructions, conversations and preferences: files read into records, and prompts from them."""
