@@ -10,25 +10,6 @@ from data_tools.inspect import main
 LONG = "a b c d e f g h i j"  # ten words, of which near duplicates are looked for
 
 
-@pytest.fixture
-def look(tmp_path, capsys):
-    """Write rows or content under a name and inspect it; what --json gives, or the lines."""
-
-    def run(name: str, content, *flags, code: int = 0):
-        path = tmp_path / name
-        if not isinstance(content, str):
-            content = (json.dumps(content) if name.endswith(".json") else
-                       "".join(f"{json.dumps(row)}\n" for row in content))
-        path.write_text(content, encoding="utf-8")
-        assert main([str(path), *map(str, flags)]) == code
-        shown = capsys.readouterr()
-        if code == 2:
-            return shown.err
-        return json.loads(shown.out) if "--json" in flags else shown.out.splitlines()
-
-    return run
-
-
 def instruction(text: str, output: str, **more) -> dict:
     return {"instruction": text, "output": output} | more
 
@@ -169,33 +150,6 @@ def test_many_are_named_in_part(look):
     assert look("x.tsv", many)[1].endswith(" 19 1 (4.5%), and 2 more")
 
 
-def test_records_that_a_run_refuses_are_all_named(look, tmp_path):
-    rows = [instruction("I", ""), {"instruction": "I"}, instruction("J", ""),
-            instruction("", "O")]
-    found = look("x.json", rows, "--json", code=1)
-    assert found["records"] == 2 and found["left_out"] == {"output is empty": [0, 2]}
-    place = f"{tmp_path / 'x.json'}, record"
-    told = [f"{place} 2: output is missing, expected a text",
-            f"{place} 4: instruction is '', expected a text that is not blank"]
-    assert found["refused"] == told
-    out = look("x.json", rows, code=1)
-    assert out[3:6] == ["a run refuses the file for 2 more records:", *(f"  {one}" for one in told)]
-
-
-@pytest.mark.parametrize(("name", "content", "told"), [
-    ("x.jsonl", '{"instruction": "I"}\n', "x.jsonl, line 1: output is missing, expected a text"),
-    ("x.jsonl", '{"question": "I"}\n', "x.jsonl, line 1: expected the fields of an instruction"),
-    ("x.json", "[]", "x.json holds no records"),
-    ("x.json", '[{"text": "a", "label": "b"}]', "x.json: expected a name that ends in .csv"),
-    ("x.json", '[{"instruction": "I", "output": "O"}, 5]', "x.json, record 2: it holds no JSON"),
-    ("x.tsv", "ham\tx\nham\n", "x.tsv, line 2: expected 2 columns, got 1"),
-    ("x.tsv", "ham\t \n", "x.tsv, line 1: the text is empty"),
-])
-def test_what_cannot_be_read_is_one_line(look, name, content, told):
-    error = look(name, content, code=2)
-    assert told in error and error.startswith("error: ") and error.count("\n") == 1
-
-
 def test_a_json_of_lines_is_no_file_of_flags(look):
     lines = '{"instruction": "I", "output": "O"}\n{"instruction": "J", "output": "O"}\n'
     assert look("x.json", lines, "--json")["records"] == 2
@@ -223,22 +177,6 @@ def test_the_picture(look, tmp_path, name, content):
             "z.tsv": ["22 labelled texts", "text: median 11", "22 classes, without the last 2"]}
     for text in told[name]:
         assert f"<!-- {text} -->" in picture or f": {text} -->" in picture, text
-
-
-@pytest.mark.parametrize(("flags", "told"), [
-    ("x.json --verify", "--verify is for token files, and x.json is none"),
-    ("x.csv --document 3", "--document is for token files, and x.csv is none"),
-    ("x.parquet --seq_length 9", "--seq_length needs --tokenizer"),
-    ("x --text_column a", "--text_column is for a file of texts with labels"),
-    ("x_skipped.jsonl --label_column a", "--label_column is for a file of texts with labels"),
-    ("x.csv --plot x.pdf", "expected a name that ends in .png or .svg"),
-    ("x.csv --seed 3", "--seed shuffles the samples"),
-])
-def test_flags_that_do_not_go_together(flags, told, capsys):
-    with pytest.raises(SystemExit, match="2"):
-        first, *rest = flags.split()
-        main([*rest, first])
-    assert told in capsys.readouterr().err
 
 
 def test_the_shared_files(gpt2_dir, capsys):
