@@ -63,7 +63,8 @@ def test_blank_lines_are_counted_and_a_line_ends_at_a_line_feed_only(written):
     ("x.jsonl", '{"a": 1}\n\n{"a" 1}\n', "x.jsonl, line 3 is no JSON: Expecting ':' delimiter at"),
     ("x.jsonl", b'{"a": "\xff"}', "x.jsonl, line 1 is not UTF-8: invalid start byte at byte 7"),
     ("x.jsonl", '{"a": ' + "[" * 99 + "]" * 99 + "}", "x.jsonl, line 1: it is nested deeper than"),
-    ("x.jsonl.gz", gzip.compress(b'{"a": 1}\n', mtime=0)[:-4], "x.jsonl.gz cannot be read: the file"),
+    ("x.jsonl.gz", gzip.compress(b'{"a": 1}\n', mtime=0)[:-4],
+     "x.jsonl.gz cannot be read: the file"),
     ("x.txt", "{}", "x.txt: expected a name that ends in .json, .jsonl, .ndjson, .parquet"),
     ("x.parquet.gz", b"", "x.parquet.gz: expected a name that ends in"),
 ])
